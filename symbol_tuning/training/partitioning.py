@@ -5,6 +5,10 @@ The devices form a mesh with three axes, after T5X, MaxText and Levanter:
 gathered when used) and `tensor` (heads, MLP and vocabulary are split). Batches
 are split over `data` and `fsdp`. Which axis of an array goes to which axis of
 the mesh follows from its logical names by rules in T5X's form.
+
+Where devices come in slices, joined by a slower network, only `data` crosses
+from one slice to another: gradients are summed over it once a step, while the
+other two axes are used in every layer.
 """
 
 import contextlib
@@ -63,6 +67,9 @@ class Partitioner:
       the three may be -1: as many as there are devices left.
     logical_axis_rules: pairs of a logical axis and the mesh axes it is split
       over (a name, a tuple of names, or None). An axis without a rule is whole.
+    slices: number of slices: equal groups of consecutive devices, each with a
+      fast network of its own. None: as many as the devices say they are in.
+    devices: what the mesh is made of; None: all devices of all processes.
   """
 
   data: int = -1
@@ -71,19 +78,34 @@ class Partitioner:
   logical_axis_rules: LogicalAxisRules = dataclasses.field(
     default_factory=standard_logical_axis_rules
   )
+  slices: int | None = None
+  devices: tuple[jax.Device, ...] | None = None
 
   @functools.cached_property
   def mesh(self) -> Mesh:
-    """The mesh over all devices of all processes.
+    """The mesh; its data axis goes from slice to slice, then within each.
 
     Raises:
-      ValueError: if the sizes do not fit the number of devices.
+      ValueError: if the sizes do not fit the number of devices or slices.
     """
-    shape = self._mesh_shape(jax.device_count())
-    devices = mesh_utils.create_device_mesh(
-      shape, allow_split_physical_axes=True
-    )
-    return Mesh(devices, MESH_AXES)
+    devices = self.devices or tuple(jax.devices())
+    slices = _slices(devices, self.slices)
+    data, *rest = self._mesh_shape(len(devices))
+    if data % len(slices):
+      raise ValueError(
+        f'a mesh of data={data}, fsdp={rest[0]}, tensor={rest[1]} does not fit '
+        f'{len(slices)} slices of {len(slices[0])} devices: data must be a '
+        f'multiple of {len(slices)}; or set slices=1 to let every axis of the '
+        'mesh cross the network between them'
+      )
+    shape = (data // len(slices), *rest)
+    meshes = [
+      mesh_utils.create_device_mesh(
+        shape, one_slice, allow_split_physical_axes=True
+      )
+      for one_slice in slices
+    ]
+    return Mesh(np.concatenate(meshes), MESH_AXES)
 
   def _mesh_shape(self, num_devices: int) -> tuple[int, ...]:
     sizes = (self.data, self.fsdp, self.tensor)
@@ -169,6 +191,30 @@ class Partitioner:
     with jax.set_mesh(mesh):
       result = jax.eval_shape(function, typed)
     return jax.tree.map(lambda a: _with_mesh(a, self.mesh), result)
+
+
+def _slices(
+  devices: tuple[jax.Device, ...], num_slices: int | None
+) -> list[list[jax.Device]]:
+  """The devices of each slice."""
+  if num_slices is None:
+    by_index: dict[int, list[jax.Device]] = {}
+    for device in devices:
+      by_index.setdefault(getattr(device, 'slice_index', 0), []).append(device)
+    slices = [by_index[index] for index in sorted(by_index)]
+  elif num_slices > 0 and len(devices) % num_slices == 0:
+    slices = np.reshape(np.array(devices, object), (num_slices, -1)).tolist()
+  else:
+    raise ValueError(
+      f'{len(devices)} device(s) cannot be split into slices={num_slices}: it '
+      'must be a divisor; None takes the slices the devices say they are in'
+    )
+  if len(set(map(len, slices))) > 1:
+    raise ValueError(
+      f'the slices have {[len(s) for s in slices]} devices; they must all have '
+      'the same number'
+    )
+  return slices
 
 
 def parameter_name(path: tuple[Any, ...]) -> str:

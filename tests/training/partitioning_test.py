@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -5,6 +6,7 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
@@ -48,19 +50,47 @@ def test_statistics_are_laid_out_like_their_parameters(on_eight_devices):
 
 
 @pytest.mark.parametrize(
-  ('sizes', 'message'),
+  ('settings', 'message'),
   [
-    ({'data': 2}, 'data=2, fsdp=1, tensor=1 does not fit 1 device'),
+    ({'data': 2}, 'data=2, fsdp=1, tensor=1 does not fit 4 device'),
     ({'fsdp': 3}, 'fsdp=3'),
     ({'fsdp': -1}, 'make one of the three -1'),
     ({'tensor': 0}, 'tensor=0'),
+    ({'fsdp': 4, 'slices': 2}, 'data must be a multiple of 2'),
+    ({'slices': 3}, 'cannot be split into slices=3'),
   ],
 )
-def test_a_mesh_that_does_not_fit_is_refused(sizes, message):
-  if jax.device_count() != 1:
-    pytest.skip('the messages are those of one device')
+def test_a_mesh_that_does_not_fit_is_refused(settings, message):
+  devices = tuple(jax.devices()[:4])
   with pytest.raises(ValueError, match=message):
-    _ = partitioning.Partitioner(**sizes).mesh
+    _ = partitioning.Partitioner(devices=devices, **settings).mesh
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceOfSlice:
+  """As much of a device as a mesh looks at."""
+
+  id: int
+  slice_index: int
+  process_index: int = 0
+  platform: str = 'cpu'
+  device_kind: str = 'cpu'
+
+
+@pytest.mark.parametrize(
+  ('slice_indices', 'settings', 'expected'),
+  [
+    # Each group of data parallel devices is within one slice.
+    ([0, 1, 0, 1], {'fsdp': 2}, [[[0], [2]], [[1], [3]]]),
+    ([0, 1, 0, 1], {'tensor': 2}, [[[0, 2]], [[1, 3]]]),
+    ([0, 0, 0, 0], {'fsdp': 2, 'slices': 2}, [[[0], [1]], [[2], [3]]]),
+    ([0, 1, 0, 1], {'tensor': 4, 'slices': 1}, [[[0, 1, 2, 3]]]),
+  ],
+)
+def test_only_data_crosses_slices(slice_indices, settings, expected):
+  devices = tuple(map(DeviceOfSlice, range(4), slice_indices))
+  mesh = partitioning.Partitioner(devices=devices, **settings).mesh
+  assert np.vectorize(lambda d: d.id)(mesh.devices).tolist() == expected
 
 
 def test_eight_devices_refuse_what_they_cannot_divide(on_eight_devices):
