@@ -14,7 +14,7 @@ import rich.console
 
 from symbol_tuning.evaluation import figures, metrics, results
 from symbol_tuning.evaluation.runs import Run, load_runs
-from symbol_tuning.evaluation.tables import Cell, Table
+from symbol_tuning.reporting.tables import Cell, Table
 
 # Names of the settings, in the order of the report.
 SETTINGS = {

@@ -8,9 +8,9 @@ import rich.table
 import rich.text
 import seqio
 
-from symbol_tuning.evaluation.tables import Cell, Table
-from symbol_tuning.inspection import parts
+from symbol_tuning.data import parts
 from symbol_tuning.inspection.samples import Prompt, Sample
+from symbol_tuning.reporting.tables import Cell, Table
 
 _STYLES = {
   parts.INSTRUCTION: 'italic magenta',

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import seqio
 
-from symbol_tuning.data import task_definitions
-from symbol_tuning.inspection import parts
+from symbol_tuning.data import parts, task_definitions
 
 Example = Mapping[str, np.ndarray]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from symbol_tuning.data import parts
 from symbol_tuning.data.formats import FORMATS, SEPARATOR
-from symbol_tuning.inspection import parts
 
 WORDS = st.text('ab:=>- ', min_size=1).map(lambda text: f'{text}.')
 

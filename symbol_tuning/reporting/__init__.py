@@ -1,0 +1,1 @@
+"""Reports of what evaluations have measured: tables, figures, pages."""
