@@ -1,116 +1,22 @@
 """Causal self-attention with rotary positions and shared key-value heads.
 
-Rotary embedding: Su et al. 2021 (arXiv 2104.09864), in the layout of Llama's
-published weights, which pairs channel i with channel i + head_dim / 2.
-
 Shape suffixes: B batch, L length (of queries), S length (of keys) or slots of a
-cache, D embed, N query heads, K key-value heads, G query heads of a key-value
-head, H head_dim, R rotated pairs (H / 2).
+cache, T taps of a convolution, D embed, N query heads, K key-value heads, G
+query heads of a key-value head, H head_dim.
 """
 
 import functools
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from symbol_tuning.models import cache as cache_lib
-from symbol_tuning.models import convolution, layers
+from symbol_tuning.models import convolution, layers, rotary
 from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.context import Context
 
 MASKED = -1e30  # what a masked score is set to
-
-
-class Context(NamedTuple):
-  """What every layer's attention reads beside the residual stream.
-
-  Attributes:
-    sin_BLR: sines of the positions' rotation angles, float32.
-    cos_BLR: cosines, likewise.
-    mask_BLS: True where a query may see a key.
-    segment_ids_BL: which packed example a token is of; None for one per row.
-    num_tokens_B: tokens of a row that are not padding on its right; None unless
-      they are read on from a cache.
-  """
-
-  sin_BLR: jax.Array
-  cos_BLR: jax.Array
-  mask_BLS: jax.Array
-  segment_ids_BL: jax.Array | None
-  num_tokens_B: jax.Array | None = None
-
-
-def context(
-  config: DecoderConfig,
-  positions_BL: jax.Array,
-  segment_ids_BL: jax.Array | None,
-) -> Context:
-  """The context of ordinary causal rows, packed or not."""
-  angles_BLR = _angles(config, positions_BL)
-  return Context(
-    sin_BLR=jnp.sin(angles_BLR),
-    cos_BLR=jnp.cos(angles_BLR),
-    mask_BLS=causal_mask(positions_BL.shape[-1], segment_ids_BL),
-    segment_ids_BL=segment_ids_BL,
-  )
-
-
-def continued_context(
-  config: DecoderConfig,
-  cache: cache_lib.Cache,
-  num_tokens_B: jax.Array,
-  length: int,
-) -> Context:
-  """The context of a chunk that goes on where a cache ends.
-
-  Its mask has the slots of the cache first, then the chunk's own tokens.
-  """
-  positions_BL = cache.num_tokens_B[:, None] + jnp.arange(length)
-  angles_BLR = _angles(config, positions_BL)
-  batch_size, num_slots = cache.seen_BS.shape
-  shape = batch_size, length, num_slots
-  slots_BLS = jnp.broadcast_to(cache.seen_BS[:, None], shape)
-  chunk_BLL = jnp.broadcast_to(
-    causal_mask(length, None), (batch_size, length, length)
-  )
-  return Context(
-    sin_BLR=jnp.sin(angles_BLR),
-    cos_BLR=jnp.cos(angles_BLR),
-    mask_BLS=jnp.concatenate([slots_BLS, chunk_BLL], axis=-1),
-    segment_ids_BL=None,
-    num_tokens_B=num_tokens_B,
-  )
-
-
-def _angles(config: DecoderConfig, positions_BL: jax.Array) -> jax.Array:
-  exponents_R = jnp.arange(0, config.head_dim, 2) / config.head_dim
-  return positions_BL[..., None] * config.rope_base**-exponents_R
-
-
-def causal_mask(length: int, segment_ids_BL: jax.Array | None) -> jax.Array:
-  """True where a token may see another: not later, of the same segment.
-
-  Returns:
-    bool [B, L, L], or [1, L, L] without segments. Padding, segment 0, sees the
-    padding before it, so that no row of the softmax is empty.
-  """
-  causal_LS = jnp.tril(jnp.ones((length, length), bool))
-  if segment_ids_BL is None:
-    return causal_LS[None]
-  same_BLS = segment_ids_BL[:, :, None] == segment_ids_BL[:, None, :]
-  return causal_LS & same_BLS
-
-
-def rotate(x_BLNH: jax.Array, context: Context) -> jax.Array:
-  """Turns each pair of channels by its position's angle, in float32."""
-  sin_BL1R, cos_BL1R = context.sin_BLR[:, :, None], context.cos_BLR[:, :, None]
-  a_BLNR, b_BLNR = jnp.split(x_BLNH.astype(jnp.float32), 2, axis=-1)
-  turned = (
-    a_BLNR * cos_BL1R - b_BLNR * sin_BL1R,
-    b_BLNR * cos_BL1R + a_BLNR * sin_BL1R,
-  )
-  return jnp.concatenate(turned, axis=-1).astype(x_BLNH.dtype)
 
 
 def attend_by_einsum(
@@ -223,8 +129,8 @@ class Attention(nn.Module):
     query_BLNH, query_taps = project('query', 'heads')
     key_BLKH, key_taps = project('key', 'kv_heads')
     value_BLKH, value_taps = project('value', 'kv_heads')
-    query_BLNH = rotate(query_BLNH, context)
-    key_BLKH = rotate(key_BLKH, context)
+    query_BLNH = rotary.rotate(query_BLNH, context.rotation)
+    key_BLKH = rotary.rotate(key_BLKH, context.rotation)
     if memory is None:
       chunk = None
       attend = {'xla': attend_by_einsum, 'cudnn': attend_by_cudnn}
@@ -276,7 +182,9 @@ class Attention(nn.Module):
         (heads, 'head_dim'), config, name=f'{name}_convolution'
       )
       if memory is None:
-        y_BLNH = convolve(y_BLNH, context.segment_ids_BL)
+        y_BLNH = convolve(
+          y_BLNH, context.segment_ids_BL, context.predecessors_BLT
+        )
       else:
         y_BLNH, taps_BTNH = convolution.resume(
           convolve, memory.taps_BTNH[name], y_BLNH, context.num_tokens_B

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from symbol_tuning.models import attention, layers
 from symbol_tuning.models import cache as cache_lib
+from symbol_tuning.models import context as context_lib
 from symbol_tuning.models.config import DecoderConfig
 
 
@@ -58,6 +59,7 @@ class Decoder(nn.Module):
     tokens_BL: jax.Array,
     positions_BL: jax.Array | None = None,
     segment_ids_BL: jax.Array | None = None,
+    branch_ids_BL: jax.Array | None = None,
   ) -> jax.Array:
     """The logits of the token after each position, float32 [B, L, V].
 
@@ -66,9 +68,12 @@ class Decoder(nn.Module):
       positions_BL: position of each token within its example; counts from zero
         along the row if None.
       segment_ids_BL: tokens see only tokens of the same id; None: one segment.
+      branch_ids_BL: for segments that are a prompt (0) and several ways to go
+        on from it (1, 2, ...), each of which sees the prompt and itself only
+        and counts its positions from the prompt's end; None: no branches.
     """
     return self.logits(
-      self.hidden_states(tokens_BL, positions_BL, segment_ids_BL)
+      self.hidden_states(tokens_BL, positions_BL, segment_ids_BL, branch_ids_BL)
     )
 
   def hidden_states(
@@ -76,11 +81,14 @@ class Decoder(nn.Module):
     tokens_BL: jax.Array,
     positions_BL: jax.Array | None = None,
     segment_ids_BL: jax.Array | None = None,
+    branch_ids_BL: jax.Array | None = None,
   ) -> jax.Array:
     """What the logits are read from, after the final norm, [B, L, D]."""
     if positions_BL is None:
       positions_BL = jnp.arange(tokens_BL.shape[-1])[None]
-    context = attention.context(self.config, positions_BL, segment_ids_BL)
+    context = context_lib.of_rows(
+      self.config, positions_BL, segment_ids_BL, branch_ids_BL
+    )
     return self._read(tokens_BL, context)[0]
 
   def extend(
@@ -104,7 +112,7 @@ class Decoder(nn.Module):
       cache with these tokens.
     """
     readable = cache_lib.readable(cache, num_readable)
-    context = attention.continued_context(
+    context = context_lib.of_chunk(
       self.config, readable, num_tokens_B, tokens_BL.shape[-1]
     )
     x_BLD, chunk_Y = self._read(tokens_BL, context, readable.memory_Y)
@@ -113,7 +121,7 @@ class Decoder(nn.Module):
   def _read(
     self,
     tokens_BL: jax.Array,
-    context: attention.Context,
+    context: context_lib.Context,
     memory_Y: cache_lib.Memory | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     """The hidden states, and what is to be remembered if there is a memory."""
@@ -151,7 +159,7 @@ class SerialBlock(nn.Module):
   def __call__(
     self,
     x_BLD: jax.Array,
-    context: attention.Context,
+    context: context_lib.Context,
     memory: cache_lib.Memory | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     config = self.config
@@ -174,7 +182,7 @@ class ParallelBlock(nn.Module):
   def __call__(
     self,
     x_BLD: jax.Array,
-    context: attention.Context,
+    context: context_lib.Context,
     memory: cache_lib.Memory | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     config = self.config

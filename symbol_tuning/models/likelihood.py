@@ -31,13 +31,14 @@ def target_log_likelihoods(
     model: the decoder.
     params: its parameters.
     batch: decoder_input_tokens and decoder_target_tokens [B, L]; also
-      decoder_positions and decoder_segment_ids where rows are packed.
+      decoder_positions and decoder_segment_ids where rows are packed, and
+      decoder_branch_ids where prompts go on in several ways (see `Decoder`).
     chunk_size: positions of each row whose logits exist at once.
     rngs: {'dropout': key} to train with dropout.
   """
   x_BLD = _hidden_states(model, params, batch, rngs)
   targets_BL = batch['decoder_target_tokens']
-  return _log_likelihoods(model, params, x_BLD, targets_BL, chunk_size)
+  return _log_likelihoods(model, params, x_BLD, targets_BL, chunk_size)[0]
 
 
 class WeightedLogLikelihoods(NamedTuple):
@@ -45,11 +46,14 @@ class WeightedLogLikelihoods(NamedTuple):
 
   Attributes:
     values_BP: log p(target), float32, in the order of the row.
+    log_normalizers_BP: log Z, the logarithm of the sum of the exponentiated
+      logits, float32.
     weights_BP: the loss weights; zero where a row has fewer than P.
     num_dropped: how many weighted positions of the batch were beyond P.
   """
 
   values_BP: jax.Array
+  log_normalizers_BP: jax.Array
   weights_BP: jax.Array
   num_dropped: jax.Array
 
@@ -79,11 +83,11 @@ def weighted_log_likelihoods(
     batch['decoder_loss_weights'],
     num_positions,
   )
-  values_BP = _log_likelihoods(
+  values_BP, log_normalizers_BP = _log_likelihoods(
     model, params, gathered.x_BPD, gathered.targets_BP, chunk_size
   )
   return WeightedLogLikelihoods(
-    values_BP, gathered.weights_BP, gathered.num_dropped
+    values_BP, log_normalizers_BP, gathered.weights_BP, gathered.num_dropped
   )
 
 
@@ -128,6 +132,7 @@ def _hidden_states(
     batch['decoder_input_tokens'],
     batch.get('decoder_positions'),
     batch.get('decoder_segment_ids'),
+    batch.get('decoder_branch_ids'),
     rngs=rngs,
     method='hidden_states',
   )
@@ -139,21 +144,24 @@ def _log_likelihoods(
   x_BLD: jax.Array,
   targets_BL: jax.Array,
   chunk_size: int,
-) -> jax.Array:
-  """Unembeds chunk by chunk along the row, so that B stays sharded."""
+) -> tuple[jax.Array, jax.Array]:
+  """log p(target) and log Z, chunk by chunk along the row: B stays sharded."""
 
   @jax.checkpoint
-  def of_chunk(x_BCD: jax.Array, targets_BC: jax.Array) -> jax.Array:
+  def of_chunk(x_BCD: jax.Array, targets_BC: jax.Array):
     logits_BCV = model.apply({'params': params}, x_BCD, method='logits')
     target_BC1 = jnp.take_along_axis(logits_BCV, targets_BC[..., None], -1)
-    return target_BC1[..., 0] - jax.nn.logsumexp(logits_BCV, axis=-1)
+    log_normalizers_BC = jax.nn.logsumexp(logits_BCV, axis=-1)
+    return target_BC1[..., 0] - log_normalizers_BC, log_normalizers_BC
 
   length = targets_BL.shape[1]
   if length <= chunk_size:
     return of_chunk(x_BLD, targets_BL)
   chunks = jax.tree.map(lambda x: _split(x, chunk_size), (x_BLD, targets_BL))
-  ll_cBC = jax.lax.map(lambda chunk: of_chunk(*chunk), chunks)
-  return jnp.concatenate(ll_cBC, axis=1)[:, :length]
+  results_cBC = jax.lax.map(lambda chunk: of_chunk(*chunk), chunks)
+  return jax.tree.map(
+    lambda x_cBC: jnp.concatenate(x_cBC, axis=1)[:, :length], results_cBC
+  )
 
 
 def _split(x: jax.Array, chunk_size: int) -> jax.Array:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symbol_tuning.models import attention
+from symbol_tuning.models import attention, masks
 
 
 @pytest.mark.parametrize('num_kv_heads', [1, 2, 4])
@@ -18,7 +18,7 @@ def test_einsum_attention_is_jax_attention(num_kv_heads):
     jax.random.normal(k, (2, 9, num_kv_heads, 8)) for k in keys[1:3]
   )
   segments = jnp.array([[1] * 4 + [2] * 5, [1] * 7 + [0] * 2])
-  mask = attention.causal_mask(9, segments)
+  mask = masks.causal_mask(9, segments)
   cotangent = jax.random.normal(keys[3], query.shape)
 
   def theirs(query, key, value):
@@ -40,23 +40,9 @@ def test_einsum_attention_is_jax_attention(num_kv_heads):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_mask_is_causal_within_segments():
-  mask = attention.causal_mask(5, jnp.array([[1, 1, 2, 2, 0]]))
-  expected = np.array(
-    [
-      [1, 0, 0, 0, 0],
-      [1, 1, 0, 0, 0],
-      [0, 0, 1, 0, 0],
-      [0, 0, 1, 1, 0],
-      [0, 0, 0, 0, 1],
-    ]
-  )
-  np.testing.assert_array_equal(mask[0], expected)
-
-
 def test_large_scores_do_not_overflow():
   query = jnp.full((1, 2, 1, 2), 1e4)
   y = attention.attend_by_einsum(
-    query, query, jnp.ones((1, 2, 1, 2)), attention.causal_mask(2, None)
+    query, query, jnp.ones((1, 2, 1, 2)), masks.causal_mask(2)
   )
   np.testing.assert_allclose(y, 1.0)
