@@ -5,18 +5,19 @@ position in the data, so that an interrupted run goes on where it was. The
 arrays of a batch have the names of SeqIO's and T5X's decoder features.
 """
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 import seqio
 import tensorflow as tf
 from absl import logging
 
 from symbol_tuning.data import settings, task_definitions, tokenization
+from symbol_tuning.data.shards import BatchShard
 
 Example = dict[str, np.ndarray]
 Batch = dict[str, np.ndarray]
@@ -32,6 +33,9 @@ SEGMENT_TASKS = 'segment_tasks'
 TASK = 'task'
 # The task once for each position with loss, which is what packing counts.
 _LOSS_TASKS = 'loss_tasks'
+# The two parts of a position in the training data.
+_SHARD = 'shard'
+_ROWS = 'rows'
 
 
 def get_mixture_or_task(name: str) -> seqio.Mixture | seqio.Task:
@@ -207,9 +211,12 @@ def packed_rows(
 class TrainData:
   """An endless iterator of packed training batches from a SeqIO mixture.
 
-  Each process reads its own share of the examples. The state is the number
-  of examples read; going on from it draws the read prompts once more, in
-  order, without training on them.
+  Each process reads its own share of the examples, so that batches depend on
+  the number of processes. The state is the number of examples read; going on
+  from it draws the read prompts once more, in order, without training on them.
+
+  Attributes:
+    shard: which part of each batch this process reads.
   """
 
   def __init__(
@@ -220,6 +227,7 @@ class TrainData:
     loss_positions_per_row: int | None = None,
     seed: int = 0,
     num_packing_bins: int = 64,
+    shard: BatchShard | None = None,
   ):
     """Opens the mixture.
 
@@ -233,17 +241,14 @@ class TrainData:
       seed: of the order of examples and of every choice in a prompt.
       num_packing_bins: rows that are filled at the same time; more of them
         leave less padding.
+      shard: which part of each batch to read; one for each process by default.
 
     Raises:
       ValueError: if the batch cannot be divided among the processes, or
         `packed_rows` refuses the rest.
     """
-    num_processes = jax.process_count()
-    if batch_size % num_processes:
-      raise ValueError(
-        f'BATCH_SIZE {batch_size} is not divisible by {num_processes}'
-        ' processes.'
-      )
+    self.shard = shard or BatchShard.of_process()
+    num_rows = self.shard.num_rows(batch_size)
     self.mixture_or_task_name = mixture_or_task_name
     self.vocab_size = settings.vocabulary().vocab_size
     rows = packed_rows(
@@ -252,10 +257,9 @@ class TrainData:
       loss_positions_per_row=loss_positions_per_row,
       seed=seed,
       num_packing_bins=num_packing_bins,
-      shard=seqio.ShardInfo(jax.process_index(), num_processes),
+      shard=seqio.ShardInfo(self.shard.index, self.shard.count),
     )
-    batches = rows.map(_without_tasks).batch(batch_size // num_processes)
-    self._iterator = iter(batches)
+    self._iterator = iter(rows.map(_without_tasks).batch(num_rows))
 
   def __iter__(self) -> Iterator[Batch]:
     return self
@@ -265,22 +269,34 @@ class TrainData:
 
   def get_state(self) -> dict[str, Any]:
     """Returns the position in the data, as JSON values."""
-    return self._iterator.get_state()
+    return {
+      _SHARD: dataclasses.asdict(self.shard),
+      _ROWS: self._iterator.get_state(),
+    }
 
   def set_state(self, state: dict[str, Any]) -> None:
     """Goes on from a position that `get_state` returned.
 
     Raises:
-      ValueError: if the position is not one in a mixture.
+      ValueError: if the position is not one in a mixture, or the examples were
+        divided among another number of processes.
     """
-    try:
-      self._iterator.set_state(state)
-    except KeyError:
+    if not state.keys() >= {_SHARD, _ROWS}:
       raise ValueError(
         'The run was begun with other data than a mixture, perhaps a cache: its'
         f' position there is {state}. Go on with those data, or use another'
         ' MODEL_DIR.'
-      ) from None
+      )
+    stored = BatchShard(**state[_SHARD])
+    if stored != self.shard:
+      raise ValueError(
+        f'The examples of a mixture are divided among {stored.count} process(es)'
+        f' in the checkpoint and {self.shard.count} in this run, so its position'
+        f' in them means nothing here. Go on with {stored.count}, or train from'
+        ' a cache (python -m symbol_tuning.cache_tasks), whose position holds'
+        ' for any number.'
+      )
+    self._iterator.set_state(state[_ROWS])
 
 
 def _without_tasks(row: Example) -> Example:

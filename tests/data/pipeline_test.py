@@ -1,5 +1,6 @@
 """Tests of the way from mixtures to packed batches."""
 
+import jax
 import numpy as np
 import pytest
 import seqio
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbol_tuning.data import pipeline, task_definitions
+from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.tasks.mixtures import number_of_examples
 
 LENGTHS = {'inputs': 600, 'targets': 20}
@@ -117,9 +119,18 @@ def test_a_position_in_other_data_is_an_error(use_data):
     open_data().set_state({'batches_read': 3})
 
 
+def test_a_position_among_other_processes_is_an_error(use_data):
+  use_data()
+  data = pipeline.TrainData(
+    'symbol_tuning_sst2', LENGTHS, batch_size=4, shard=BatchShard(1, 2)
+  )
+  with pytest.raises(ValueError, match=r'2 process.* and 1 in this run'):
+    open_data().set_state(data.get_state())
+
+
 def test_more_processes_than_examples_are_refused(use_data, monkeypatch):
   use_data()
-  monkeypatch.setattr(pipeline.jax, 'process_count', lambda: 25)
+  monkeypatch.setattr(jax, 'process_count', lambda: 25)
   with pytest.raises(ValueError, match=r'sst2 has 24 examples, .* 25 proc'):
     pipeline.TrainData('symbol_tuning_sst2', LENGTHS, batch_size=25)
 

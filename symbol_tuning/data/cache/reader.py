@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grain
-import jax
 import numpy as np
 from array_record.python import array_record_module
 
 from symbol_tuning.data.cache import manifest, rows
+from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.data.vocabularies import VocabularyName
 
 Batch = dict[str, np.ndarray]
@@ -34,7 +34,10 @@ class CachedTrainData:
 
   Each process reads its own rows of each batch. Every row is read once in an
   epoch, and epochs differ in order. The batches of all processes together are
-  the same whatever the number of processes.
+  the same, row by row, whatever the number of processes.
+
+  Attributes:
+    shard: which part of each batch this process reads.
   """
 
   def __init__(
@@ -48,6 +51,7 @@ class CachedTrainData:
     seed: int = 0,
     num_threads: int = 2,
     batches_ahead: int = 8,
+    shard: BatchShard | None = None,
   ):
     """Opens the cache; no row is read yet.
 
@@ -62,6 +66,7 @@ class CachedTrainData:
       seed: of the order of rows.
       num_threads: how many batches are read at the same time.
       batches_ahead: how many batches are read ahead.
+      shard: which part of each batch to read; one for each process by default.
 
     Raises:
       FileNotFoundError: if there is no cache, or part of it is missing.
@@ -78,7 +83,8 @@ class CachedTrainData:
     _check_expected(cache.settings, expected, folder)
     _check_loss_positions(cache.settings, loss_positions_per_row, folder)
     records = Records(folder, cache.shards)
-    dataset = _batches(records, cache.settings, batch_size, seed)
+    self.shard = shard or BatchShard.of_process()
+    dataset = _batches(records, cache.settings, batch_size, seed, self.shard)
     self._batches = dataset.to_iter_dataset(
       grain.ReadOptions(
         num_threads=num_threads, prefetch_buffer_size=batches_ahead
@@ -119,16 +125,12 @@ def _batches(
   settings: manifest.CacheSettings,
   batch_size: int,
   seed: int,
+  shard: BatchShard,
 ) -> grain.MapDataset:
   """Returns the endless batches of this process."""
-  num_processes = jax.process_count()
-  if batch_size % num_processes:
-    raise ValueError(
-      f'BATCH_SIZE {batch_size} is not divisible by {num_processes} processes.'
-    )
   shuffled = grain.MapDataset.source(records).shuffle(seed=seed).repeat()
-  return shuffled[jax.process_index() :: num_processes].batch(
-    batch_size // num_processes,
+  parts_of_batches = shuffled.batch(
+    shard.num_rows(batch_size),
     drop_remainder=True,
     batch_fn=functools.partial(
       rows.decode,
@@ -136,6 +138,7 @@ def _batches(
       tokens=settings.token_type,
     ),
   )
+  return parts_of_batches[shard.index :: shard.count]
 
 
 class Records:
