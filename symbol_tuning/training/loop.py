@@ -18,7 +18,7 @@ import optax
 
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import batches
+from symbol_tuning.training import activations, batches
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
 from symbol_tuning.training.preemption import Preemption
@@ -95,6 +95,7 @@ def train(
   initial_checkpoint_path: str | None = None,
   partitioner: Partitioner | None = None,
   loss: Loss | None = None,
+  num_microbatches: int = 1,
   checkpoint_period: int = 1000,
   keep: int | None = 3,
   eval_period: int | None = None,
@@ -118,6 +119,8 @@ def train(
     partitioner: how arrays are laid out; by default, each device has the whole
       model and a part of the batch.
     loss: what is minimized.
+    num_microbatches: parts of a batch that are computed one after the other,
+      for less memory; the result is the same.
     checkpoint_period: steps between checkpoints.
     keep: how many checkpoints stay; None keeps all.
     eval_period: steps between evaluations; None: after the last step only.
@@ -147,7 +150,7 @@ def train(
         return start.state(model, optimizer, random_seed)
       reporter.write('model-info.txt', model_info(model, abstract))
       start.seek(train_data)
-      feed = _feed(train_data, model, partitioner, loss)
+      feed = _feed(train_data, model, partitioner, loss, num_microbatches)
       first_batch = next(feed)
       state = start.state(model, optimizer, random_seed)
       reporter.say(
@@ -155,7 +158,7 @@ def train(
         'Compiling ...'
       )
       train_step = compile_train_step(
-        make_train_step(model, optimizer, loss),
+        make_train_step(model, optimizer, loss, num_microbatches),
         abstract,
         first_batch,
         partitioner,
@@ -275,6 +278,7 @@ def _feed(
   model: Decoder,
   partitioner: Partitioner,
   loss: Loss,
+  num_microbatches: int,
 ) -> Iterator[dict[str, jax.Array]]:
   """Batches on the devices; each is checked first."""
   while True:
@@ -288,6 +292,7 @@ def _feed(
     arrays = batches.checked(
       batch, model.config.vocab_size, loss.positions_per_row
     )
-    rows = len(arrays['decoder_input_tokens'])
-    partitioner.check_batch_size(rows * jax.process_count())
+    rows, length = arrays['decoder_input_tokens'].shape
+    shape = rows * jax.process_count(), length
+    activations.check(partitioner, model.config, loss, shape, num_microbatches)
     yield partitioner.put_batch(arrays)

@@ -139,16 +139,22 @@ class Partitioner:
     spec = nn.logical_to_mesh_axes(('batch',), self.logical_axis_rules)
     return NamedSharding(self.mesh, spec)
 
-  def check_batch_size(self, batch_size: int) -> None:
-    """Raises ValueError unless the mesh divides a (global) batch."""
+  def check_batch_size(
+    self, batch_size: int, num_microbatches: int = 1
+  ) -> None:
+    """Raises ValueError unless the mesh divides each part of a global batch."""
     parts = _parts(self.mesh, self.batch_sharding.spec[0])
-    if batch_size % parts:
-      below, above = batch_size // parts * parts, -(-batch_size // parts)
-      fitting = ' or '.join(str(n) for n in (below, above * parts) if n)
+    multiple = parts * num_microbatches
+    if batch_size % multiple:
+      below = batch_size // multiple * multiple
+      fitting = ' or '.join(str(n) for n in (below, below + multiple) if n)
+      microbatches = (
+        f'into {num_microbatches} microbatches ' if num_microbatches > 1 else ''
+      )
       raise ValueError(
-        f'a batch of {batch_size} rows cannot be split over {parts} devices '
-        f'({_mesh_text(self.mesh)}): make the batch size a multiple of {parts} '
-        f'({fitting}) or change the mesh'
+        f'a batch of {batch_size} rows cannot be split {microbatches}over '
+        f'{parts} devices ({_mesh_text(self.mesh)}): make the batch size a '
+        f'multiple of {multiple} ({fitting}) or change the mesh'
       )
 
   def put_batch(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
@@ -168,13 +174,27 @@ class Partitioner:
 
     def with_sharding(path, array, axes):
       names = (*axes, *[None] * (array.ndim - len(axes)))
-      spec = nn.logical_to_mesh_axes(names, self.logical_axis_rules)
-      _check_divides(parameter_name(path), array.shape, names, spec, self.mesh)
-      return jax.ShapeDtypeStruct(
-        array.shape, array.dtype, sharding=NamedSharding(self.mesh, spec)
-      )
+      sharding = self.sharding(parameter_name(path), array.shape, names)
+      return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
     return jax.tree.map_with_path(with_sharding, shapes, logical_axes)
+
+  def sharding(
+    self, name: str, shape: tuple[int, ...], axes: tuple[str | None, ...]
+  ) -> NamedSharding:
+    """How an array lies on the mesh, by the logical names of its axes.
+
+    Args:
+      name: of the array, for errors.
+      shape: of the whole array.
+      axes: a logical name, or None, for each axis.
+
+    Raises:
+      ValueError: if the mesh cannot divide the array.
+    """
+    spec = nn.logical_to_mesh_axes(axes, self.logical_axis_rules)
+    _check_divides(name, shape, axes, spec, self.mesh)
+    return NamedSharding(self.mesh, spec)
 
   def abstract_result(
     self, function: Callable[[PyTree], PyTree], argument: PyTree

@@ -38,9 +38,9 @@ class Window:
     """Means over the steps; waits for them to be done.
 
     Returns:
-      loss (of all targets alike, in nats), target_tokens (a step), grad_norm,
-      update_norm, non_padding (share of positions), tokens_per_second (without
-      padding) and steps_per_second.
+      loss and z_loss (of all targets alike, in nats), target_tokens (a step),
+      grad_norm, update_norm, non_padding (share of positions),
+      tokens_per_second (without padding) and steps_per_second.
 
     Raises:
       FloatingPointError: if a loss, a gradient or an update is not finite.
@@ -59,6 +59,7 @@ class Window:
     weights = rows.target_tokens
     return {
       'loss': float(np.dot(rows.loss, weights) / max(weights.sum(), 1)),
+      'z_loss': float(np.dot(rows.z_loss, weights) / max(weights.sum(), 1)),
       'target_tokens': float(weights.mean()),
       'grad_norm': float(rows.grad_norm.mean()),
       'update_norm': float(rows.update_norm.mean()),

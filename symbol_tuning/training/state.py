@@ -1,5 +1,6 @@
 """What a training run carries from step to step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax
@@ -51,7 +52,7 @@ def abstract_state(
   return TrainState(
     step=whole((), jnp.int32),
     params=params,
-    opt_state=partitioner.abstract_result(optimizer.init, params),
+    opt_state=partitioner.abstract_result(_init_statistics(optimizer), params),
     rng=whole((2,), jnp.uint32),
   )
 
@@ -63,7 +64,9 @@ def first_state(
   rng: jax.Array,
 ) -> TrainState:
   """The state before the first step, laid out as `abstract` says."""
-  init = jax.jit(optimizer.init, out_shardings=shardings(abstract.opt_state))
+  init = jax.jit(
+    _init_statistics(optimizer), out_shardings=shardings(abstract.opt_state)
+  )
   params = jax.device_put(params, shardings(abstract.params))
   return TrainState(
     step=jax.device_put(jnp.int32(0), abstract.step.sharding),
@@ -71,6 +74,20 @@ def first_state(
     opt_state=init(params),
     rng=jax.device_put(rng, abstract.rng.sharding),
   )
+
+
+def in_float32(params: PyTree) -> PyTree:
+  """What the optimizer sees, whatever the parameters are stored as.
+
+  So its statistics are float32, and updates are computed in float32.
+  """
+  return jax.tree.map(lambda array: array.astype(jnp.float32), params)
+
+
+def _init_statistics(
+  optimizer: optax.GradientTransformation,
+) -> Callable[[PyTree], PyTree]:
+  return lambda params: optimizer.init(in_float32(params))
 
 
 def shardings(abstract: PyTree) -> PyTree:

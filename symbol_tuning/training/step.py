@@ -2,10 +2,16 @@
 
 The loss is the sum of the targets' weighted negative log-likelihoods over the
 sum of their weights, both over the whole batch, so that it does not depend on
-how examples are packed into rows or rows are spread over devices.
+how examples are packed into rows, rows are spread over devices or a batch is
+split into microbatches.
+
+Parameters may be bfloat16, for a model that would not fit otherwise. The
+optimizer works in float32 all the same; what is lost is that its result is
+rounded, so an update below a 512th of a parameter may not change it at all.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +20,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from symbol_tuning.models import likelihood
+from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.decoder import Decoder
+from symbol_tuning.training import gradients
 from symbol_tuning.training.partitioning import Partitioner
-from symbol_tuning.training.state import TrainState, shardings
+from symbol_tuning.training.state import TrainState, in_float32, shardings
 
 PyTree = Any
 Batch = Mapping[str, jax.Array]
@@ -29,19 +36,36 @@ class Metrics:
 
   Attributes:
     loss: mean negative log-likelihood of the targets, in nats.
+    z_loss: mean penalty on their normalizers, which is minimized with it.
     target_tokens: sum of the loss weights.
     tokens: number of positions that are not padding.
     non_padding: their share of all positions.
-    grad_norm: Euclidean norm of the gradient of the loss.
+    grad_norm: Euclidean norm of the gradient of what is minimized.
     update_norm: Euclidean norm of what is added to the parameters.
   """
 
   loss: jax.Array
+  z_loss: jax.Array
   target_tokens: jax.Array
   tokens: jax.Array
   non_padding: jax.Array
   grad_norm: jax.Array
   update_norm: jax.Array
+
+
+@flax.struct.dataclass
+class LossSums:
+  """Sums over the targets of a batch, each float32 [].
+
+  Attributes:
+    cross_entropy: of weight times negative log-likelihood, in nats.
+    z_loss: of weight times penalty.
+    weights: of the weights.
+  """
+
+  cross_entropy: jax.Array
+  z_loss: jax.Array
+  weights: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,45 +77,79 @@ class Loss:
       so many are unembedded, so the smallest number that the data respects
       saves memory and time. None: every position of the row.
     chunk_size: positions of each row whose logits exist at once.
+    z_loss: factor of a penalty, the square of log Z, that keeps the sum Z of
+      the exponentiated logits near one; PaLM was pretrained with 1e-4
+      (Chowdhery et al., 2022, section 5).
   """
 
   positions_per_row: int | None = None
   chunk_size: int = likelihood.CHUNK_SIZE
+  z_loss: float = 0.0
 
   def __call__(
     self, model: Decoder, params: PyTree, batch: Batch, rng: jax.Array
-  ) -> tuple[jax.Array, jax.Array]:
-    """The summed loss and the summed weights, both float32 []."""
-    length = batch['decoder_loss_weights'].shape[1]
+  ) -> tuple[jax.Array, LossSums]:
+    """What is minimized, a float32 [], and the sums that it is made of."""
     result = likelihood.weighted_log_likelihoods(
       model,
       params,
       batch,
-      num_positions=min(self.positions_per_row or length, length),
+      num_positions=self.num_positions(batch['decoder_loss_weights'].shape[1]),
       chunk_size=self.chunk_size,
       rngs={'dropout': rng},
     )
-    weights = result.weights_BP.astype(jnp.float32)
-    return -jnp.sum(result.values_BP * weights), jnp.sum(weights)
+    weights_BP = result.weights_BP.astype(jnp.float32)
+    sums = LossSums(
+      cross_entropy=-jnp.sum(result.values_BP * weights_BP),
+      z_loss=jnp.float32(0),
+      weights=jnp.sum(weights_BP),
+    )
+    if not self.z_loss:
+      return sums.cross_entropy, sums
+    penalties_BP = self.z_loss * jnp.square(result.log_normalizers_BP)
+    sums = sums.replace(z_loss=jnp.sum(penalties_BP * weights_BP))
+    return sums.cross_entropy + sums.z_loss, sums
+
+  def num_positions(self, length: int) -> int:
+    """How many positions of a row of this length are unembedded."""
+    return min(self.positions_per_row or length, length)
 
 
 def make_train_step(
-  model: Decoder, optimizer: optax.GradientTransformation, loss: Loss
+  model: Decoder,
+  optimizer: optax.GradientTransformation,
+  loss: Loss,
+  num_microbatches: int = 1,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-  """The function from a state and a batch to the next state and metrics."""
+  """The function from a state and a batch to the next state and metrics.
+
+  Args:
+    model: the decoder.
+    optimizer: an optax transformation; it works in float32.
+    loss: what is minimized.
+    num_microbatches: parts of the batch that are computed one after the other,
+      for less memory; but for rounding and dropout, the result is the same.
+
+  Raises:
+    ValueError: if there are fewer than one.
+  """
+  if num_microbatches < 1:
+    raise ValueError(
+      f'NUM_MICROBATCHES is {num_microbatches}; it must be at least 1'
+    )
+  summed_loss = functools.partial(loss, model)
+  layout = parameters.logical_axes(model)
 
   def train_step(state, batch):
     rng = jax.random.fold_in(state.rng, state.step)
-
-    def summed_loss(params):
-      return loss(model, params, batch, rng)
-
-    (loss_sum, weight_sum), grads = jax.value_and_grad(
-      summed_loss, has_aux=True
-    )(state.params)
-    divisor = jnp.maximum(weight_sum, 1)
-    grads = jax.tree.map(lambda grad: grad / divisor.astype(grad.dtype), grads)
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    grads, sums = gradients.summed(
+      summed_loss, state.params, batch, rng, num_microbatches, layout
+    )
+    divisor = jnp.maximum(sums.weights, 1)
+    grads = jax.tree.map(lambda grad: grad / divisor, in_float32(grads))
+    updates, opt_state = optimizer.update(
+      grads, state.opt_state, in_float32(state.params)
+    )
     next_state = state.replace(
       step=state.step + 1,
       params=optax.apply_updates(state.params, updates),
@@ -99,8 +157,9 @@ def make_train_step(
     )
     token_mask = (batch['decoder_segment_ids'] != 0).astype(jnp.float32)
     metrics = Metrics(
-      loss=loss_sum / divisor,
-      target_tokens=weight_sum,
+      loss=sums.cross_entropy / divisor,
+      z_loss=sums.z_loss / divisor,
+      target_tokens=sums.weights,
       tokens=token_mask.sum(),
       non_padding=token_mask.mean(),
       grad_norm=optax.global_norm(grads),

@@ -17,6 +17,7 @@ def metrics(loss, target_tokens=1.0, grad_norm=1.0, update_norm=1.0):
     target_tokens=jnp.float32(target_tokens),
     tokens=jnp.float32(6),
     non_padding=jnp.float32(0.75),
+    z_loss=jnp.float32(0.25),
     grad_norm=jnp.float32(grad_norm),
     update_norm=jnp.float32(update_norm),
   )

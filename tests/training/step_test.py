@@ -49,8 +49,8 @@ def compiled(model, loss):
   """Random parameters, and the function to the mean loss and its gradient."""
 
   def mean_loss(params, batch):
-    total, weights = loss(model, params, batch, jax.random.PRNGKey(0))
-    return total / weights
+    total, sums = loss(model, params, batch, jax.random.PRNGKey(0))
+    return total / sums.weights
 
   rng = np.random.default_rng(0)
   params = jax.tree.map(
