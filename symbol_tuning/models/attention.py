@@ -12,11 +12,27 @@ import jax
 import jax.numpy as jnp
 
 from symbol_tuning.models import cache as cache_lib
-from symbol_tuning.models import convolution, layers, rotary
+from symbol_tuning.models import convolution, layers, rotary, splash
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.context import Context
 
 MASKED = -1e30  # what a masked score is set to
+
+
+def attend_to_row(
+  config: DecoderConfig,
+  query_BLNH: jax.Array,
+  key_BLKH: jax.Array,
+  value_BLKH: jax.Array,
+  context: Context,
+) -> jax.Array:
+  """Attention among the tokens of each row, by the configured kernel."""
+  inputs = query_BLNH, key_BLKH, value_BLKH
+  if context.mask_BLS is None:
+    return splash.attend(*inputs, context.segment_ids_BL)
+  if config.attention_implementation == 'cudnn':
+    return attend_by_cudnn(*inputs, context.mask_BLS)
+  return attend_by_einsum(*inputs, context.mask_BLS)
 
 
 def attend_by_einsum(
@@ -133,10 +149,7 @@ class Attention(nn.Module):
     key_BLKH = rotary.rotate(key_BLKH, context.rotation)
     if memory is None:
       chunk = None
-      attend = {'xla': attend_by_einsum, 'cudnn': attend_by_cudnn}
-      y_BLNH = attend[config.attention_implementation](
-        query_BLNH, key_BLKH, value_BLKH, context.mask_BLS
-      )
+      y_BLNH = attend_to_row(config, query_BLNH, key_BLKH, value_BLKH, context)
     else:
       taps = {'query': query_taps, 'key': key_taps, 'value': value_taps}
       chunk = cache_lib.Memory(

@@ -11,7 +11,7 @@ import dataclasses
 ACTIVATIONS = ('silu', 'gelu')
 NORMS = ('rms', 'layer')
 REMAT_POLICIES = ('none', 'minimal', 'full')
-ATTENTION_IMPLEMENTATIONS = ('xla', 'cudnn')
+ATTENTION_IMPLEMENTATIONS = ('xla', 'cudnn', 'splash', 'auto')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,9 @@ class DecoderConfig:
       'layers' axis: compile time does not grow with depth.
     remat: what the backward pass recomputes: 'none' (nothing), 'minimal' (all
       but matrix products with parameters) or 'full' (whole blocks).
-    attention_implementation: 'xla', or 'cudnn' on an NVIDIA GPU.
+    attention_implementation: 'xla'; 'cudnn' on an NVIDIA GPU; 'splash' on a TPU
+      (see `splash`); or 'auto': 'splash' if the program is for TPUs, else
+      'xla'. Branches and caches are read by 'xla' in place of 'splash'.
     dtype: of activations; logits and softmax are float32 in any case.
     param_dtype: of parameters.
   """

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from symbol_tuning.models import cache as cache_lib
-from symbol_tuning.models import masks, rotary
+from symbol_tuning.models import masks, rotary, splash
 from symbol_tuning.models.config import DecoderConfig
 
 
@@ -21,7 +21,7 @@ class Context(NamedTuple):
 
   Attributes:
     rotation: of queries and keys, by their positions.
-    mask_BLS: True where a query may see a key.
+    mask_BLS: True where a query may see a key; None if the kernel knows.
     segment_ids_BL: which packed example a token is of; None for one per row.
     predecessors_BLT: where the taps of a convolution stand in the row; None
       where they are the token's neighbours.
@@ -30,7 +30,7 @@ class Context(NamedTuple):
   """
 
   rotation: rotary.Rotation
-  mask_BLS: jax.Array
+  mask_BLS: jax.Array | None
   segment_ids_BL: jax.Array | None = None
   predecessors_BLT: jax.Array | None = None
   num_tokens_B: jax.Array | None = None
@@ -43,6 +43,8 @@ def of_rows(
   branch_ids_BL: jax.Array | None,
 ) -> Context:
   """The context of whole rows, packed or not, with branches or without."""
+  if branch_ids_BL is None and splash.is_chosen(config):
+    return Context(_rotation(config, positions_BL), None, segment_ids_BL)
   mask_BLS = masks.causal_mask(
     positions_BL.shape[-1], segment_ids_BL, branch_ids_BL
   )

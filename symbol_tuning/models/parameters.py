@@ -5,6 +5,7 @@ parameter is stacked on a leading axis under 'layers'; without, block i has its
 own 'layers_i'.
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -86,7 +87,12 @@ def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
 
 def abstract_params(model: Decoder) -> dict[str, Any]:
   """The parameters as jax.ShapeDtypeStructs; allocates nothing."""
-  return nn.unbox(_boxed_abstract_params(model))
+  # Under a mesh nn.unbox would constrain shardings, which shapes cannot have.
+  return jax.tree.map(
+    lambda box: box.value,
+    _boxed_abstract_params(model),
+    is_leaf=lambda x: isinstance(x, nn.meta.AxisMetadata),
+  )
 
 
 def logical_axes(model: Decoder) -> dict[str, Any]:
@@ -139,4 +145,6 @@ def _boxed_abstract_params(model: Decoder) -> dict[str, Any]:
 
 
 def _init(model: Decoder, rng: jax.Array) -> dict[str, Any]:
-  return model.init(rng, jnp.zeros((1, 1), jnp.int32))['params']
+  """One token is read to make them, by attention that asks for no more."""
+  config = dataclasses.replace(model.config, attention_implementation='xla')
+  return Decoder(config).init(rng, jnp.zeros((1, 1), jnp.int32))['params']

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,3 +137,15 @@ def test_a_run_that_saved_nothing_yet_is_named(tmp_path, model):
   (tmp_path / 'checkpoints' / '5.orbax-checkpoint-tmp').mkdir(parents=True)
   with pytest.raises(FileNotFoundError, match='no finished checkpoint yet'):
     parameters.load_params(tmp_path, model)
+
+
+def test_a_mesh_in_force_does_not_change_shapes_and_axes(model):
+  shapes, axes = (
+    parameters.abstract_params(model),
+    parameters.logical_axes(model),
+  )
+  mesh = jax.make_mesh((2,), ('tensor',), (jax.sharding.AxisType.Auto,))
+  rules = (('heads', 'tensor'), ('vocab', 'tensor'), ('kv_heads', 'tensor'))
+  with jax.set_mesh(mesh), nn.logical_axis_rules(rules):
+    assert parameters.abstract_params(model) == shapes
+    assert parameters.logical_axes(model) == axes
