@@ -25,9 +25,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import gin
+import jax
 from absl import app, flags
 from absl import logging as absl_logging
 from gin import resource_reader
+
+from symbol_tuning.data import atomic
 
 # TensorFlow, which reads the data, has nothing to say that users need.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -170,7 +173,7 @@ def macro(name: str, default: Any = None) -> Any:
 def _save_config(folder: str) -> None:
   path = pathlib.Path(folder).expanduser() / CONFIG_FILE
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(gin.config_str(), encoding='utf-8')
+  atomic.write_text(path, gin.config_str())
 
 
 def _configured(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -203,6 +206,9 @@ def run(
   gin_files: Sequence[str] = (),
   positional_macros: Sequence[str] = (),
   unused_macros: Sequence[str] = (),
+  within: Callable[[], contextlib.AbstractContextManager[None]] = (
+    contextlib.nullcontext
+  ),
 ) -> None:
   """Runs `function` as a program, its arguments bound by gin.
 
@@ -238,7 +244,7 @@ def run(
       )
       configured = _configured(function)
       output = macro('EVAL_OUTPUT_DIR') or macro('MODEL_DIR')
-      if isinstance(output, str):
+      if isinstance(output, str) and jax.process_index() == 0:
         _save_config(output)
       configured()
     except _USER_ERRORS as error:

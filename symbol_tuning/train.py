@@ -7,8 +7,8 @@ r"""Trains a decoder on a SeqIO mixture, as the gin files say.
 The same command goes on where an earlier one was stopped.
 """
 
-from symbol_tuning import gin_utils
+from symbol_tuning import distributed, gin_utils
 from symbol_tuning.training import loop
 
 if __name__ == '__main__':
-  gin_utils.run(loop.train)
+  gin_utils.run(loop.train, within=distributed.joined)

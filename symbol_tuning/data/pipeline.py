@@ -290,11 +290,11 @@ class TrainData:
     stored = BatchShard(**state[_SHARD])
     if stored != self.shard:
       raise ValueError(
-        f'The examples of a mixture are divided among {stored.count} process(es)'
-        f' in the checkpoint and {self.shard.count} in this run, so its position'
-        f' in them means nothing here. Go on with {stored.count}, or train from'
-        ' a cache (python -m symbol_tuning.cache_tasks), whose position holds'
-        ' for any number.'
+        'The examples of a mixture are divided among processes:'
+        f' {stored.count} in the checkpoint and {self.shard.count} in this run,'
+        ' so that the position there means nothing here. Go on with'
+        f' {stored.count}, or train from a cache (python -m'
+        ' symbol_tuning.cache_tasks), whose position holds for any number.'
       )
     self._iterator.set_state(state[_ROWS])
 

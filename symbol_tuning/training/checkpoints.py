@@ -2,8 +2,9 @@
 
 They are written by Orbax while training goes on, to
 `<model_dir>/checkpoints/<step>/`, as the items `state` (arrays) and `data` (the
-JSON state of the data iterator). Both together make a run that was killed go
-on to the very parameters it would have reached (Levanter's promise).
+JSON states of the data iterators). Both together make a run that was killed go
+on to the very parameters it would have reached (Levanter's promise). All
+processes write and read a checkpoint together; their number may change.
 """
 
 import pathlib
@@ -12,10 +13,13 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from symbol_tuning.training import feeding
 from symbol_tuning.training.partitioning import parameter_name
 from symbol_tuning.training.state import TrainState
 
 PyTree = Any
+
+_POSITIONS = 'positions'
 
 
 class Checkpoints:
@@ -65,12 +69,17 @@ class Checkpoints:
   def save(self, state: TrainState, data: dict[str, Any]) -> None:
     """Starts to write a checkpoint; `state` may be donated after this returns.
 
+    Args:
+      state: of the run.
+      data: the state of this process's data iterator.
+
     Raises:
       OSError: if this or the checkpoint before it could not be written.
     """
     step = int(state.step)
+    positions = {_POSITIONS: feeding.gather_positions(data)}
     items = ocp.args.Composite(
-      state=ocp.args.PyTreeSave(vars(state)), data=ocp.args.JsonSave(data)
+      state=ocp.args.PyTreeSave(vars(state)), data=ocp.args.JsonSave(positions)
     )
     self.wait()
     try:
@@ -90,14 +99,15 @@ class Checkpoints:
       raise self._write_error(error) from error
 
   def data_state(self, step: int) -> dict[str, Any]:
-    """The data iterator's state.
+    """The state of this process's data iterator.
 
     Raises:
       ValueError: if it cannot be read.
     """
     items = ocp.args.Composite(data=ocp.args.JsonRestore())
     try:
-      return self._manager.restore(step, args=items)['data']
+      positions = self._manager.restore(step, args=items)['data'][_POSITIONS]
+      return feeding.own_position(positions)
     except Exception as error:
       raise self._read_error(step, error) from error
 

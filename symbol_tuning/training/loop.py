@@ -16,12 +16,12 @@ import jax
 import numpy as np
 import optax
 
+from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import activations, batches
+from symbol_tuning.training import activations, batches, feeding, preemption
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
-from symbol_tuning.training.preemption import Preemption
 from symbol_tuning.training.progress import Reporter, Window
 from symbol_tuning.training.state import (
   TrainState,
@@ -41,7 +41,13 @@ Evaluate = Callable[[Any, int], Mapping[str, float] | None]
 
 
 class DataIterator(Protocol):
-  """Batches of this process, with a position that JSON can hold."""
+  """Batches of this process, with a position that JSON can hold.
+
+  Attributes:
+    shard: which part of each batch of all processes they are.
+  """
+
+  shard: BatchShard
 
   def __next__(self) -> Mapping[str, np.ndarray]: ...
 
@@ -142,7 +148,7 @@ def train(
   loss = loss or Loss()
   folder = _run_folder(model_dir)
   abstract = abstract_state(model, optimizer, partitioner)
-  with Preemption() as preemption, Checkpoints(folder, keep) as checkpoints:
+  with preemption.notice() as notice, Checkpoints(folder, keep) as checkpoints:
     start = _Start(checkpoints, abstract, initial_checkpoint_path)
     with Reporter(folder, start.step, train_steps) as reporter:
       if start.step >= train_steps:
@@ -164,7 +170,7 @@ def train(
         partitioner,
       )
       loop = _Loop(
-        schedule, train_data, checkpoints, reporter, preemption, evaluate
+        schedule, train_data, checkpoints, reporter, notice, evaluate
       )
       batches_ahead = itertools.chain([first_batch], feed)
       return loop.run(train_step, state, start.step, batches_ahead)
@@ -222,7 +228,7 @@ class _Loop:
   train_data: DataIterator
   checkpoints: Checkpoints
   reporter: Reporter
-  preemption: Preemption
+  notice: preemption.Preemption
   evaluate: Evaluate | None
 
   def run(
@@ -237,7 +243,7 @@ class _Loop:
     for step in range(start + 1, self.schedule.train_steps + 1):
       state, metrics = train_step(state, next(feed))
       window.add(metrics)
-      stops = self.preemption.noticed(step)
+      stops = self.notice.noticed(step)
       if stops or self.schedule.anything_due(step):
         self.reporter.training(step, self._summary(window, step))
         self._between_steps(state, step, stops)
@@ -281,6 +287,7 @@ def _feed(
   num_microbatches: int,
 ) -> Iterator[dict[str, jax.Array]]:
   """Batches on the devices; each is checked first."""
+  feeding.check_shard(train_data.shard, partitioner)
   while True:
     try:
       batch = next(train_data)
@@ -293,6 +300,6 @@ def _feed(
       batch, model.config.vocab_size, loss.positions_per_row
     )
     rows, length = arrays['decoder_input_tokens'].shape
-    shape = rows * jax.process_count(), length
+    shape = rows * train_data.shard.count, length
     activations.check(partitioner, model.config, loss, shape, num_microbatches)
     yield partitioner.put_batch(arrays)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from symbol_tuning.data import shards
 from symbol_tuning.models import config, decoder
 
 VOCAB_SIZE = 32
@@ -48,12 +49,30 @@ def make_batch():
   return make
 
 
+@dataclasses.dataclass(frozen=True)
+class Device:
+  """As much of a device as a mesh looks at: layouts need no more."""
+
+  id: int
+  slice_index: int = 0
+  process_index: int = 0
+  platform: str = 'cpu'
+  device_kind: str = 'cpu'
+
+
+@pytest.fixture(scope='session')
+def make_devices():
+  """A function: the index of each device's slice → devices."""
+  return lambda indices: tuple(Device(i, s) for i, s in enumerate(indices))
+
+
 @dataclasses.dataclass
 class CountingData:
   """An endless data iterator whose state is the number of batches given."""
 
   make_batch: object
   count: int = 0
+  shard: shards.BatchShard = shards.BatchShard()
 
   def __next__(self):
     self.count += 1

@@ -40,6 +40,7 @@ class Interrupted:
   def __init__(self, data, at, what):
     self.data, self.at, self.what = data, at, what
     self.get_state, self.set_state = data.get_state, data.set_state
+    self.shard = data.shard
 
   def __next__(self):
     if self.data.count == self.at - 1:
