@@ -7,8 +7,8 @@
     --gin.EVAL_OUTPUT_DIR="'/path/of/results'"
 """
 
-from symbol_tuning import gin_utils
-from symbol_tuning.evaluation import evaluator
+from symbol_tuning import distributed, gin_utils
+from symbol_tuning.evaluation import jobs
 
 if __name__ == '__main__':
-  gin_utils.run(evaluator.evaluate_checkpoints)
+  gin_utils.run(jobs.evaluate_checkpoints, within=distributed.joined)

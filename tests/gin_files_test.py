@@ -5,7 +5,7 @@ import jax
 import pytest
 
 from symbol_tuning import gin_utils
-from symbol_tuning.evaluation import evaluator
+from symbol_tuning.evaluation import jobs
 from symbol_tuning.models import decoder, parameters
 from symbol_tuning.training import loop
 
@@ -60,7 +60,7 @@ def test_the_tiny_model_has_as_many_tokens_as_its_vocabulary():
 @pytest.mark.parametrize('name', EXPERIMENTS)
 def test_every_experiment_configures_a_program(name):
   parse(f'experiments/{name}.gin')
-  program = evaluator.evaluate_checkpoints if 'eval' in name else loop.train
+  program = jobs.evaluate_checkpoints if 'eval' in name else loop.train
   text = gin.config_str()
   assert f'{program.__module__.split(".")[-1]}.{program.__name__}' in text
   model = gin.get_configurable(decoder.Decoder)()

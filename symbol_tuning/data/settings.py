@@ -6,7 +6,10 @@ gin (`settings.DataSettings.vocabulary = …`), a Python program or a test with
 `use`.
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 import gin
 import seqio
@@ -58,9 +61,7 @@ class DataSettings:
 
   def __post_init__(self):
     if self.separator not in SEPARATORS:
-      raise ValueError(
-        f'separator {self.separator!r} is none of {", ".join(SEPARATORS)}.'
-      )
+      raise ValueError(_unknown_separator(self.separator))
     for name in ('symbol_tuning_exemplars', 'instruction_tuning_exemplars'):
       least, most = getattr(self, name)
       if not 0 <= least <= most or not most:
@@ -77,6 +78,10 @@ class DataSettings:
       )
 
 
+def _unknown_separator(name: object) -> str:
+  return f'separator {name!r} is none of {", ".join(SEPARATORS)}.'
+
+
 _current: DataSettings | None = None
 
 
@@ -84,6 +89,17 @@ def use(settings: DataSettings | None) -> None:
   """Makes `settings` the current ones; None returns to those of gin."""
   global _current
   _current = settings
+
+
+@contextlib.contextmanager
+def changed(**changes: Any) -> Iterator[None]:
+  """Has some fields of the current settings differ for a while."""
+  before = current()
+  use(dataclasses.replace(before, **changes))
+  try:
+    yield
+  finally:
+    use(before)
 
 
 def current() -> DataSettings:
@@ -108,6 +124,21 @@ def current() -> DataSettings:
 def vocabulary() -> seqio.Vocabulary:
   """Returns the vocabulary of the current settings, loaded."""
   return current().vocabulary.load()
+
+
+def supported_separators() -> tuple[str, ...]:
+  """Returns the separators that the current vocabulary supports."""
+  return SEPARATORS
+
+
+def check_separator(name: str) -> None:
+  """Refuses a separator that is unknown or that the vocabulary lacks.
+
+  Raises:
+    ValueError: if it is.
+  """
+  if name not in SEPARATORS:
+    raise ValueError(_unknown_separator(name))
 
 
 class CurrentVocabulary(seqio.Vocabulary):

@@ -4,19 +4,22 @@ They are the examples of SeqIO evaluation tasks, loaded once, so that all
 checkpoints see the very same prompts.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import seqio
 
-from symbol_tuning.data import pipeline
+from symbol_tuning.data import pipeline, task_definitions
 from symbol_tuning.data import settings as data_settings
-from symbol_tuning.evaluation import progress
+from symbol_tuning.evaluation import layout, progress
 from symbol_tuning.evaluation.ranking import RankingTask
 from symbol_tuning.evaluation.writing import METRIC, WritingTask
 
 Task = RankingTask | WritingTask
+
+_SPLIT = 'validation'
 
 # What of the data settings an evaluation depends on.
 _SETTINGS = (
@@ -67,74 +70,126 @@ class Suite:
     return sum(task.num_tokens for *_, task in self)
 
 
-def load(
-  mixture_or_task_name: str | Sequence[str],
-  task_feature_lengths: Mapping[str, int],
-  max_new_tokens: int = 64,
-) -> Suite:
-  """Loads evaluation tasks that SeqIO knows.
+@dataclasses.dataclass(frozen=True)
+class Questions:
+  """Names what an evaluation asks; loads it with one separator or another.
 
   Options are ranked in a task which declares a metric of scores; answers are
   written in one which declares a metric of predictions.
 
-  Args:
+  Attributes:
     mixture_or_task_name: a registered name, or several.
     task_feature_lengths: the most tokens of `inputs` and `targets`.
     max_new_tokens: the most tokens of a written answer, EOS included.
-
-  Returns:
-    All tasks of these mixtures whose data are at hand.
-
-  Raises:
-    ValueError: if a name is not registered, a task is empty, declares no metric
-      that is known here, or has answers that are too long to be written.
-    FileNotFoundError: if the data of a task are missing.
   """
-  names = mixture_or_task_name
-  names = [names] if isinstance(names, str) else names
-  mixtures = {}
-  for name in names:
-    tasks = pipeline.available_tasks(name)
-    progress.print_line(f'loading {name}, {len(tasks)} tasks')
-    mixtures[name] = {
-      task.name: _load_task(task, task_feature_lengths, max_new_tokens)
-      for task in tasks
-    }
-  chosen = data_settings.current()
-  return Suite(
-    mixtures,
-    {
+
+  mixture_or_task_name: str | Sequence[str]
+  task_feature_lengths: Mapping[str, int]
+  max_new_tokens: int = 64
+
+  def load(self, separator: str | None = None) -> Suite:
+    """Loads all tasks of these mixtures whose data are at hand.
+
+    Args:
+      separator: see `settings.DataSettings`; None: that of the settings.
+
+    Raises:
+      ValueError: if a name is not registered, a task is empty, declares no
+        metric that is known here, or has answers that are too long.
+      FileNotFoundError: if the data of a task are missing.
+    """
+    with _separated_by(separator):
+      mixtures = {}
+      for name, tasks in self._tasks().items():
+        progress.print_line(f'loading {name}, {len(tasks)} tasks')
+        mixtures[name] = {task.name: self._load(task) for task in tasks}
+      return Suite(mixtures, self._settings())
+
+  def load_others(self, separator: str, num_queries: int) -> Suite | None:
+    """Loads queries like those of `load`, and none of these.
+
+    Args:
+      separator: see `settings.DataSettings`.
+      num_queries: the most of each task.
+
+    Returns:
+      The tasks that have other queries; None if no task has.
+    """
+    with _separated_by(separator):
+      mixtures = {}
+      for name, tasks in self._tasks().items():
+        progress.print_line(f'loading other queries of {name}: {separator}')
+        loaded = {t.name: self._load_others(t, num_queries) for t in tasks}
+        mixtures[name] = {k: v for k, v in loaded.items() if v is not None}
+      mixtures = {name: tasks for name, tasks in mixtures.items() if tasks}
+      return Suite(mixtures, self._settings()) if mixtures else None
+
+  def _tasks(self) -> dict[str, list[seqio.Task]]:
+    names = self.mixture_or_task_name
+    names = [names] if isinstance(names, str) else names
+    return {name: pipeline.available_tasks(name) for name in names}
+
+  def _settings(self) -> dict[str, Any]:
+    chosen = data_settings.current()
+    return {
       **{name: getattr(chosen, name) for name in _SETTINGS},
       'source': repr(chosen.source),
-      'task_feature_lengths': dict(task_feature_lengths),
-    },
-  )
+      'task_feature_lengths': dict(self.task_feature_lengths),
+    }
+
+  def _load(self, task: seqio.Task) -> Task:
+    examples = pipeline.evaluation_examples(
+      task.name, self.task_feature_lengths
+    )
+    return self._task_of(task, examples)
+
+  def _load_others(self, task: seqio.Task, num_queries: int) -> Task | None:
+    if not isinstance(task.source, task_definitions.QuerySource):
+      return None
+    reported = task.source.queries(_SPLIT).tolist()
+    most = data_settings.current().evaluation_queries + num_queries
+    with data_settings.changed(evaluation_queries=most):
+      if task.source.num_input_examples(_SPLIT) == len(reported):
+        return None
+      examples = pipeline.evaluation_examples(
+        task.name, self.task_feature_lengths
+      )
+    others = [e for e in examples if e['query_index'] not in reported]
+    return self._task_of(task, others) if others else None
+
+  def _task_of(
+    self, task: seqio.Task, examples: Sequence[layout.Example]
+  ) -> Task:
+    if task.score_metric_fns:
+      return RankingTask(examples)
+    if not task.predict_metric_fns:
+      raise ValueError(
+        f'The task {task.name} cannot be evaluated: it declares no metric'
+        f' function. Give it metrics.rank_classification or'
+        f' exact_match.{METRIC}.'
+      )
+    longest = max((len(example['targets']) for example in examples), default=0)
+    if longest > self.max_new_tokens:
+      raise ValueError(
+        f'The longest answer of {task.name} takes {longest} tokens: raise'
+        f' suite.Questions.max_new_tokens, now {self.max_new_tokens}.'
+      )
+    return WritingTask(
+      examples,
+      vocabulary=task.output_features['targets'].vocabulary,
+      max_new_tokens=self.max_new_tokens,
+      postprocess=task.postprocess_fn,
+      metric_fns=task.predict_metric_fns,
+    )
 
 
-def _load_task(
-  task: seqio.Task,
-  task_feature_lengths: Mapping[str, int],
-  max_new_tokens: int,
-) -> Task:
-  examples = pipeline.evaluation_examples(task.name, task_feature_lengths)
-  if task.score_metric_fns:
-    return RankingTask(examples)
-  if not task.predict_metric_fns:
-    raise ValueError(
-      f'The task {task.name} cannot be evaluated: it declares no metric'
-      f' function. Give it metrics.rank_classification or'
-      f' exact_match.{METRIC}.'
-    )
-  longest = max((len(example['targets']) for example in examples), default=0)
-  if longest > max_new_tokens:
-    raise ValueError(
-      f'The longest answer of {task.name} takes {longest} tokens: raise'
-      f' suite.load.max_new_tokens, now {max_new_tokens}.'
-    )
-  return WritingTask(
-    examples,
-    vocabulary=task.output_features['targets'].vocabulary,
-    max_new_tokens=max_new_tokens,
-    postprocess=task.postprocess_fn,
-    metric_fns=task.predict_metric_fns,
-  )
+def _separated_by(
+  separator: str | None,
+) -> contextlib.AbstractContextManager[None]:
+  changes = {} if separator is None else {'separator': separator}
+  return data_settings.changed(**changes)
+
+
+def load(*args: Any, **kwargs: Any) -> Suite:
+  """Loads what `Questions` of these arguments name."""
+  return Questions(*args, **kwargs).load()

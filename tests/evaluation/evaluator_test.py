@@ -1,4 +1,4 @@
-"""Evaluating checkpoints: what is written, kept and refused."""
+"""Evaluating parameters: what is written, kept and refused."""
 
 import jax
 import pytest
@@ -12,8 +12,6 @@ from symbol_tuning.evaluation import (
 )
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.ranking import RankingTask
-from symbol_tuning.models import checkpoints
-from symbol_tuning.training import partitioning
 
 CHECKPOINT = evaluator.Checkpoint('tuned', '/a/checkpoint', step=7)
 
@@ -71,7 +69,7 @@ def test_writes_a_summary_and_every_prediction(model, params, suite, tmp_path):
   tasks = summary.mixtures['icl_symbol_instructed'].tasks
   assert [task.dataset for task in tasks.values()] == ['subj', 'teab']
   for mixture, name, asked in suite:
-    chosen = layout.plan(asked.examples)
+    chosen = asked.plan([asked], params, layout.Budget())
     task = summary.mixtures[mixture].tasks[name]
     made = results.read_predictions(tmp_path / task.predictions)
     again = results.task_result(
@@ -128,53 +126,6 @@ def test_other_parameters_or_examples_are_evaluated_anew(
 def test_an_empty_task_is_named():
   with pytest.raises(ValueError, match='task icl_flipped_subj of'):
     suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': RankingTask([])}})
-
-
-@pytest.mark.parametrize(
-  ('checkpoints', 'message'),
-  [({}, 'checkpoints is empty'), ({'a/b': '/c'}, "label 'a/b' cannot be")],
-)
-def test_labels_that_are_not_folders_are_named(
-  model, suite, tmp_path, checkpoints, message
-):
-  with pytest.raises(ValueError, match=message):
-    evaluator.evaluate_checkpoints(model, suite, checkpoints, str(tmp_path))
-
-
-def test_checkpoints_are_evaluated_side_by_side(
-  model, params, suite, tmp_path, capsys
-):
-  run = tmp_path / 'run'
-  other = jax.tree.map(lambda x: 2 * x, params)
-  checkpoints.save(other, run / 'checkpoints' / '100')
-  checkpoints.save(params, run / 'checkpoints' / '20')
-  paths = {
-    'first': str(run / 'checkpoints' / '20'),
-    'last': str(run),
-  }
-  output_dir = tmp_path / 'results'
-  summaries = evaluator.evaluate_checkpoints(
-    model,
-    suite,
-    paths,
-    str(output_dir),
-    partitioning.Partitioner(),
-    budget=layout.Budget(num_row_lengths=1),
-  )
-  assert [s.step for s in summaries] == [20, 100]
-  assert [s.order for s in summaries] == [0, 1]
-  assert summaries[0].fingerprint != summaries[1].fingerprint
-  for summary in summaries:
-    assert results.read_summary(output_dir / summary.label) == summary
-  alone = evaluate(model, other, suite, tmp_path / 'alone')
-  for name, mixture in alone.mixtures.items():
-    assert summaries[1].mixtures[name].accuracy == mixture.accuracy
-  assert f'Results: {output_dir}' in capsys.readouterr().out
-
-
-def test_a_missing_checkpoint_is_named(model, suite, tmp_path):
-  with pytest.raises(FileNotFoundError, match='No checkpoint at /nowhere'):
-    evaluator.evaluate_checkpoints(model, suite, '/nowhere', str(tmp_path))
 
 
 def test_evaluation_while_training(model, params, suite, tmp_path):

@@ -56,7 +56,9 @@ def test_the_metric_that_a_task_declares_says_how_it_is_asked(use_data):
 
 def test_answers_that_cannot_be_written_are_refused(use_data):
   use_data()
-  with pytest.raises(ValueError, match=r'turing_.* raise suite\.load\.max_new'):
+  with pytest.raises(
+    ValueError, match=r'turing_.* raise suite\.Questions\.max_new'
+  ):
     suite.load('turing_concepts', LENGTHS, max_new_tokens=3)
 
 

@@ -1,0 +1,217 @@
+"""Eval-only jobs: checkpoints that are there, or those of a running training.
+
+A job that was stopped and is started again goes on where it was (see
+`evaluator`), so it may run where machines come and go.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+from etils import epath
+
+from symbol_tuning.evaluation import (
+  checkpoint_queue,
+  evaluator,
+  layout,
+  results,
+  separators,
+)
+from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
+from symbol_tuning.evaluation.curves import FOLDER, Curves
+from symbol_tuning.evaluation.progress import print_line
+from symbol_tuning.evaluation.record import Checkpoint
+from symbol_tuning.evaluation.suite import Questions, Suite
+from symbol_tuning.models import decoder, parameters
+
+
+class Partitioner(Protocol):
+  """How a model is laid out over devices."""
+
+  def abstract(self, shapes: Any, logical_axes: Any) -> Any:
+    """Adds shardings to the shapes of arrays with these logical axes."""
+
+  def activate(self) -> contextlib.AbstractContextManager[None]:
+    """Puts the layout of activations in force."""
+
+
+def evaluate_checkpoints(
+  model: decoder.Decoder,
+  questions: Questions,
+  checkpoints: str | Sequence[str] | Mapping[str, str] | NewCheckpoints,
+  output_dir: str,
+  separator: separators.Separator = None,
+  choice_queries: int = 25,
+  partitioner: Partitioner | None = None,
+  budget: layout.Budget = evaluator.DEFAULT_BUDGET,
+) -> list[results.Summary]:
+  """Evaluates checkpoints of one model, one after the other.
+
+  Args:
+    model: the decoder.
+    questions: what every checkpoint is asked.
+    checkpoints: a path, paths, paths by label (MODEL_DIR of a run, one of its
+      steps, a Hugging Face folder or a GGUF file), or those that a training
+      writes while it goes on.
+    output_dir: the results of a checkpoint are written to a folder there, which
+      has the checkpoint's label as its name; curves over steps to
+      inference_eval/.
+    separator: what stands between a prompt and its label: a name of
+      `settings.DataSettings` or 'best', for all checkpoints or by their labels;
+      None: see `separators.wanted`.
+    choice_queries: the most queries of a dataset by which 'best' is chosen.
+    partitioner: spreads the model over devices; None: one device.
+    budget: what the shapes of batches are chosen by.
+
+  Returns:
+    The summary of each checkpoint.
+
+  Raises:
+    FileNotFoundError: if there is no such checkpoint, or data are missing.
+    ValueError: if labels, separators or names of tasks are not what they can
+      be, or examples, model and checkpoint do not fit together.
+  """
+  queue, labels = checkpoints, None
+  if not isinstance(checkpoints, NewCheckpoints):
+    queue = checkpoint_queue.named(checkpoints)
+    labels = [checkpoint.label for checkpoint in queue]
+  separators.check(separator, labels)
+  folder = epath.Path(output_dir).expanduser()
+  read = _Reader(model, partitioner)
+  curves = _curves_by_run(queue, folder / FOLDER)
+  job = _Job(model, questions, folder, separator, choice_queries, budget)
+  summaries = []
+  for checkpoint, params in _with_parameters(queue, read):
+    with partitioner.activate() if partitioner else contextlib.nullcontext():
+      summary = job.run(checkpoint, params)
+    curves(checkpoint).add(summary)
+    summaries.append(summary)
+  print_line(f'Results: {output_dir}')
+  return summaries
+
+
+class _Job:
+  """Evaluates parameters behind the separator that is wanted for them."""
+
+  def __init__(
+    self,
+    model: decoder.Decoder,
+    questions: Questions,
+    folder: epath.Path,
+    separator: separators.Separator,
+    choice_queries: int,
+    budget: layout.Budget,
+  ):
+    """Loads nothing yet; arguments as those of `evaluate_checkpoints`."""
+    self._model = model
+    self._folder = folder
+    self._separator = separator
+    self._budget = budget
+    self._load = functools.cache(questions.load)
+    self._load_others = functools.cache(
+      lambda name: questions.load_others(name, choice_queries)
+    )
+
+  def run(self, checkpoint: Checkpoint, params: Any) -> results.Summary:
+    """Returns the results, which are also in a folder of the checkpoint's."""
+    folder = self._folder / checkpoint.label
+    separator = separators.wanted(self._separator, checkpoint)
+    if separator != separators.BEST:
+      return self._evaluate(self._load(separator), checkpoint, params, folder)
+
+    def measure(suite: Suite, name: str) -> results.Summary:
+      asked = dataclasses.replace(
+        checkpoint, label=f'{checkpoint.label} (separator {name})'
+      )
+      return self._evaluate(suite, asked, params, folder / 'separators' / name)
+
+    choice = separators.choose(self._load, self._load_others, measure)
+    print_line(f'{checkpoint.label} · {choice}')
+    suite = self._load(choice.separator)
+    suite = dataclasses.replace(
+      suite, settings={**suite.settings, **choice.settings}
+    )
+    return self._evaluate(suite, checkpoint, params, folder)
+
+  def _evaluate(
+    self,
+    suite: Suite,
+    checkpoint: Checkpoint,
+    params: Any,
+    folder: epath.Path,
+  ) -> results.Summary:
+    return evaluator.evaluate(
+      self._model, params, suite, checkpoint, folder, self._budget
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+  """Reads parameters to where a partitioner wants them."""
+
+  model: decoder.Decoder
+  partitioner: Partitioner | None
+
+  def __call__(self, path: str) -> Any:
+    return parameters.load_params(path, self.model, self._shardings)
+
+  @functools.cached_property
+  def _shardings(self) -> Any:
+    if self.partitioner is None:
+      return None
+    shapes = self.partitioner.abstract(
+      parameters.abstract_params(self.model),
+      parameters.logical_axes(self.model),
+    )
+    return jax.tree.map(lambda array: array.sharding, shapes)
+
+
+def _with_parameters(
+  queue: Iterable[Checkpoint], read: Callable[[str], Any]
+) -> Iterator[tuple[Checkpoint, Any]]:
+  """Yields what is to be evaluated.
+
+  A training removes old checkpoints, perhaps while they are read: what is gone
+  is passed over.
+  """
+  for checkpoint in queue:
+    print_line(f'{checkpoint.label} · reading {checkpoint.path}')
+    try:
+      params = read(checkpoint.path)
+    except Exception:
+      if not isinstance(queue, NewCheckpoints):
+        raise
+      time.sleep(queue.poll_period)
+      if checkpoint_queue.is_there(checkpoint):
+        raise
+      print_line(
+        f'{checkpoint.label} · skipped: the training removed it before it was'
+        ' read; have it keep more (loop.train.keep).'
+      )
+      continue
+    yield checkpoint, params
+
+
+def _curves_by_run(
+  queue: list[Checkpoint] | NewCheckpoints, folder: epath.Path
+) -> Callable[[Checkpoint], Curves]:
+  """Gives every run its curves.
+
+  Where there are several runs, each has a folder that is called by the label of
+  its first checkpoint.
+  """
+  if isinstance(queue, NewCheckpoints):
+    curves = Curves(folder)
+    return lambda _: curves
+  labels = {}
+  for checkpoint in queue:
+    labels.setdefault(checkpoint_queue.run_of(checkpoint), checkpoint.label)
+  by_run = {
+    run: Curves(folder / label if len(labels) > 1 else folder)
+    for run, label in labels.items()
+  }
+  return lambda checkpoint: by_run[checkpoint_queue.run_of(checkpoint)]

@@ -1,0 +1,204 @@
+"""Eval-only jobs, on checkpoints that are there and on those that come."""
+
+import json
+import shutil
+import threading
+import time
+
+import jax
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
+
+from symbol_tuning.evaluation import jobs, layout, results, scoring
+from symbol_tuning.evaluation import suite as suite_lib
+from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
+from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.models import checkpoints, parameters
+from symbol_tuning.training import partitioning
+
+TASK = 'icl_flipped_subj'
+
+
+@pytest.fixture
+def questions(make_examples, use_data):
+  use_data()
+
+  class Questions:
+    def load(self, separator):
+      task = RankingTask(make_examples(7))
+      settings = {'separator': separator}
+      return suite_lib.Suite({'icl_flipped': {TASK: task}}, settings)
+
+  return Questions()
+
+
+@pytest.fixture
+def evaluate(model, questions, tmp_path):
+  def call(checkpoints, **kwargs):
+    return jobs.evaluate_checkpoints(
+      model,
+      questions,
+      checkpoints,
+      str(tmp_path / 'results'),
+      budget=layout.Budget(num_row_lengths=1),
+      **kwargs,
+    )
+
+  return call
+
+
+@pytest.fixture
+def save(params, tmp_path):
+  """Writes a step of a run, with parameters of its own."""
+
+  def call(step, run='run'):
+    folder = tmp_path / run / 'checkpoints' / str(step)
+    checkpoints.save(jax.tree.map(lambda x: step * x, params), folder)
+    return str(folder)
+
+  return call
+
+
+@pytest.fixture
+def read(monkeypatch):
+  """The checkpoints that are read."""
+  paths = []
+  load_params = parameters.load_params
+
+  def load(path, *args):
+    paths.append(path)
+    return load_params(path, *args)
+
+  monkeypatch.setattr(parameters, 'load_params', load)
+  return paths
+
+
+def curve(folder, name):
+  """(step, accuracy) of a TensorBoard folder, and of the JSON lines."""
+  events = event_accumulator.EventAccumulator(str(folder / name)).Reload()
+  points = [
+    (event.step, pytest.approx(tensor_util.make_ndarray(event.tensor_proto)))
+    for event in events.Tensors('eval/accuracy')
+  ]
+  lines = (folder / f'{name}-metrics.jsonl').read_text().splitlines()
+  logged = [json.loads(line) for line in lines]
+  return points, [(line['step'], line['accuracy']) for line in logged]
+
+
+def test_checkpoints_are_evaluated_side_by_side(evaluate, save, tmp_path):
+  paths = {'first': save(20, 'a'), 'last': str(tmp_path / 'b')}
+  save(1, 'b')
+  save(100, 'b')
+  summaries = evaluate(paths, partitioner=partitioning.Partitioner())
+  assert [s.step for s in summaries] == [20, 100]
+  assert [s.order for s in summaries] == [0, 1]
+  assert summaries[0].fingerprint != summaries[1].fingerprint
+  for summary in summaries:
+    folder = tmp_path / 'results' / summary.label
+    assert results.read_summary(folder) == summary
+    accuracy = summary.mixtures['icl_flipped'].accuracy
+    logs = tmp_path / 'results' / 'inference_eval' / summary.label
+    expected = [(summary.step, accuracy)]
+    assert curve(logs, TASK) == (expected, expected)
+
+
+def test_the_steps_of_a_run_make_one_curve(evaluate, save, tmp_path):
+  paths = [save(step) for step in (1, 20, 3)]
+  for _ in range(2):
+    summaries = evaluate(paths)
+    assert [s.label for s in summaries] == ['step_1', 'step_20', 'step_3']
+    expected = [(s.step, s.mixtures['icl_flipped'].accuracy) for s in summaries]
+    for name in ('icl_flipped', TASK):
+      logs = tmp_path / 'results' / 'inference_eval'
+      assert curve(logs, name) == (expected, expected)
+
+
+def test_every_new_checkpoint_of_a_training_is_evaluated(evaluate, save):
+  save(10)
+  save(9)
+  run = save(9, 'elsewhere').removesuffix('elsewhere/checkpoints/9') + 'run'
+  training = threading.Thread(target=lambda: (time.sleep(1), save(11)))
+  training.start()
+  queue = NewCheckpoints(run, final_step=11, timeout=60, poll_period=0.1)
+  summaries = evaluate(queue)
+  training.join()
+  assert [s.label for s in summaries] == ['step_9', 'step_10', 'step_11']
+  assert [s.order for s in summaries] == [9, 10, 11]
+
+
+def test_nothing_is_waited_for_after_the_time_out(evaluate, save, capsys):
+  run = save(3).removesuffix('/checkpoints/3')
+  queue = NewCheckpoints(run, timeout=0.2, poll_period=0.05)
+  assert [s.step for s in evaluate(queue)] == [3]
+  assert 'No new checkpoint for 1s' in capsys.readouterr().out
+  assert not evaluate(NewCheckpoints('/nowhere', timeout=0.1, poll_period=0.05))
+
+
+def test_a_checkpoint_that_vanishes_is_passed_over(
+  evaluate, save, monkeypatch, capsys
+):
+  run = save(3).removesuffix('/checkpoints/3')
+  save(4)
+  load_params = parameters.load_params
+
+  def remove_first(path, *args):
+    if path.endswith('/3'):
+      shutil.rmtree(path)
+    return load_params(path, *args)
+
+  monkeypatch.setattr(parameters, 'load_params', remove_first)
+  queue = NewCheckpoints(run, final_step=4, poll_period=0.05)
+  assert [s.step for s in evaluate(queue)] == [4]
+  assert 'step_3 · skipped: the training removed it' in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_another_model_is_not_passed_over(
+  evaluate, params, tmp_path
+):
+  embedding = {'token_embedding': params['token_embedding']}
+  checkpoints.save(embedding, tmp_path / 'run' / 'checkpoints' / '3')
+  queue = NewCheckpoints(str(tmp_path / 'run'), final_step=3, poll_period=0.05)
+  with pytest.raises(ValueError, match='DecoderConfig'):
+    evaluate(queue)
+
+
+def test_a_job_that_was_stopped_gives_the_same_results(
+  evaluate, save, monkeypatch, tmp_path
+):
+  paths = [save(step) for step in (1, 2, 3)]
+  whole = evaluate(paths)
+  shutil.rmtree(tmp_path / 'results')
+  log_likelihoods, scored = scoring.log_likelihoods, []
+
+  def stop_at_the_second(*args):
+    scored.append(args)
+    if len(scored) == 2:
+      raise KeyboardInterrupt
+    return log_likelihoods(*args)
+
+  monkeypatch.setattr(scoring, 'log_likelihoods', stop_at_the_second)
+  with pytest.raises(KeyboardInterrupt):
+    evaluate(paths)
+  assert evaluate(paths) == whole
+  assert len(scored) == 2 + 2
+
+
+@pytest.mark.parametrize(
+  ('named', 'kwargs', 'message'),
+  [
+    ({}, {}, 'checkpoints is empty'),
+    ({'a/b': '/c'}, {}, "label 'a/b' cannot be"),
+    ('/nowhere', {}, 'No checkpoint at /nowhere'),
+    (['/a/run', '/b/run'], {}, "Several checkpoints are called 'run'"),
+    ('/tmp', {'separator': 'eso'}, "separator 'eso' is none of eos, none"),
+    ('/tmp', {'separator': {'a': 'eos'}}, 'the checkpoints are tmp'),
+    (NewCheckpoints('/a'), {'separator': {'a': 'eos'}}, 'not known'),
+  ],
+)
+def test_what_cannot_be_is_said_before_anything_is_loaded(
+  evaluate, questions, named, kwargs, message
+):
+  del questions.__class__.load
+  with pytest.raises((ValueError, FileNotFoundError), match=message):
+    evaluate(named, **kwargs)

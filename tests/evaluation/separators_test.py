@@ -1,0 +1,97 @@
+"""Which separator a checkpoint is asked with."""
+
+import json
+
+import jax
+
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import settings
+from symbol_tuning.evaluation import jobs, results, separators, suite
+from symbol_tuning.evaluation.record import Checkpoint
+from symbol_tuning.models import checkpoints, config, decoder, parameters
+
+NAMES = ['icl_natural_instructed_subj', 'icl_symbol_uninstructed_teab']
+LENGTHS = {'inputs': 900, 'targets': 30}
+TRAINED = Checkpoint('after', '/run', step=7)
+RAW = Checkpoint('before', '/model.gguf')
+
+
+def queries(loaded):
+  return [{int(e['query_index']) for e in task.examples} for *_, task in loaded]
+
+
+def test_the_other_queries_are_none_of_those_reported(use_data):
+  use_data(evaluation_queries=18, evaluation_exemplars=1)
+  questions = suite.Questions([*NAMES, 'turing_concepts'], LENGTHS)
+  reported = questions.load('none')
+  others = questions.load_others('none', 4)
+  assert list(others.mixtures) == NAMES
+  assert [len(some) for some in queries(others)] == [4, 4]
+  for some, other in zip(queries(reported), queries(others), strict=False):
+    assert not some & other
+  for loaded in (reported, others):
+    assert loaded.settings['separator'] == 'none'
+    assert loaded.settings['evaluation_queries'] == 18
+  assert settings.current().separator == 'eos'
+
+
+def test_tasks_that_are_reported_whole_have_no_others(use_data):
+  use_data(evaluation_queries=30)
+  questions = suite.Questions(NAMES, LENGTHS)
+  loaded = questions.load_others('eos', 4)
+  # There are 24 examples of two classes, and 36 of three.
+  assert list(loaded.mixtures) == NAMES[1:]
+  use_data(evaluation_queries=36)
+  assert questions.load_others('eos', 4) is None
+
+
+def test_trained_here_means_the_separator_of_the_settings(use_data):
+  use_data(separator='none')
+  assert separators.wanted(None, TRAINED) == 'none'
+  assert separators.wanted(None, RAW) == 'best'
+  assert separators.wanted('eos', RAW) == 'eos'
+  by_label = {'before': 'best', 'after': 'eos'}
+  assert separators.wanted(by_label, TRAINED) == 'eos'
+  assert separators.wanted(by_label, RAW) == 'best'
+
+
+def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path):
+  use_data(evaluation_queries=8, evaluation_exemplars=1)
+  model = decoder.Decoder(
+    config.DecoderConfig(
+      vocab_size=settings.vocabulary().vocab_size,
+      num_layers=1,
+      embed_dim=8,
+      num_heads=1,
+      num_kv_heads=1,
+      head_dim=8,
+      mlp_dim=8,
+    )
+  )
+  params = parameters.init_params(model, jax.random.key(0))
+  checkpoints.save(params, tmp_path / 'model')
+  questions = suite.Questions(NAMES[0], LENGTHS)
+  arguments = model, questions, str(tmp_path / 'model'), str(tmp_path / 'out')
+  (summary,) = jobs.evaluate_checkpoints(
+    *arguments, separator='best', choice_queries=3
+  )
+  folder = tmp_path / 'out' / 'model'
+  measured = {
+    path.parent.name: results.read_summary(path.parent)
+    for path in folder.glob('separators/*/summary.json')
+  }
+  candidates = {
+    name: sum(m.accuracy for m in other.mixtures.values())
+    for name, other in measured.items()
+  }
+  recorded = json.loads((folder / 'summary.json').read_text())['settings']
+  assert recorded['separator_candidates'] == candidates
+  assert recorded['separator'] == max(
+    recorded['separator_candidates'], key=candidates.get
+  )
+  assert recorded['separator_queries'] == '3, not reported'
+  assert all(m.num_queries == 8 for m in summary.mixtures.values())
+  again = jobs.evaluate_checkpoints(
+    *arguments, separator='best', choice_queries=3
+  )
+  assert again == [summary]
