@@ -1,11 +1,12 @@
-"""How (prompt, option) examples are laid out in rows of few lengths.
+"""The shapes of an evaluation's batches: rows of few lengths.
 
 Every shape is compiled once, which takes long for a large model, and every
 padding token costs as much as a real one. So the row lengths are chosen for
-all tasks together: the few lengths with the least padding.
+all tasks together.
 
-Shape suffixes: B rows of a batch, L tokens in a row, P target positions in a
-row.
+Whether rows are best as long as the longest entry or hold many of them depends
+on what attention costs, which grows with the length of a row: longer rows are
+filled better, shorter ones are read faster. Both are tried.
 """
 
 import dataclasses
@@ -18,29 +19,8 @@ import numpy as np
 
 Example = Mapping[str, Any]
 
-FEATURES = (
-  'input_tokens',
-  'target_tokens',
-  'loss_weights',
-  'positions',
-  'segment_ids',
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Batch:
-  """Examples laid out in rows.
-
-  Attributes:
-    features: the arrays that a decoder is trained with, int32 [B, L]:
-      decoder_input_tokens, decoder_target_tokens, decoder_loss_weights,
-      decoder_positions and decoder_segment_ids.
-    owners_BP: for each position with loss weight, in the order of the row, the
-      number of the example it belongs to; -1 where a row has fewer.
-  """
-
-  features: Mapping[str, np.ndarray]
-  owners_BP: np.ndarray
+# Rows that hold many entries are this many times as long as the longest.
+_LONG_ROWS = (2, 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,25 +29,29 @@ class Budget:
 
   Attributes:
     batch_tokens: tokens in a batch whose options are ranked, about. A CPU of
-      two cores was fastest at 2048; accelerators want tens of thousands.
+      two cores was fastest at 1024 to 2048; accelerators want tens of
+      thousands.
     writing_batch_tokens: tokens in a batch whose answers are written, about,
       those to be written included. A step reads every parameter to write one
       token in each row, so the more rows the better, while their caches fit.
     num_row_lengths: the most row lengths, hence compiled functions.
+    attention_length: the row length at which attention takes as long as the
+      rest of the model; where it is large, rows hold several prompts.
   """
 
   batch_tokens: int = 2048
   writing_batch_tokens: int = 8192
-  num_row_lengths: int = 3
+  num_row_lengths: int = 4
+  attention_length: int = 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """The shapes that examples are laid out in.
+  """The shapes that entries are laid out in.
 
   Attributes:
     row_lengths: tokens in a row, ascending.
-    num_targets: target tokens in a row.
+    num_targets: target tokens in a row, at the most.
     batch_tokens: tokens in a batch, about: batches of short rows have more
       rows.
     batch_multiple: the number of rows is a multiple of this, for the devices
@@ -84,44 +68,29 @@ class Layout:
     shares = self.batch_tokens // (row_length * self.batch_multiple)
     return self.batch_multiple * max(1, shares)
 
+  def row_length(self, num_tokens: int) -> int:
+    """The shortest rows that hold this many tokens."""
+    return next(n for n in self.row_lengths if n >= num_tokens)
 
-def row_tokens(example: Example) -> int:
-  """The tokens that an example takes in a row."""
-  return len(example['inputs']) + len(example['targets']) - 1
 
-
-def plan(
-  examples: Sequence[Example],
-  num_row_lengths: int = 3,
-  multiple: int = 32,
-  batch_tokens: int = 2048,
-  batch_multiple: int = 1,
-) -> Layout:
-  """Chooses the shapes for examples.
+def candidates(
+  lengths: Sequence[int], num_row_lengths: int, multiple: int
+) -> list[tuple[int, ...]]:
+  """Row lengths to choose from, for entries of these lengths.
 
   Args:
-    examples: all examples, of all tasks.
+    lengths: of the entries.
     num_row_lengths: the most row lengths.
     multiple: row lengths are multiples of this.
-    batch_tokens: see `Layout`.
-    batch_multiple: see `Layout`.
-
-  Returns:
-    The layout with the least padding.
-
-  Raises:
-    ValueError: if there are no examples.
   """
-  if not examples:
-    raise ValueError('There are no examples to lay out: the tasks are empty.')
-  return Layout(
-    row_lengths=least_padding(
-      [row_tokens(example) for example in examples], num_row_lengths, multiple
+  longest = -(-max(lengths) // multiple) * multiple
+  return [
+    *(
+      least_padding(lengths, num, multiple)
+      for num in range(1, num_row_lengths + 1)
     ),
-    num_targets=max(len(example['targets']) for example in examples),
-    batch_tokens=batch_tokens,
-    batch_multiple=batch_multiple,
-  )
+    *((times * longest,) for times in _LONG_ROWS),
+  ]
 
 
 def least_padding(
@@ -157,33 +126,14 @@ def least_padding(
   return best(len(candidates), num_row_lengths)[1]
 
 
-def batches(examples: Sequence[Example], layout: Layout) -> Iterator[Batch]:
-  """Lays examples out in batches, from the shortest to the longest.
-
-  What is left over of the short examples, when it is less than a batch of
-  longer rows, shares a batch with longer examples.
-
-  Args:
-    examples: with `inputs` and `targets`, one-dimensional int arrays.
-    layout: the shapes.
-
-  Yields:
-    Batches; the last rows of a batch can be empty.
-
-  Raises:
-    ValueError: if an example does not fit, or has no input or target tokens.
-  """
-  for number, example in enumerate(examples):
-    _check(number, example, layout)
-  lengths = [row_tokens(example) for example in examples]
-  for row_length, numbers in numbers_of_batches(lengths, layout):
-    yield _batch(numbers, examples, row_length, layout)
-
-
 def numbers_of_batches(
   lengths: Sequence[int], layout: Layout
 ) -> Iterator[tuple[int, list[int]]]:
   """Yields of each batch the row length, and what stands in its rows.
+
+  They come from the shortest to the longest. What is left over of the short
+  ones, when it is less than a batch of longer rows, shares a batch with longer
+  ones.
 
   Args:
     lengths: the tokens that number 0, 1, … take in a row; they must fit.
@@ -200,49 +150,3 @@ def numbers_of_batches(
     for start in range(0, now, num_rows):
       yield row_length, waiting[start : min(start + num_rows, now)]
     waiting = waiting[now:]
-
-
-def _batch(
-  numbers: Sequence[int],
-  examples: Sequence[Example],
-  row_length: int,
-  layout: Layout,
-) -> Batch:
-  num_rows = layout.num_rows(row_length)
-  features = {
-    f'decoder_{name}': np.zeros((num_rows, row_length), np.int32)
-    for name in FEATURES
-  }
-  owners_BP = np.full((num_rows, layout.num_targets), -1, np.int32)
-  for row, number in enumerate(numbers):
-    inputs, targets = examples[number]['inputs'], examples[number]['targets']
-    tokens = np.concatenate([inputs, targets])
-    used = len(tokens) - 1
-    features['decoder_input_tokens'][row, :used] = tokens[:-1]
-    features['decoder_target_tokens'][row, :used] = tokens[1:]
-    features['decoder_loss_weights'][row, len(inputs) - 1 : used] = 1
-    features['decoder_positions'][row, :used] = np.arange(used)
-    features['decoder_segment_ids'][row, :used] = 1
-    owners_BP[row, : len(targets)] = number
-  return Batch(features, owners_BP)
-
-
-def _check(number: int, example: Example, layout: Layout) -> None:
-  where = f'Example {number}'
-  if 'idx' in example:
-    where += ' (query {}, option {})'.format(*example['idx'])
-  for feature in ('inputs', 'targets'):
-    if not len(example[feature]):
-      raise ValueError(f'{where} has no {feature}: there is nothing to score.')
-  if row_tokens(example) > layout.row_lengths[-1]:
-    raise ValueError(
-      f'{where} takes {row_tokens(example)} tokens, but the longest row has'
-      f' {layout.row_lengths[-1]}: plan the layout with this example among'
-      ' its examples.'
-    )
-  if len(example['targets']) > layout.num_targets:
-    raise ValueError(
-      f'{where} has {len(example["targets"])} target tokens, but a row takes'
-      f' {layout.num_targets}: plan the layout with this example among its'
-      ' examples.'
-    )

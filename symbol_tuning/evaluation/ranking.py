@@ -1,6 +1,7 @@
 """Tasks in which a model ranks label options by their log-likelihood."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,9 +9,11 @@ from symbol_tuning.evaluation import (
   fingerprints,
   placement,
   results,
+  rows,
   scoring,
 )
 from symbol_tuning.evaluation import layout as layout_lib
+from symbol_tuning.evaluation.queries import Query, grouped
 from symbol_tuning.models import decoder
 
 
@@ -26,9 +29,13 @@ class RankingTask:
 
   examples: Sequence[layout_lib.Example]
 
+  @functools.cached_property
+  def queries(self) -> list[Query]:
+    return grouped(self.examples)
+
   @property
   def num_tokens(self) -> int:
-    return sum(layout_lib.row_tokens(example) for example in self.examples)
+    return sum(query.num_tokens for query in self.queries)
 
   @property
   def fingerprint(self) -> str:
@@ -44,10 +51,9 @@ class RankingTask:
     budget: layout_lib.Budget,
   ) -> layout_lib.Layout:
     """Chooses the shapes of batches for all of these tasks."""
-    return layout_lib.plan(
-      [example for task in tasks for example in task.examples],
-      num_row_lengths=budget.num_row_lengths,
-      batch_tokens=budget.batch_tokens,
+    return rows.plan(
+      [query for task in tasks for query in task.queries],
+      budget,
       batch_multiple=placement.batch_multiple(params),
     )
 

@@ -1,7 +1,9 @@
 """The log-likelihood of label options, given their prompts.
 
 The score of an option is the sum of the log-probabilities of its tokens, the
-end-of-sequence token included, as T5X and most evaluation suites have it.
+end-of-sequence token included, as T5X and most evaluation suites have it. The
+options of a query are scored in one pass over its prompt (see `queries`); that
+equals a pass for each option, but for the rounding of sums.
 
 Shape suffixes: B rows of a batch, P target positions in a row.
 """
@@ -15,7 +17,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from symbol_tuning.evaluation import layout as layout_lib
-from symbol_tuning.evaluation import placement
+from symbol_tuning.evaluation import placement, rows
+from symbol_tuning.evaluation.queries import Query, grouped
 from symbol_tuning.models import decoder, likelihood
 
 
@@ -35,24 +38,28 @@ def log_likelihoods(
   Args:
     model: the decoder.
     params: its parameters.
-    examples: with `inputs` and `targets`, one-dimensional int arrays.
+    examples: with `inputs` and `targets`, one-dimensional int arrays, and
+      `idx`, the query and the option.
     layout: the shapes of the batches.
     advance: is called after every batch with its tokens, without padding.
 
   Returns:
-    For every example the sum of log p(token) over its target tokens, float64.
+    For every example the sum of log p(token) over its target tokens, float64;
+    exactly the same for options of a query that are the same tokens.
 
   Raises:
-    ValueError: if an example does not fit the layout, or has tokens that the
-      model does not know.
+    ValueError: if an example has no inputs or targets, a query does not fit the
+      layout or has options after different prompts, or the model does not know
+      a token.
   """
   for feature in ('inputs', 'targets'):
     tokens = [example[feature] for example in examples]
     placement.check_tokens(feature, tokens, model.config.vocab_size)
+  queries = grouped(examples)
   sharding = placement.batch_sharding(params)
   sums = np.zeros(len(examples))
   computing = None
-  for batch in layout_lib.batches(examples, layout):
+  for batch in rows.batches(queries, layout):
     features = {
       name: placement.put(array, sharding)
       for name, array in batch.features.items()
@@ -65,6 +72,7 @@ def log_likelihoods(
     computing = batch, values_BP
   if computing:
     _collect(*computing, sums, advance)
+  _share(queries, sums)
   return sums
 
 
@@ -76,7 +84,7 @@ def _target_log_likelihoods(model, params, features, num_positions):
 
 
 def _collect(
-  batch: layout_lib.Batch,
+  batch: rows.Batch,
   values_BP: jax.Array,
   sums: np.ndarray,
   advance: Callable[[int], None],
@@ -86,3 +94,10 @@ def _collect(
   owned_BP = batch.owners_BP >= 0
   np.add.at(sums, batch.owners_BP[owned_BP], values_BP[owned_BP])
   advance(np.count_nonzero(batch.features['decoder_segment_ids']))
+
+
+def _share(queries: Sequence[Query], sums: np.ndarray) -> None:
+  """Gives the score of an option to all examples that own it."""
+  for query in queries:
+    for first, *others in query.owners:
+      sums[others] = sums[first]

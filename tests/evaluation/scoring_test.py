@@ -1,15 +1,73 @@
 """Scores of options, against one plain forward pass for each."""
 
+import dataclasses
 import functools
 
 import flax.linen as nn
+import hypothesis
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
-from symbol_tuning.evaluation import layout, placement, scoring
+from symbol_tuning.evaluation import layout, placement, queries, rows, scoring
 from symbol_tuning.models import parameters
+from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.decoder import Decoder
+
+VOCAB_SIZE = 40
+LLAMA = DecoderConfig(
+  vocab_size=VOCAB_SIZE,
+  num_layers=2,
+  embed_dim=16,
+  num_heads=4,
+  num_kv_heads=2,
+  head_dim=8,
+  mlp_dim=24,
+)
+FAMILIES = {
+  'llama': LLAMA,
+  'palm': dataclasses.replace(
+    LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
+  ),
+  'primer': dataclasses.replace(LLAMA, conv_width=4),
+}
+LAYOUT = layout.Layout((48,), num_targets=32, batch_tokens=96)
+
+TOKENS = st.integers(0, VOCAB_SIZE - 1)
+# Few different tokens, so that options share beginnings or are the same.
+OPTION = st.lists(st.integers(0, 2), min_size=1, max_size=4)
+QUERIES = st.lists(
+  st.tuples(
+    st.lists(TOKENS, min_size=1, max_size=12),
+    st.lists(OPTION, min_size=1, max_size=4),
+  ),
+  min_size=1,
+  max_size=6,
+)
+
+
+@functools.cache
+def family(name):
+  """A model, and parameters that make its scores differ widely."""
+  model = Decoder(FAMILIES[name])
+  rng = np.random.default_rng(0)
+  return model, jax.tree.map(
+    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
+    parameters.abstract_params(model),
+  )
+
+
+def examples_of(asked):
+  return [
+    {
+      'idx': np.array([query, option]),
+      'inputs': np.array(prompt, np.int32),
+      'targets': np.array(targets, np.int32),
+    }
+    for query, (prompt, options) in enumerate(asked)
+    for option, targets in enumerate(options)
+  ]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -18,11 +76,11 @@ def log_probabilities_of_next_tokens(model, params, tokens):
 
 
 def naive_log_likelihood(model, params, example):
-  """One example, not padded, all logits."""
+  """One example in a row of its own, all logits."""
   tokens = np.concatenate([example['inputs'], example['targets']])
-  log_probabilities = log_probabilities_of_next_tokens(
-    model, params, jnp.asarray(tokens[:-1])
-  )
+  padded = np.zeros(64, np.int32)
+  padded[: len(tokens)] = tokens
+  log_probabilities = log_probabilities_of_next_tokens(model, params, padded)
   first = len(example['inputs']) - 1
   return sum(
     float(log_probabilities[first + i, token])
@@ -30,22 +88,65 @@ def naive_log_likelihood(model, params, example):
   )
 
 
-def test_equals_one_plain_forward_pass_an_example(model, params, make_examples):
-  examples = make_examples(num_queries=5, num_options=3)
+def assert_scored_as_if_alone(model, params, examples, chosen):
   naive = [naive_log_likelihood(model, params, e) for e in examples]
-  for num_row_lengths in (1, 2):
-    chosen = layout.plan(examples, num_row_lengths, batch_tokens=128)
-    scores = scoring.log_likelihoods(model, params, examples, chosen)
-    np.testing.assert_allclose(scores, naive, atol=1e-4)
+  scores = scoring.log_likelihoods(model, params, examples, chosen)
+  np.testing.assert_allclose(scores, naive, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+@hypothesis.given(asked=QUERIES)
+@hypothesis.settings(max_examples=25)
+def test_options_in_one_row_are_scored_as_if_alone(name, asked):
+  model, params = family(name)
+  assert_scored_as_if_alone(model, params, examples_of(asked), LAYOUT)
+
+
+@pytest.mark.parametrize('leak', ['branch_ids', 'segment_ids', 'positions'])
+def test_a_leak_between_options_or_queries_is_noticed(leak, monkeypatch):
+  batches = rows.batches
+
+  def leaking(*args):
+    for batch in batches(*args):
+      feature = batch.features[f'decoder_{leak}']
+      feature[:] = np.arange(feature.shape[1]) if leak == 'positions' else 1
+      yield batch
+
+  monkeypatch.setattr(rows, 'batches', leaking)
+  examples = examples_of([([3, 4, 5], [[1, 2], [2, 1]]), ([6], [[1, 2, 0]])])
+  with pytest.raises(AssertionError, match='Not equal to tolerance'):
+    assert_scored_as_if_alone(*family('llama'), examples, LAYOUT)
+
+
+def test_options_of_the_same_tokens_have_the_very_same_score():
+  examples = examples_of([([3, 4], [[1, 2], [2, 1], [1, 2]])])
+  scores = scoring.log_likelihoods(*family('llama'), examples, LAYOUT)
+  assert scores[0] == scores[2] != scores[1]
+
+
+def test_any_layout_gives_the_same_scores(model, params, make_examples):
+  examples = make_examples(num_queries=5, num_options=3)
+  for budget in (
+    layout.Budget(batch_tokens=128, num_row_lengths=1, attention_length=1),
+    layout.Budget(batch_tokens=128, num_row_lengths=2, attention_length=1),
+    layout.Budget(batch_tokens=128, attention_length=1_000_000),
+  ):
+    chosen = rows.plan(queries.grouped(examples), budget)
+    assert_scored_as_if_alone(model, params, examples, chosen)
 
 
 def test_counts_the_tokens_that_are_not_padding(model, params, make_examples):
   examples = make_examples(num_queries=4)
+  asked = queries.grouped(examples)
   counted = []
   scoring.log_likelihoods(
-    model, params, examples, layout.plan(examples), counted.append
+    model,
+    params,
+    examples,
+    rows.plan(asked, layout.Budget()),
+    counted.append,
   )
-  assert sum(counted) == sum(layout.row_tokens(e) for e in examples)
+  assert sum(counted) == sum(query.num_tokens for query in asked)
 
 
 def test_equals_on_a_mesh(model, params, make_examples):
@@ -58,7 +159,9 @@ def test_equals_on_a_mesh(model, params, make_examples):
   sharded = jax.device_put(params, shardings)
   assert placement.batch_multiple(params) == 1
   assert placement.batch_multiple(sharded) == 2
-  chosen = layout.plan(examples, batch_multiple=2)
+  chosen = rows.plan(
+    queries.grouped(examples), layout.Budget(), batch_multiple=2
+  )
   np.testing.assert_allclose(
     scoring.log_likelihoods(model, sharded, examples, chosen),
     scoring.log_likelihoods(model, params, examples, chosen),
@@ -70,4 +173,4 @@ def test_a_token_beyond_the_vocabulary_is_named(model, params, make_examples):
   examples = make_examples(num_queries=2)
   examples[1]['targets'] = np.array([40, 1])
   with pytest.raises(ValueError, match=r'targets .* id 40, .* 0 to 39'):
-    scoring.log_likelihoods(model, params, examples, layout.plan(examples))
+    scoring.log_likelihoods(model, params, examples, LAYOUT)
