@@ -1,5 +1,7 @@
 """Queries in rows of few lengths."""
 
+import itertools
+
 import hypothesis
 import numpy as np
 import pytest
@@ -15,9 +17,7 @@ def query_of(number, num_prompt, option_lengths):
   ends = num_prompt + np.cumsum([0, *option_lengths])
   return Query(
     prompt=tokens[:num_prompt],
-    options=tuple(
-      tokens[start:end] for start, end in zip(ends, ends[1:], strict=False)
-    ),
+    options=tuple(tokens[start:end] for start, end in itertools.pairwise(ends)),
     owners=tuple((10 * number + i,) for i in range(len(option_lengths))),
   )
 
