@@ -262,8 +262,9 @@ def _check_divides(array, shape, names, spec, mesh) -> None:
     parts = _parts(mesh, mesh_axes)
     if size % parts:
       fitting = [n for n in range(1, parts + 1) if size % n == 0]
+      over = mesh_axes if isinstance(mesh_axes, str) else ' × '.join(mesh_axes)
       raise ValueError(
         f"{array}: axis '{name}' of size {size} cannot be split into {parts} "
-        f'parts ({_mesh_text(mesh)}); sizes of {mesh_axes} that would do: '
+        f'parts ({_mesh_text(mesh)}); sizes of {over} that would do: '
         f"{fitting}, or keep the axis whole by the rule ('{name}', None)"
       )

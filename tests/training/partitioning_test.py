@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import pathlib
 import subprocess
@@ -66,17 +65,6 @@ def test_a_mesh_that_does_not_fit_is_refused(settings, message):
     _ = partitioning.Partitioner(devices=devices, **settings).mesh
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceOfSlice:
-  """As much of a device as a mesh looks at."""
-
-  id: int
-  slice_index: int
-  process_index: int = 0
-  platform: str = 'cpu'
-  device_kind: str = 'cpu'
-
-
 @pytest.mark.parametrize(
   ('slice_indices', 'settings', 'expected'),
   [
@@ -87,8 +75,10 @@ class DeviceOfSlice:
     ([0, 1, 0, 1], {'tensor': 4, 'slices': 1}, [[[0, 1, 2, 3]]]),
   ],
 )
-def test_only_data_crosses_slices(slice_indices, settings, expected):
-  devices = tuple(map(DeviceOfSlice, range(4), slice_indices))
+def test_only_data_crosses_slices(
+  make_devices, slice_indices, settings, expected
+):
+  devices = make_devices(slice_indices)
   mesh = partitioning.Partitioner(devices=devices, **settings).mesh
   assert np.vectorize(lambda d: d.id)(mesh.devices).tolist() == expected
 

@@ -1,12 +1,14 @@
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from symbol_tuning.models import parameters
-from symbol_tuning.training import step
+from symbol_tuning.training import optimizers, partitioning, state, step
 
 LENGTHS = (5, 3, 6)
 
@@ -104,3 +106,81 @@ def test_tokens_without_weight_do_not_change_the_loss(make_model, examples):
   batch['decoder_target_tokens'][batch['decoder_loss_weights'] == 1] = 9
   changed, _ = loss_and_gradient(model, batch)
   assert abs(changed - loss) > 1e-3
+
+
+def test_z_loss_penalizes_normalizers(make_model, examples):
+  model, batch = make_model(), rows_of([examples])
+  params, _ = compiled(model, step.Loss())
+  logits = model.apply(
+    {'params': params},
+    batch['decoder_input_tokens'],
+    batch['decoder_positions'],
+    batch['decoder_segment_ids'],
+  )
+  weights = batch['decoder_loss_weights']
+  penalties = 0.01 * jax.nn.logsumexp(logits, axis=-1) ** 2
+  run = functools.partial(step.Loss(6, 4, z_loss=0.01), model)
+  total, sums = jax.jit(run)(params, batch, jax.random.PRNGKey(0))
+  plain, _ = step.Loss()(model, params, batch, jax.random.PRNGKey(0))
+  np.testing.assert_allclose(sums.z_loss, (penalties * weights).sum(), 1e-5)
+  np.testing.assert_allclose(sums.cross_entropy, plain, 1e-5)
+  np.testing.assert_allclose(total, plain + sums.z_loss, 1e-5)
+
+
+def abstract_state(model, optimizer):
+  partitioner = partitioning.Partitioner(devices=tuple(jax.devices()[:1]))
+  return state.abstract_state(model, optimizer, partitioner)
+
+
+def test_bfloat16_parameters_train(make_model, make_batch):
+  model = make_model(param_dtype='bfloat16', dtype='bfloat16')
+  optimizer = optimizers.adafactor(0.05)
+  train_step = jax.jit(step.make_train_step(model, optimizer, step.Loss()))
+  params, _ = compiled(model, step.Loss())
+  now = state.first_state(
+    params,
+    optimizer,
+    abstract_state(model, optimizer),
+    jax.random.PRNGKey(0),
+  )
+  losses = []
+  for _ in range(30):
+    now, metrics = train_step(now, make_batch())
+    losses.append(float(metrics.loss))
+  assert losses[-1] < losses[0] / 2
+  assert {x.dtype.name for x in jax.tree.leaves(now.params)} == {'bfloat16'}
+
+
+def arrays_of(jaxpr):
+  """The shape of every array that a program makes, in its inner ones too."""
+  for equation in jaxpr.eqns:
+    yield from (variable.aval.shape for variable in equation.outvars)
+    for inner in jax.core.jaxprs_in_params(equation.params):
+      yield from arrays_of(inner)
+
+
+@pytest.mark.parametrize('num_microbatches', [1, 2])
+def test_logits_exist_only_where_there_is_loss(
+  make_model, make_batch, num_microbatches
+):
+  """In the whole step: loss, gradients and update."""
+  vocabulary, rows, length = 7919, 4, 24
+  model, optimizer = make_model(vocab_size=vocabulary), optax.sgd(0.1)
+  abstract = abstract_state(model, optimizer)
+
+  def largest(positions_per_row):
+    """How many vectors of the vocabulary's size an array holds at most."""
+    train_step = step.make_train_step(
+      model, optimizer, step.Loss(positions_per_row), num_microbatches
+    )
+    jaxpr = jax.make_jaxpr(train_step)(abstract, make_batch(rows, length))
+    return max(
+      math.prod(shape) // vocabulary
+      for shape in arrays_of(jaxpr.jaxpr)
+      if vocabulary in shape
+    )
+
+  # The embedding's gradient is [vocabulary, 8]; the logits of three positions
+  # of four rows are 12.
+  assert largest(3) == max(8, 3 * rows // num_microbatches)
+  assert largest(None) == rows * length // num_microbatches
