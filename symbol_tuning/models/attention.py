@@ -19,22 +19,6 @@ from symbol_tuning.models.context import Context
 MASKED = -1e30  # what a masked score is set to
 
 
-def attend_to_row(
-  config: DecoderConfig,
-  query_BLNH: jax.Array,
-  key_BLKH: jax.Array,
-  value_BLKH: jax.Array,
-  context: Context,
-) -> jax.Array:
-  """Attention among the tokens of each row, by the configured kernel."""
-  inputs = query_BLNH, key_BLKH, value_BLKH
-  if context.mask_BLS is None:
-    return splash.attend(*inputs, context.segment_ids_BL)
-  if config.attention_implementation == 'cudnn':
-    return attend_by_cudnn(*inputs, context.mask_BLS)
-  return attend_by_einsum(*inputs, context.mask_BLS)
-
-
 def attend_by_einsum(
   query_BLNH: jax.Array,
   key_BSKH: jax.Array,
@@ -133,8 +117,15 @@ class Attention(nn.Module):
     x_BLD: jax.Array,
     context: Context,
     memory: cache_lib.Memory | None = None,
+    is_local: jax.Array | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     """Attends among the tokens of x_BLD and to those that are remembered.
+
+    Args:
+      x_BLD: the tokens.
+      context: what to see.
+      memory: what is remembered of the tokens before, if anything.
+      is_local: whether attention is local; None for models without such layers.
 
     Returns:
       What the residual stream gains, BLD, and what is to be remembered of these
@@ -145,11 +136,22 @@ class Attention(nn.Module):
     query_BLNH, query_taps = project('query', 'heads')
     key_BLKH, key_taps = project('key', 'kv_heads')
     value_BLKH, value_taps = project('value', 'kv_heads')
-    query_BLNH = rotary.rotate(query_BLNH, context.rotation)
-    key_BLKH = rotary.rotate(key_BLKH, context.rotation)
+    if config.qk_norm:
+      query_BLNH = layers.Norm(config, 'head_dim', name='query_norm')(
+        query_BLNH
+      )
+      key_BLKH = layers.Norm(config, 'head_dim', name='key_norm')(key_BLKH)
+    view = context.view(is_local)
+    query_BLNH = rotary.rotate(query_BLNH, view.rotation)
+    key_BLKH = rotary.rotate(key_BLKH, view.rotation)
     if memory is None:
       chunk = None
-      y_BLNH = attend_to_row(config, query_BLNH, key_BLKH, value_BLKH, context)
+      y_BLNH = self._attend_to_row(
+        (query_BLNH, key_BLKH, value_BLKH),
+        view.mask_BLS,
+        context.segment_ids_BL,
+        is_local,
+      )
     else:
       taps = {'query': query_taps, 'key': key_taps, 'value': value_taps}
       chunk = cache_lib.Memory(
@@ -157,7 +159,7 @@ class Attention(nn.Module):
         value_BKSH=value_BLKH.swapaxes(1, 2),
         taps_BTNH=taps if config.conv_width else {},
       )
-      y_BLNH = attend_with_memory(query_BLNH, chunk, memory, context.mask_BLS)
+      y_BLNH = attend_with_memory(query_BLNH, chunk, memory, view.mask_BLS)
     y_BLD = layers.Linear(
       (config.num_heads, config.head_dim, config.embed_dim),
       ('heads', 'head_dim', 'embed'),
@@ -166,6 +168,21 @@ class Attention(nn.Module):
       name='output',
     )(y_BLNH)
     return y_BLD, chunk
+
+  def _attend_to_row(
+    self,
+    inputs: tuple[jax.Array, jax.Array, jax.Array],
+    mask_BLS: jax.Array | None,
+    segment_ids_BL: jax.Array | None,
+    is_local: jax.Array | None,
+  ) -> jax.Array:
+    """Queries, keys, values → what is seen of the row, by the chosen kernel."""
+    if mask_BLS is None:
+      window = self.config.local_window
+      return splash.attend(*inputs, segment_ids_BL, window, is_local)
+    if self.config.attention_implementation == 'cudnn':
+      return attend_by_cudnn(*inputs, mask_BLS)
+    return attend_by_einsum(*inputs, mask_BLS)
 
   def _project(
     self,

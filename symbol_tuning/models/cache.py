@@ -101,6 +101,11 @@ def readable(cache: Cache, num_slots: int | None) -> Cache:
   )
 
 
+def positions(cache: Cache) -> jax.Array:
+  """Of the token in each slot within its row, [B, S]; none of empty slots."""
+  return jnp.cumsum(cache.seen_BS, axis=-1) - 1
+
+
 def append(cache: Cache, chunk_Y: Memory, num_tokens_B: jax.Array) -> Cache:
   """Remembers a chunk of tokens.
 

@@ -2,7 +2,8 @@
 
 Every model family is a set of values for these fields: PaLM is a parallel block
 with LayerNorm, one key-value head and scaled logits; Llama and SmolLM2 are
-serial blocks with RMSNorm and grouped queries; the tiny model adds Primer's
+serial blocks with RMSNorm and grouped queries; Gemma 3 (arXiv 2503.19786) adds
+more norms and layers with local attention; the tiny model adds Primer's
 convolution.
 """
 
@@ -32,8 +33,16 @@ class DecoderConfig:
       added together (GPT-J, PaLM) instead of one after the other.
     norm: 'rms', or 'layer' for LayerNorm without bias.
     norm_epsilon: added to the variance.
+    qk_norm: queries and keys are normalized, each head by itself.
+    post_norms: what attention and MLP return is normalized too, ahead of the
+      residual stream; of serial blocks only.
     rope_base: longest wavelength of the rotary position embedding, over 2 pi.
+    local_window: how many positions, its own included, a token sees in the
+      layers with local attention; 0: there are none.
+    global_every: where there are, the last of so many layers sees everything.
+    local_rope_base: rope_base of layers with local attention.
     tied_embeddings: unembed with the token embedding.
+    scaled_embeddings: multiply the embedding by sqrt(embed_dim).
     scaled_logits: divide the logits by sqrt(embed_dim); the tied embedding then
       starts with variance one instead of 1 / embed_dim, as in PaLM.
     context_length: tokens the model was made for; exports carry it, nothing
@@ -64,8 +73,14 @@ class DecoderConfig:
   parallel_block: bool = False
   norm: str = 'rms'
   norm_epsilon: float = 1e-5
+  qk_norm: bool = False
+  post_norms: bool = False
   rope_base: float = 10_000.0
+  local_window: int = 0
+  global_every: int = 6
+  local_rope_base: float = 10_000.0
   tied_embeddings: bool = True
+  scaled_embeddings: bool = False
   scaled_logits: bool = False
   context_length: int = 2048
   conv_width: int = 0
@@ -97,3 +112,16 @@ class DecoderConfig:
       raise ValueError(
         f'DecoderConfig.head_dim is {self.head_dim}; RoPE needs it even.'
       )
+    if self.parallel_block and self.post_norms:
+      raise ValueError(
+        'DecoderConfig.post_norms is of serial blocks; parallel_block has none.'
+      )
+
+  @property
+  def local_layers(self) -> tuple[bool, ...] | None:
+    """Which layers have local attention; None if the model has no such."""
+    if not self.local_window:
+      return None
+    return tuple(
+      (i + 1) % self.global_every > 0 for i in range(self.num_layers)
+    )

@@ -1,7 +1,8 @@
 """One decoder-only transformer, in Flax Linen, for every model family.
 
 Its configuration makes it PaLM (Chowdhery et al. 2022, arXiv 2204.02311), Llama
-(Touvron et al. 2023, arXiv 2302.13971) or a tiny model; see `config`.
+(Touvron et al. 2023, arXiv 2302.13971), Gemma 3 (2025, arXiv 2503.19786) or a
+tiny model; see `config`.
 
 Logical axes of parameters: 'vocab', 'embed', 'heads', 'kv_heads', 'head_dim',
 'mlp', 'conv' and, when layers are scanned, a leading 'layers'. Of activations:
@@ -45,7 +46,7 @@ class Decoder(nn.Module):
         length=config.num_layers,
         variable_axes={'params': 0},
         split_rngs={'params': True, 'dropout': True},
-        in_axes=(nn.broadcast, 0),
+        in_axes=(nn.broadcast, 0, 0),
         metadata_params={nn.PARTITION_NAME: 'layers'},
       )(config)
     else:
@@ -127,13 +128,16 @@ class Decoder(nn.Module):
     """The hidden states, and what is to be remembered if there is a memory."""
     x_BLD = self.embedding_dropout(self.token_embedding(tokens_BL))
     x_BLD = constrain_residual(x_BLD)
+    is_local_Y = self.config.local_layers
+    if is_local_Y is not None:
+      is_local_Y = jnp.array(is_local_Y)
     if self.config.scan_layers:
-      x_BLD, chunk_Y = self.layers(x_BLD, context, memory_Y)
+      x_BLD, chunk_Y = self.layers(x_BLD, context, memory_Y, is_local_Y)
     else:
       chunks = []
       for i, layer in enumerate(self.layers):
-        memory = jax.tree.map(lambda x_Y, i=i: x_Y[i], memory_Y)
-        x_BLD, chunk = layer(x_BLD, context, memory)
+        of_layer = jax.tree.map(lambda x_Y, i=i: x_Y[i], (memory_Y, is_local_Y))
+        x_BLD, chunk = layer(x_BLD, context, *of_layer)
         chunks.append(chunk)
       chunk_Y = jax.tree.map(lambda *chunks: jnp.stack(chunks), *chunks)
     return self.final_norm(x_BLD), chunk_Y
@@ -161,15 +165,20 @@ class SerialBlock(nn.Module):
     x_BLD: jax.Array,
     context: context_lib.Context,
     memory: cache_lib.Memory | None = None,
+    is_local: jax.Array | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     config = self.config
     y_BLD = layers.Norm(config, name='attention_norm')(x_BLD)
     y_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, context, memory
+      y_BLD, context, memory, is_local
     )
+    if config.post_norms:
+      y_BLD = layers.Norm(config, name='attention_post_norm')(y_BLD)
     x_BLD = constrain_residual(x_BLD + Dropout(config)(y_BLD))
     y_BLD = layers.Norm(config, name='mlp_norm')(x_BLD)
     y_BLD = layers.Mlp(config, name='mlp')(y_BLD)
+    if config.post_norms:
+      y_BLD = layers.Norm(config, name='mlp_post_norm')(y_BLD)
     return constrain_residual(x_BLD + Dropout(config)(y_BLD)), chunk
 
 
@@ -184,11 +193,12 @@ class ParallelBlock(nn.Module):
     x_BLD: jax.Array,
     context: context_lib.Context,
     memory: cache_lib.Memory | None = None,
+    is_local: jax.Array | None = None,
   ) -> tuple[jax.Array, cache_lib.Memory | None]:
     config = self.config
     y_BLD = layers.Norm(config, name='norm')(x_BLD)
     attended_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, context, memory
+      y_BLD, context, memory, is_local
     )
     y_BLD = attended_BLD + layers.Mlp(config, name='mlp')(y_BLD)
     return constrain_residual(x_BLD + Dropout(config)(y_BLD)), chunk

@@ -18,24 +18,29 @@ from symbol_tuning.models.config import DecoderConfig
 
 
 class Norm(nn.Module):
-  """RMSNorm or LayerNorm without bias, computed in float32."""
+  """RMSNorm or LayerNorm without bias, of the last axis, in float32.
+
+  Attributes:
+    axis: logical name of that axis.
+  """
 
   config: DecoderConfig
+  axis: str = 'embed'
 
   @nn.compact
-  def __call__(self, x_BLD: jax.Array) -> jax.Array:
-    scale_D = self.param(
+  def __call__(self, x: jax.Array) -> jax.Array:
+    scale = self.param(
       'scale',
-      nn.with_logical_partitioning(nn.initializers.ones, ('embed',)),
-      (x_BLD.shape[-1],),
+      nn.with_logical_partitioning(nn.initializers.ones, (self.axis,)),
+      (x.shape[-1],),
       self.config.param_dtype,
     )
-    y_BLD = x_BLD.astype(jnp.float32)
+    y = x.astype(jnp.float32)
     if self.config.norm == 'layer':
-      y_BLD -= y_BLD.mean(-1, keepdims=True)
-    variance = jnp.square(y_BLD).mean(-1, keepdims=True)
-    y_BLD *= jax.lax.rsqrt(variance + self.config.norm_epsilon)
-    return (y_BLD * scale_D).astype(self.config.dtype)
+      y -= y.mean(-1, keepdims=True)
+    variance = jnp.square(y).mean(-1, keepdims=True)
+    y *= jax.lax.rsqrt(variance + self.config.norm_epsilon)
+    return (y * scale).astype(self.config.dtype)
 
 
 class Linear(nn.Module):
@@ -95,7 +100,10 @@ class Embedding(nn.Module):
 
   def __call__(self, tokens_BL: jax.Array) -> jax.Array:
     x_BLD = jnp.take(self.embedding_VD, tokens_BL, axis=0)
-    return x_BLD.astype(self.config.dtype)
+    x_BLD = x_BLD.astype(self.config.dtype)
+    if self.config.scaled_embeddings:
+      x_BLD *= self.config.embed_dim**0.5
+    return x_BLD
 
   def attend(self, x: jax.Array) -> jax.Array:
     """x_..D → float32 inner products with every token's vector, _..V."""

@@ -38,6 +38,17 @@ def causal_mask(
   return mask_BLS
 
 
+def local_mask(
+  mask_BLS: jax.Array,
+  positions_BL: jax.Array,
+  positions_BS: jax.Array,
+  window: int,
+) -> jax.Array:
+  """A causal mask, less the keys that are `window` positions back or more."""
+  near_BLS = positions_BL[:, :, None] - positions_BS[:, None, :] < window
+  return mask_BLS & near_BLS
+
+
 def predecessors(mask_BLS: jax.Array, count: int) -> jax.Array:
   """Where the tokens before each token on its path stand in the row.
 

@@ -34,12 +34,23 @@ def attend(
   query_BLNH: jax.Array,
   key_BLKH: jax.Array,
   value_BLKH: jax.Array,
-  segment_ids_BL: jax.Array | None,
+  segment_ids_BL: jax.Array | None = None,
+  window: int = 0,
+  is_local: jax.Array | None = None,
 ) -> jax.Array:
   """Causal attention within segments, [B, L, N, H]; differentiable once.
 
   Rows are padded to whole blocks. Under a mesh, rows and heads stay where the
   logical axis rules put them.
+
+  Args:
+    query_BLNH: queries.
+    key_BLKH: keys.
+    value_BLKH: values.
+    segment_ids_BL: tokens see only their own segment; None: one a row.
+    window: how many tokens, itself included, each sees where `is_local`; counts
+      tokens of the row, so positions must count them too.
+    is_local: bool []; None: no window.
   """
   length, num_heads, head_dim = query_BLNH.shape[1:]
   block = min(BLOCK, _round_up(length, LANES))
@@ -55,20 +66,57 @@ def attend(
   ]
   if segment_ids_BL is not None:
     segment_ids_BL = jnp.pad(segment_ids_BL, ((0, 0), (0, padding)))
-  kernel = functools.partial(_attend_on_device, block)
-  y_BNLH = _on_every_device(kernel, *inputs)(*inputs, segment_ids_BL)
+  inputs.append(segment_ids_BL)
+  run = functools.partial(_on_every_device, block)
+  if is_local is None:
+    y_BNLH = run(0, *inputs)
+  else:
+    y_BNLH = jax.lax.cond(
+      is_local,
+      functools.partial(run, window),
+      functools.partial(run, 0),
+      *inputs,
+    )
   return y_BNLH.swapaxes(1, 2)[:, :length]
 
 
-def _attend_on_device(
+def _on_every_device(
   block: int,
+  window: int,
+  query_BNLH: jax.Array,
+  key_BKLH: jax.Array,
+  value_BKLH: jax.Array,
+  segment_ids_BL: jax.Array | None,
+) -> jax.Array:
+  """Runs the kernel on the parts of its inputs that each device has."""
+  inputs = query_BNLH, key_BKLH, value_BKLH, segment_ids_BL
+  kernel = functools.partial(_on_device, block, window)
+  if jax.sharding.get_abstract_mesh().empty:
+    return kernel(*inputs)
+  batch = _mesh_axes('batch')
+  query_spec = PartitionSpec(batch, _mesh_axes('activation_heads'))
+  key_spec = PartitionSpec(batch, _mesh_axes('activation_kv_heads'))
+  if key_BKLH.shape[1] == query_BNLH.shape[1]:
+    key_spec = query_spec
+  return jax.shard_map(
+    kernel,
+    in_specs=(query_spec, key_spec, key_spec, PartitionSpec(batch)),
+    out_specs=query_spec,
+    check_vma=False,
+  )(*inputs)
+
+
+def _on_device(
+  block: int,
+  window: int,
   query_BNLH: jax.Array,
   key_BKLH: jax.Array,
   value_BKLH: jax.Array,
   segment_ids_BL: jax.Array | None,
 ) -> jax.Array:
   num_heads, length = query_BNLH.shape[1:3]
-  mask = splash_attention.CausalMask((length, length))
+  sides = (window - 1 if window else None, 0)
+  mask = splash_attention.LocalMask((length, length), sides, offset=0)
   kernel = splash_attention.make_splash_mha_single_device(
     splash_attention.MultiHeadMask([mask] * num_heads),
     block_sizes=splash_attention.BlockSizes(
@@ -85,24 +133,6 @@ def _attend_on_device(
     return jax.vmap(kernel)(query_BNLH, key_BKLH, value_BKLH)
   segment_ids = splash_attention.SegmentIds(segment_ids_BL, segment_ids_BL)
   return jax.vmap(kernel)(query_BNLH, key_BKLH, value_BKLH, segment_ids)
-
-
-def _on_every_device(kernel, query_BNLH, key_BKLH, value_BKLH):
-  """The kernel for global arrays, under the mesh in force."""
-  if jax.sharding.get_abstract_mesh().empty:
-    return kernel
-  batch, heads = _mesh_axes('batch'), _mesh_axes('activation_heads')
-  query = PartitionSpec(batch, heads)
-  same = key_BKLH.shape[1] == query_BNLH.shape[1]
-  key = (
-    query if same else PartitionSpec(batch, _mesh_axes('activation_kv_heads'))
-  )
-  return jax.shard_map(
-    kernel,
-    in_specs=(query, key, key, PartitionSpec(batch)),
-    out_specs=query,
-    check_vma=False,
-  )
 
 
 def _heads_are_split_unevenly(num_kv_heads: int) -> bool:

@@ -26,8 +26,21 @@ PALM = dataclasses.replace(
   LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
 )
 PRIMER = dataclasses.replace(LLAMA, conv_width=4, scan_layers=False)
+GEMMA = dataclasses.replace(
+  LLAMA,
+  num_kv_heads=1,
+  activation='gelu',
+  qk_norm=True,
+  post_norms=True,
+  rope_base=1e6,
+  local_window=3,
+  global_every=2,
+  scaled_embeddings=True,
+)
 FAMILIES = pytest.mark.parametrize(
-  'config', [LLAMA, PALM, PRIMER], ids=['llama', 'palm', 'primer']
+  'config',
+  [LLAMA, PALM, PRIMER, GEMMA],
+  ids=['llama', 'palm', 'primer', 'gemma'],
 )
 ROW_LENGTH, ALONE_LENGTH = 32, 12
 

@@ -26,13 +26,24 @@ PALM = dataclasses.replace(
   LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
 )
 PRIMER = dataclasses.replace(LLAMA, conv_width=4)
+GEMMA = dataclasses.replace(
+  LLAMA,
+  num_kv_heads=1,
+  activation='gelu',
+  qk_norm=True,
+  post_norms=True,
+  rope_base=1e6,
+  local_window=3,
+  global_every=2,
+  scaled_embeddings=True,
+)
 UNSCANNED = dataclasses.replace(
   PALM, conv_width=3, remat='full', scan_layers=False
 )
 FAMILIES = pytest.mark.parametrize(
   'config',
-  [LLAMA, PALM, PRIMER, UNSCANNED],
-  ids=['llama', 'palm', 'primer', 'unscanned'],
+  [LLAMA, PALM, PRIMER, UNSCANNED, GEMMA],
+  ids=['llama', 'palm', 'primer', 'unscanned', 'gemma'],
 )
 
 

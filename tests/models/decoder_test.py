@@ -26,10 +26,21 @@ PALM_LIKE = dataclasses.replace(
 )
 PRIMER_LIKE = dataclasses.replace(TINY, conv_width=4)
 UNTIED = dataclasses.replace(TINY, tied_embeddings=False, activation='gelu')
+GEMMA_LIKE = dataclasses.replace(
+  TINY,
+  num_kv_heads=1,
+  activation='gelu',
+  qk_norm=True,
+  post_norms=True,
+  rope_base=1e6,
+  local_window=3,
+  global_every=2,
+  scaled_embeddings=True,
+)
 FAMILIES = pytest.mark.parametrize(
   'config',
-  [TINY, PALM_LIKE, PRIMER_LIKE, UNTIED],
-  ids=['llama', 'palm', 'primer', 'untied'],
+  [TINY, PALM_LIKE, PRIMER_LIKE, UNTIED, GEMMA_LIKE],
+  ids=['llama', 'palm', 'primer', 'untied', 'gemma'],
 )
 
 
@@ -152,6 +163,20 @@ def test_parallel_block_is_the_one_of_the_paper():
   _assert_close(_logits(config, params, tokens)[0, 0], expected)
 
 
+def test_local_layers_see_a_window_and_global_layers_everything():
+  """Two windows of three tokens reach four tokens back."""
+  tokens = _tokens(1, 9)
+  changed = tokens.copy()
+  changed[0, 0] ^= 1
+  for global_every, first_unseeing in ((2, None), (3, 5)):
+    config = dataclasses.replace(GEMMA_LIKE, global_every=global_every)
+    params = _random_params(config)
+    before, after = (_logits(config, params, x) for x in (tokens, changed))
+    differs = (np.abs(before - after) > 1e-5).any(axis=(0, 2))
+    assert differs[:first_unseeing].all()
+    assert first_unseeing is None or not differs[first_unseeing:].any()
+
+
 def test_dropout_needs_a_key():
   config = dataclasses.replace(TINY, dropout_rate=0.5)
   params = _random_params(config)
@@ -235,6 +260,7 @@ def test_every_axis_of_every_parameter_has_a_name(config):
     ({'remat': 'all'}, "remat is 'all'; choose one of none, minimal, full"),
     ({'num_kv_heads': 3}, r'num_heads \(4\) is not a multiple'),
     ({'head_dim': 7}, 'head_dim is 7; RoPE needs it even'),
+    ({'parallel_block': True, 'post_norms': True}, 'post_norms is of serial'),
   ],
 )
 def test_impossible_configurations_are_named(change, message):

@@ -48,13 +48,22 @@ def _value_and_gradients(attend, query, key, value, cotangent):
   return run(query, key, value)
 
 
-def _assert_same_attention(inputs, segment_ids):
+def _assert_same_attention(inputs, segment_ids, window=0):
   mask = masks.causal_mask(LENGTH, segment_ids)
+  if window:
+    positions = jnp.arange(LENGTH)[None]
+    mask = masks.local_mask(mask, positions, positions, window)
   expected = _value_and_gradients(
     functools.partial(attention.attend_by_einsum, mask_BLS=mask), *inputs
   )
   found = _value_and_gradients(
-    functools.partial(splash.attend, segment_ids_BL=segment_ids), *inputs
+    functools.partial(
+      splash.attend,
+      segment_ids_BL=segment_ids,
+      window=33,
+      is_local=jnp.bool(window),
+    ),
+    *inputs,
   )
   for a, b in zip(found, expected, strict=True):
     np.testing.assert_allclose(a, b, atol=1e-5)
@@ -67,6 +76,10 @@ def test_it_is_attention_with_a_mask(num_kv_heads, small_blocks):
 
 def test_rows_may_be_one_segment():
   _assert_same_attention(_inputs(2), None)
+
+
+def test_attention_may_be_local(small_blocks):
+  _assert_same_attention(_inputs(2), jnp.array(SEGMENTS), window=33)
 
 
 @pytest.mark.parametrize('num_kv_heads', [1, 2])
