@@ -31,6 +31,14 @@ FAMILIES = {
     LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
   ),
   'primer': dataclasses.replace(LLAMA, conv_width=4),
+  'gemma': dataclasses.replace(
+    LLAMA,
+    qk_norm=True,
+    post_norms=True,
+    local_window=3,
+    global_every=2,
+    scaled_embeddings=True,
+  ),
 }
 LAYOUT = layout.Layout((48,), num_targets=32, batch_tokens=96)
 
