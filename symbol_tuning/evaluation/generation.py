@@ -1,15 +1,17 @@
-"""Greedy generation: the most probable token, again and again.
+"""Generation with a cache of keys and values.
 
 A batch of prompts is read in chunks, which bounds the memory of attention; then
-all rows are written token by token until every one has ended. Prompts that are
+its rows are written in blocks of tokens. Between blocks, rows that have ended
+leave the batch, which becomes smaller when half of them have. Prompts that are
 about as long share a batch, as in `layout`.
 
 Shape suffixes: B rows of a batch, P tokens of a prompt, C of a chunk of it,
-W tokens written, D embed.
+K tokens of a block, D embed, V vocab, S slots, Y layers.
 """
 
+import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,12 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from symbol_tuning.evaluation import decoding as decoding_lib
 from symbol_tuning.evaluation import layout as layout_lib
 from symbol_tuning.evaluation import placement
+from symbol_tuning.evaluation.decoding import Decoding, End, Written
 from symbol_tuning.models import cache as cache_lib
 from symbol_tuning.models import decoder
 
 CHUNK_SIZE = 512
+BLOCK_SIZE = 8
 
 
 def plan(
@@ -67,10 +72,12 @@ def generate(
   params: Any,
   prompts: Sequence[np.ndarray],
   layout: layout_lib.Layout,
-  eos_id: int,
+  decoding: Decoding,
+  end: End,
   advance: Callable[[int], None] = lambda num_tokens: None,
   chunk_size: int = CHUNK_SIZE,
-) -> list[list[int]]:
+  block_size: int = BLOCK_SIZE,
+) -> list[Written]:
   """Writes what follows each prompt.
 
   The computation is sharded as the parameters are; the rows of a batch are
@@ -82,49 +89,47 @@ def generate(
     params: its parameters.
     prompts: one-dimensional int arrays.
     layout: the shapes of the batches, see `plan`.
-    eos_id: the token that ends what is written.
+    decoding: how tokens are chosen; at most `layout.num_targets` of them.
+    end: where an answer ends.
     advance: is called after every batch with the tokens that its prompts take
       in a row, those that may be written included.
     chunk_size: tokens of a prompt that are read at once.
+    block_size: tokens that are written before rows that have ended leave.
 
   Returns:
-    For every prompt the tokens written: those before the first `eos_id`, at
-    most `layout.num_targets`.
+    What was written after every prompt.
 
   Raises:
     ValueError: if a prompt is empty, does not fit the layout, or has tokens
       that the model does not know.
   """
-  _check(prompts, layout, model.config.vocab_size)
-  sharding = placement.batch_sharding(params)
+  _check(prompts, layout, decoding, model.config.vocab_size)
   lengths = [len(prompt) + layout.num_targets for prompt in prompts]
-  written = [[] for _ in prompts]
+  writer = _Writer(model, params, decoding, end, chunk_size, block_size)
+  written = [None] * len(prompts)
   for row_length, numbers in layout_lib.numbers_of_batches(lengths, layout):
-    tokens_BP, num_tokens_B = _batch(
-      [prompts[i] for i in numbers],
+    texts = writer.write(
+      {number: prompts[number] for number in numbers},
       layout.num_rows(row_length),
       row_length - layout.num_targets,
     )
-    tokens_BW = _write_greedily(
-      model,
-      params,
-      placement.put(tokens_BP, sharding),
-      placement.put(num_tokens_B, sharding),
-      layout.num_targets,
-      eos_id,
-      chunk_size,
-    )
-    tokens_BW = multihost_utils.process_allgather(tokens_BW, tiled=True)
-    for number, tokens_W in zip(numbers, tokens_BW.tolist(), strict=False):
-      end = tokens_W.index(eos_id) if eos_id in tokens_W else len(tokens_W)
-      written[number] = tokens_W[:end]
+    for number, text in texts.items():
+      written[number] = text
     advance(sum(lengths[i] for i in numbers))
   return written
 
 
 def _check(
-  prompts: Sequence[np.ndarray], layout: layout_lib.Layout, vocab_size: int
+  prompts: Sequence[np.ndarray],
+  layout: layout_lib.Layout,
+  decoding: Decoding,
+  vocab_size: int,
 ) -> None:
+  if decoding.max_new_tokens > layout.num_targets:
+    raise ValueError(
+      f'{decoding.max_new_tokens} tokens are to be written; the layout has room'
+      f' for {layout.num_targets}: plan it for as many.'
+    )
   longest = layout.row_lengths[-1] - layout.num_targets
   for number, prompt in enumerate(prompts):
     if not 0 < len(prompt) <= longest:
@@ -136,77 +141,254 @@ def _check(
     placement.check_tokens('prompts', prompts, vocab_size)
 
 
-def _batch(
-  prompts: Sequence[np.ndarray], num_rows: int, length: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """Prompts, each padded on its right, and their lengths; 0 for no prompt."""
-  tokens_BP = np.zeros((num_rows, length), np.int32)
-  num_tokens_B = np.zeros(num_rows, np.int32)
-  for row, prompt in enumerate(prompts):
-    tokens_BP[row, : len(prompt)] = prompt
-    num_tokens_B[row] = len(prompt)
-  return tokens_BP, num_tokens_B
+@dataclasses.dataclass(frozen=True)
+class _Writer:
+  """Writes batch after batch; fields as the arguments of `generate`."""
+
+  model: decoder.Decoder
+  params: Any
+  decoding: Decoding
+  end: End
+  chunk_size: int
+  block_size: int
+
+  def write(
+    self, prompts: Mapping[int, np.ndarray], num_rows: int, room: int
+  ) -> dict[int, Written]:
+    """Writes after prompts that share a batch.
+
+    Args:
+      prompts: by their numbers.
+      num_rows: rows of the batch.
+      room: the most tokens of a prompt.
+    """
+    written = {}
+    texts = {number: [] for number in prompts}
+    rows = [*prompts, *[None] * (num_rows - len(prompts))]
+    tokens_BK, cache = self._read(prompts, rows, room)
+    while True:
+      for row, number in enumerate(rows):
+        if number is None:
+          continue
+        texts[number] += tokens_BK[row].tolist()
+        answer = decoding_lib.ended(texts[number], self.decoding, self.end)
+        if answer is not None:
+          written[number], rows[row] = answer, None
+      if not any(number is not None for number in rows):
+        return written
+      rows, cache = self._without_ended(rows, cache)
+      tokens_BK, cache = self._write_block(rows, texts, cache)
+
+  def _read(
+    self,
+    prompts: Mapping[int, np.ndarray],
+    rows: Sequence[int | None],
+    room: int,
+  ) -> tuple[np.ndarray, cache_lib.Cache]:
+    """The first token of each row, int32 [B, 1]."""
+    tokens_BP = np.zeros((len(rows), room), np.int32)
+    num_tokens_B = np.zeros(len(rows), np.int32)
+    for row, prompt in enumerate(prompts.values()):
+      tokens_BP[row, : len(prompt)] = prompt
+      num_tokens_B[row] = len(prompt)
+    token_B, cache = _read_prompts(
+      self.model,
+      self.params,
+      self._put(tokens_BP),
+      self._put(num_tokens_B),
+      self._put(_numbers(rows)),
+      _Choice.of(self.decoding),
+      self.decoding.max_new_tokens,
+      self.chunk_size,
+    )
+    return _fetch(token_B)[:, None], cache
+
+  def _without_ended(
+    self, rows: Sequence[int | None], cache: cache_lib.Cache
+  ) -> tuple[list[int | None], cache_lib.Cache]:
+    """Halves the batch, perhaps repeatedly, when half of its rows have ended.
+
+    Numbers of rows are powers of two, for each is compiled once.
+    """
+    going_on = [row for row, number in enumerate(rows) if number is not None]
+    multiple = placement.batch_multiple(self.params)
+    num_rows = multiple
+    while num_rows < len(going_on):
+      num_rows *= 2
+    if num_rows > len(rows) // 2:
+      return list(rows), cache
+    num_empty = num_rows - len(going_on)
+    row_B = np.array([*going_on, *[going_on[0]] * num_empty], np.int32)
+    shardings = jax.tree.map(lambda x: x.sharding, cache)
+    cache = jax.jit(_take_rows, out_shardings=shardings)(cache, row_B)
+    return [*(rows[row] for row in going_on), *[None] * num_empty], cache
+
+  def _write_block(
+    self,
+    rows: Sequence[int | None],
+    texts: Mapping[int, Sequence[int]],
+    cache: cache_lib.Cache,
+  ) -> tuple[np.ndarray, cache_lib.Cache]:
+    """The next tokens of each row, int32 [B, K], and the cache before them."""
+    going_on = [number for number in rows if number is not None]
+    num_written = len(texts[going_on[0]])
+    num_steps = min(self.block_size, self.decoding.max_new_tokens - num_written)
+    last = [0 if number is None else texts[number][-1] for number in rows]
+    tokens_BK, cache = _write_tokens(
+      self.model,
+      self.params,
+      cache,
+      self._put(np.array(last, np.int32)),
+      self._put(np.array([number is None for number in rows])),
+      self._put(_numbers(rows)),
+      jnp.int32(num_written),
+      jnp.int32(num_steps),
+      _Choice.of(self.decoding),
+      self.block_size,
+      self.end.ids,
+    )
+    return _fetch(tokens_BK)[:, :num_steps], cache
+
+  def _put(self, array: np.ndarray) -> jax.Array:
+    return placement.put(array, placement.batch_sharding(self.params))
 
 
-class _Text(NamedTuple):
-  """What has been written.
+def _numbers(rows: Sequence[int | None]) -> np.ndarray:
+  return np.array([number or 0 for number in rows], np.int32)
+
+
+def _fetch(array: jax.Array) -> np.ndarray:
+  return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+
+
+def _take_rows(cache: cache_lib.Cache, row_B: jax.Array) -> cache_lib.Cache:
+  return cache._replace(
+    memory_Y=jax.tree.map(lambda x: x[:, row_B], cache.memory_Y),
+    seen_BS=cache.seen_BS[row_B],
+    num_tokens_B=cache.num_tokens_B[row_B],
+  )
+
+
+class _Choice(NamedTuple):
+  """Chooses tokens; the draws of a row are its prompt's own.
 
   Attributes:
-    tokens_BW: eos_id from where a row has ended.
-    num_written: int32 [].
-    has_ended_B: whether a row has.
-    cache: of the prompts and all tokens but the last.
+    temperature: float32 []; None for the most probable token.
+    key: of the draws.
   """
 
-  tokens_BW: jax.Array
-  num_written: jax.Array
+  temperature: jax.Array | None
+  key: jax.Array | None
+
+  @classmethod
+  def of(cls, decoding: Decoding) -> '_Choice':
+    if not decoding.temperature:
+      return cls(None, None)
+    temperature = jnp.float32(decoding.temperature)
+    return cls(temperature, jax.random.key(decoding.seed))
+
+  def __call__(
+    self, logits_BV: jax.Array, number_B: jax.Array, num_written: jax.Array
+  ) -> jax.Array:
+    if self.temperature is None:
+      return logits_BV.argmax(-1).astype(jnp.int32)
+
+    def draw(logits_V: jax.Array, number: jax.Array) -> jax.Array:
+      key = jax.random.fold_in(self.key, number)
+      key = jax.random.fold_in(key, num_written)
+      return jax.random.categorical(key, logits_V / self.temperature)
+
+    return jax.vmap(draw)(logits_BV, number_B).astype(jnp.int32)
+
+
+@functools.partial(
+  jax.jit,
+  static_argnames=('model', 'max_new_tokens', 'chunk_size'),
+)
+def _read_prompts(
+  model,
+  params,
+  tokens_BP,
+  num_tokens_B,
+  number_B,
+  choice,
+  max_new_tokens,
+  chunk_size,
+):
+  """The token after each prompt, int32 [B], and the cache of the prompts."""
+  apply = functools.partial(model.apply, {'params': params})
+  num_slots = tokens_BP.shape[1] + max_new_tokens
+  empty = cache_lib.empty(model.config, len(tokens_BP), num_slots)
+  x_BD, cache = _read(apply, empty, tokens_BP, num_tokens_B, chunk_size)
+  logits_BV = apply(x_BD, method='logits')
+  return choice(logits_BV, number_B, jnp.int32(0)), cache
+
+
+class _Block(NamedTuple):
+  """What is being written.
+
+  Attributes:
+    tokens_BK: the tokens of the block so far.
+    num_steps: how many they are, int32 [].
+    last_B: the token before the next.
+    has_ended_B: whether a row has.
+    cache: of all tokens but the last.
+  """
+
+  tokens_BK: jax.Array
+  num_steps: jax.Array
+  last_B: jax.Array
   has_ended_B: jax.Array
   cache: cache_lib.Cache
 
 
 @functools.partial(
-  jax.jit, static_argnames=('model', 'max_new_tokens', 'eos_id', 'chunk_size')
+  jax.jit,
+  static_argnames=('model', 'block_size', 'end_ids'),
+  donate_argnames=('cache',),
 )
-def _write_greedily(
-  model, params, tokens_BP, num_tokens_B, max_new_tokens, eos_id, chunk_size
+def _write_tokens(
+  model,
+  params,
+  cache,
+  last_B,
+  has_ended_B,
+  number_B,
+  num_written,
+  num_steps,
+  choice,
+  block_size,
+  end_ids,
 ):
-  """Tokens after each prompt, int32 [B, W]; eos_id after a row's end."""
-  apply = functools.partial(model.apply, {'params': params})
-  batch_size = len(tokens_BP)
+  """The next tokens of each row, int32 [B, K], and the cache before the last.
 
-  def write(text: _Text, x_BD: jax.Array, cache: cache_lib.Cache) -> _Text:
-    """Writes the most probable token after hidden states."""
-    token_B = apply(x_BD, method='logits').argmax(-1).astype(jnp.int32)
-    token_B = jnp.where(text.has_ended_B, eos_id, token_B)
-    return _Text(
-      tokens_BW=text.tokens_BW.at[:, text.num_written].set(token_B),
-      num_written=text.num_written + 1,
-      has_ended_B=text.has_ended_B | (token_B == eos_id),
+  Only `num_steps` of them, and fewer if all rows end, have a meaning.
+  """
+  apply = functools.partial(model.apply, {'params': params})
+  one_B = jnp.ones_like(last_B)
+
+  def goes_on(block: _Block) -> jax.Array:
+    return (block.num_steps < num_steps) & ~block.has_ended_B.all()
+
+  def write_one(block: _Block) -> _Block:
+    x_B1D, cache = apply(
+      block.cache, block.last_B[:, None], one_B, method='extend'
+    )
+    logits_BV = apply(x_B1D[:, 0], method='logits')
+    token_B = choice(logits_BV, number_B, num_written + block.num_steps)
+    is_end_B = (token_B[:, None] == jnp.array(end_ids, jnp.int32)).any(-1)
+    return _Block(
+      tokens_BK=block.tokens_BK.at[:, block.num_steps].set(token_B),
+      num_steps=block.num_steps + 1,
+      last_B=token_B,
+      has_ended_B=block.has_ended_B | is_end_B,
       cache=cache,
     )
 
-  def goes_on(text: _Text) -> jax.Array:
-    return (text.num_written < max_new_tokens) & ~text.has_ended_B.all()
-
-  def write_next(text: _Text) -> _Text:
-    last_B1 = jax.lax.dynamic_slice_in_dim(
-      text.tokens_BW, text.num_written - 1, 1, axis=1
-    )
-    one_B = jnp.ones(batch_size, jnp.int32)
-    x_B1D, cache = apply(text.cache, last_B1, one_B, method='extend')
-    return write(text, x_B1D[:, 0], cache)
-
-  num_slots = tokens_BP.shape[1] + max_new_tokens
-  empty = cache_lib.empty(model.config, batch_size, num_slots)
-  x_BD, cache = _read(apply, empty, tokens_BP, num_tokens_B, chunk_size)
-  nothing = _Text(
-    tokens_BW=jnp.full((batch_size, max_new_tokens), eos_id, jnp.int32),
-    num_written=jnp.int32(0),
-    has_ended_B=num_tokens_B == 0,
-    cache=cache,
-  )
-  text = jax.lax.while_loop(goes_on, write_next, write(nothing, x_BD, cache))
-  return text.tokens_BW
+  nothing_BK = jnp.zeros((len(last_B), block_size), jnp.int32)
+  start = _Block(nothing_BK, jnp.int32(0), last_B, has_ended_B, cache)
+  block = jax.lax.while_loop(goes_on, write_one, start)
+  return block.tokens_BK, block.cache
 
 
 def _read(apply, cache, tokens_BP, num_tokens_B, chunk_size):

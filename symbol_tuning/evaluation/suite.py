@@ -14,11 +14,13 @@ import seqio
 from symbol_tuning.data import pipeline, task_definitions
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.evaluation import layout, progress
+from symbol_tuning.evaluation.decoding import Decoding
 from symbol_tuning.evaluation.ranking import RankingTask
 from symbol_tuning.evaluation.writing import METRIC, WritingTask
 
 Task = RankingTask | WritingTask
 
+DEFAULT_DECODING = Decoding()
 _SPLIT = 'validation'
 
 # What of the data settings an evaluation depends on.
@@ -80,12 +82,12 @@ class Questions:
   Attributes:
     mixture_or_task_name: a registered name, or several.
     task_feature_lengths: the most tokens of `inputs` and `targets`.
-    max_new_tokens: the most tokens of a written answer, EOS included.
+    decoding: how answers are written.
   """
 
   mixture_or_task_name: str | Sequence[str]
   task_feature_lengths: Mapping[str, int]
-  max_new_tokens: int = 64
+  decoding: Decoding = DEFAULT_DECODING
 
   def load(self, separator: str | None = None) -> Suite:
     """Loads all tasks of these mixtures whose data are at hand.
@@ -103,7 +105,7 @@ class Questions:
       for name, tasks in self._tasks().items():
         progress.print_line(f'loading {name}, {len(tasks)} tasks')
         mixtures[name] = {task.name: self._load(task) for task in tasks}
-      return Suite(mixtures, self._settings())
+      return self._suite(mixtures)
 
   def load_others(self, separator: str, num_queries: int) -> Suite | None:
     """Loads queries like those of `load`, and none of these.
@@ -122,20 +124,24 @@ class Questions:
         loaded = {t.name: self._load_others(t, num_queries) for t in tasks}
         mixtures[name] = {k: v for k, v in loaded.items() if v is not None}
       mixtures = {name: tasks for name, tasks in mixtures.items() if tasks}
-      return Suite(mixtures, self._settings()) if mixtures else None
+      return self._suite(mixtures) if mixtures else None
 
   def _tasks(self) -> dict[str, list[seqio.Task]]:
     names = self.mixture_or_task_name
     names = [names] if isinstance(names, str) else names
     return {name: pipeline.available_tasks(name) for name in names}
 
-  def _settings(self) -> dict[str, Any]:
+  def _suite(self, mixtures: Mapping[str, Mapping[str, Task]]) -> Suite:
     chosen = data_settings.current()
-    return {
+    settings = {
       **{name: getattr(chosen, name) for name in _SETTINGS},
       'source': repr(chosen.source),
       'task_feature_lengths': dict(self.task_feature_lengths),
     }
+    suite = Suite(mixtures, settings)
+    if WritingTask in suite.tasks_by_kind:
+      settings['decoding'] = dataclasses.asdict(self.decoding)
+    return suite
 
   def _load(self, task: seqio.Task) -> Task:
     examples = pipeline.evaluation_examples(
@@ -169,15 +175,15 @@ class Questions:
         f' exact_match.{METRIC}.'
       )
     longest = max((len(example['targets']) for example in examples), default=0)
-    if longest > self.max_new_tokens:
+    if longest > self.decoding.max_new_tokens:
       raise ValueError(
         f'The longest answer of {task.name} takes {longest} tokens: raise'
-        f' suite.Questions.max_new_tokens, now {self.max_new_tokens}.'
+        f' Decoding.max_new_tokens, now {self.decoding.max_new_tokens}.'
       )
     return WritingTask(
       examples,
       vocabulary=task.output_features['targets'].vocabulary,
-      max_new_tokens=self.max_new_tokens,
+      decoding=self.decoding,
       postprocess=task.postprocess_fn,
       metric_fns=task.predict_metric_fns,
     )

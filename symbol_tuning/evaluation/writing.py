@@ -17,6 +17,7 @@ from symbol_tuning.evaluation import (
   results,
 )
 from symbol_tuning.evaluation import layout as layout_lib
+from symbol_tuning.evaluation.decoding import Decoding, End
 from symbol_tuning.models import decoder
 
 METRIC = 'exact_match'
@@ -30,29 +31,30 @@ class WritingTask:
     examples: one a query, with `inputs` (int tokens), `query_index`,
       `inputs_pretokenized`, `targets_pretokenized`, `answers` and `origin`.
     vocabulary: of the model.
-    max_new_tokens: the most tokens that a model may write, the end-of-sequence
-      token included.
+    decoding: how answers are written. They end with the token that ends a
+      target, or with the end-of-sequence token.
     postprocess: a SeqIO postprocess function.
     metric_fns: SeqIO metric functions of targets and predictions.
   """
 
   examples: Sequence[layout_lib.Example]
   vocabulary: seqio.Vocabulary
-  max_new_tokens: int
+  decoding: Decoding
   postprocess: Callable[..., Any]
   metric_fns: Sequence[Callable[..., Mapping[str, float]]]
 
   @property
   def num_tokens(self) -> int:
     return sum(
-      len(example['inputs']) + self.max_new_tokens for example in self.examples
+      len(example['inputs']) + self.decoding.max_new_tokens
+      for example in self.examples
     )
 
   @property
   def fingerprint(self) -> str:
     return fingerprints.of_texts(
       fingerprints.of_examples(self.examples, ('inputs', 'answers')),
-      f'greedy, at most {self.max_new_tokens} tokens',
+      repr((self.decoding, self._end_ids)),
     )
 
   @classmethod
@@ -65,7 +67,7 @@ class WritingTask:
     """Chooses the shapes of batches for all of these tasks."""
     return generation.plan(
       [example['inputs'] for task in tasks for example in task.examples],
-      max(task.max_new_tokens for task in tasks),
+      max(task.decoding.max_new_tokens for task in tasks),
       num_row_lengths=budget.num_row_lengths,
       batch_tokens=budget.writing_batch_tokens,
       batch_multiple=placement.batch_multiple(params),
@@ -84,17 +86,19 @@ class WritingTask:
       params,
       [example['inputs'] for example in self.examples],
       layout,
-      self.vocabulary.eos_id,
+      self.decoding,
+      End(self._end_ids, self.vocabulary.decode),
       advance,
     )
     return [
-      self._answer(example, self._decode(tokens))
-      for example, tokens in zip(self.examples, written, strict=True)
+      self._answer(example, answer.text)
+      for example, answer in zip(self.examples, written, strict=True)
     ]
 
-  def _decode(self, tokens: Sequence[int]) -> str:
-    """A layout shared with other tasks may have room for more."""
-    return self.vocabulary.decode(tokens[: self.max_new_tokens])
+  @property
+  def _end_ids(self) -> tuple[int, ...]:
+    ends = {int(example['targets'][-1]) for example in self.examples}
+    return tuple(sorted(ends | {self.vocabulary.eos_id}))
 
   def _answer(self, example: layout_lib.Example, text: str) -> results.Answer:
     accepted = self.postprocess(

@@ -1,4 +1,4 @@
-"""Greedy generation with a cache, against reading everything at each token."""
+"""Generation with a cache, against reading everything at each token."""
 
 import functools
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from symbol_tuning.evaluation import generation
-from symbol_tuning.models import cache as cache_lib
+from symbol_tuning.evaluation.decoding import Decoding, End, Written
 from symbol_tuning.models import parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
@@ -18,6 +18,7 @@ from symbol_tuning.training import partitioning
 VOCAB_SIZE = 30
 NO_EOS = -1
 NEW = 6
+GREEDY = Decoding(max_new_tokens=NEW)
 LONGEST = 16
 SIZES = {
   'vocab_size': VOCAB_SIZE,
@@ -71,16 +72,32 @@ def without_cache(family, prompt, eos_id=NO_EOS):
       break
     written.append(token)
     row[0, end] = token
-  return written
+  return tuple(written)
 
 
-def generate(family, prompts, eos_id=NO_EOS, **kwargs):
-  """In batches of four rows of the same length in all tests."""
+def text_of(tokens):
+  return ''.join(chr(ord('a') + token) for token in tokens)
+
+
+def write(
+  family, prompts, eos_id=NO_EOS, decoding=GREEDY, num_rows=4, **kwargs
+):
+  """In batches of rows of the same length in all tests."""
   model, params = decoder_and_params(family)
   layout = generation.plan(
-    [np.zeros(LONGEST)], NEW, multiple=8, batch_tokens=4 * (LONGEST + NEW)
+    [np.zeros(LONGEST)],
+    NEW,
+    multiple=8,
+    batch_tokens=num_rows * (LONGEST + NEW),
   )
-  return generation.generate(model, params, prompts, layout, eos_id, **kwargs)
+  end = End((eos_id,), text_of)
+  return generation.generate(
+    model, params, prompts, layout, decoding, end, **kwargs
+  )
+
+
+def generate(*args, **kwargs):
+  return [written.tokens for written in write(*args, **kwargs)]
 
 
 def prompts_of(lengths, seed=0):
@@ -90,10 +107,10 @@ def prompts_of(lengths, seed=0):
 
 @pytest.mark.parametrize('family', FAMILIES)
 def test_writes_what_reading_everything_again_would(family):
-  prompts = prompts_of([16, 3, 1, 9, 12, 2])
+  prompts = prompts_of([16, 3, 1, 9])
   expected = [without_cache(family, prompt) for prompt in prompts]
   assert generate(family, prompts) == expected
-  assert len({token for written in expected for token in written}) > 5
+  assert len({token for written in expected for token in written}) > 4
 
 
 @hypothesis.settings(max_examples=15)
@@ -117,30 +134,69 @@ def test_rows_end_at_eos_and_the_others_go_on():
   prompts = prompts_of([5, 16, 2, 7])
   endless = [without_cache('llama', prompt) for prompt in prompts]
   eos_id = endless[0][2]
-  written = generate('llama', prompts, eos_id)
-  assert written == [without_cache('llama', p, eos_id) for p in prompts]
-  assert len(written[0]) < NEW
-  assert max(map(len, written)) == NEW
+  expected = [without_cache('llama', p, eos_id) for p in prompts]
+  for block_size in (1, 2, 8):
+    written = generate('llama', prompts, eos_id, block_size=block_size)
+    assert written == expected
+  assert len(expected[0]) < NEW
+  assert max(map(len, expected)) == NEW
+
+
+class Watched(Decoder):
+  """Records the shapes of tokens that are read."""
+
+  shapes = []  # noqa: RUF012 (shared on purpose)
+
+  def extend(self, cache, tokens_BL, *args, **kwargs):
+    jax.debug.callback(lambda x: self.shapes.append(x.shape), tokens_BL)
+    return super().extend(cache, tokens_BL, *args, **kwargs)
+
+
+def watch(prompts, eos_id, num_rows, **kwargs):
+  """What is written, and the shapes that were read for it."""
+  model, params = decoder_and_params('llama')
+  tokens = num_rows * (LONGEST + NEW)
+  layout = generation.plan(
+    [np.zeros(LONGEST)], NEW, multiple=8, batch_tokens=tokens
+  )
+  Watched.shapes.clear()
+  written = generation.generate(
+    Watched(model.config),
+    params,
+    prompts,
+    layout,
+    GREEDY,
+    End((eos_id,), text_of),
+    **kwargs,
+  )
+  jax.effects_barrier()
+  return [w.tokens for w in written], Watched.shapes
 
 
 def test_writing_stops_when_all_rows_have_ended():
-  model, params = decoder_and_params('llama')
   (prompt,) = prompts_of([5])
   endless = without_cache('llama', prompt)
-  lengths = []
-
-  class Watched(Decoder):
-    def extend(self, cache, tokens_BL, *args, **kwargs):
-      jax.debug.callback(lambda x: lengths.append(x.shape[1]), tokens_BL)
-      return super().extend(cache, tokens_BL, *args, **kwargs)
-
-  watched = Watched(model.config)
-  layout = generation.plan([prompt], NEW, multiple=8)
-  two = [prompt, prompt]
-  written = generation.generate(watched, params, two, layout, endless[2])
-  jax.effects_barrier()
+  written, shapes = watch([prompt, prompt], endless[2], num_rows=2)
   assert written == [endless[:2], endless[:2]]
-  assert lengths == [8, 1, 1]
+  assert shapes == [(2, 16), (2, 1), (2, 1)]
+
+
+def three_that_end_and_one_that_goes_on():
+  """Prompts, the token that ends the first three as their second, answers."""
+  prompts = prompts_of([5, 3, 9, 12, 16])
+  eos_id = without_cache('llama', prompts[0])[1]
+  answers = [without_cache('llama', prompt, eos_id) for prompt in prompts]
+  longest = max(range(5), key=lambda i: len(answers[i]))
+  assert (len(answers[0]), len(answers[longest])) == (1, NEW)
+  numbers = [0, 0, 0, longest]
+  return [prompts[i] for i in numbers], eos_id, [answers[i] for i in numbers]
+
+
+def test_rows_that_have_ended_leave_the_batch():
+  prompts, eos_id, expected = three_that_end_and_one_that_goes_on()
+  written, shapes = watch(prompts, eos_id, num_rows=5, block_size=2)
+  assert written == expected
+  assert [rows for rows, _ in shapes] == [5, 5, 5, 1, 1, 1]
 
 
 def test_tokens_are_counted_when_a_batch_is_written():
@@ -148,13 +204,17 @@ def test_tokens_are_counted_when_a_batch_is_written():
   prompts = prompts_of([5, 16])
   layout = generation.plan(prompts, NEW, multiple=16, batch_tokens=1)
   counted = []
-  generation.generate(model, params, prompts, layout, NO_EOS, counted.append)
+  end = End((NO_EOS,), text_of)
+  generation.generate(
+    model, params, prompts, layout, GREEDY, end, counted.append
+  )
   assert counted == [5 + NEW, 16 + NEW]
 
 
-def test_equals_on_a_mesh():
+def test_equals_on_a_mesh_with_the_cache_spread_over_it():
+  """Rows over fsdp, key-value heads over tensor, also in smaller batches."""
   model, params = decoder_and_params('llama')
-  prompts = prompts_of([16, 3, 1, 9])
+  prompts, eos_id, expected = three_that_end_and_one_that_goes_on()
   partitioner = partitioning.Partitioner(
     data=1,
     fsdp=2,
@@ -167,26 +227,77 @@ def test_equals_on_a_mesh():
     parameters.abstract_params(model), parameters.logical_axes(model)
   )
   sharded = jax.device_put(params, jax.tree.map(lambda x: x.sharding, abstract))
-  layout = generation.plan(prompts, NEW, multiple=16, batch_multiple=2)
-  with partitioner.activate():
-    written = generation.generate(model, sharded, prompts, layout, NO_EOS)
-  assert written == [without_cache('llama', prompt) for prompt in prompts]
-
-
-def test_the_cache_is_spread_over_the_mesh():
-  """Batch over data, key-value heads by the rule."""
-  partitioner = partitioning.Partitioner(
-    data=2,
-    tensor=2,
-    logical_axis_rules=partitioning.standard_logical_axis_rules(
-      [('activation_kv_heads', 'tensor')]
-    ),
+  layout = generation.plan(
+    prompts, NEW, multiple=16, batch_tokens=4 * 22, batch_multiple=2
   )
+  caches = {}
+
+  class Inspected(Decoder):
+    def extend(self, cache, tokens_BL, *args, **kwargs):
+      key = cache.memory_Y.key_BKSH
+      jax.debug.inspect_array_sharding(
+        key, callback=lambda found: caches.update({key.shape: found})
+      )
+      return super().extend(cache, tokens_BL, *args, **kwargs)
+
   with partitioner.activate():
-    cache = jax.jit(lambda: cache_lib.empty(DecoderConfig(**SIZES), 4, 8))()
-  key = cache.memory_Y.key_BKSH
-  assert key.shape == (2, 4, 2, 8, 8)
-  assert key.sharding.shard_shape(key.shape) == (2, 2, 1, 8, 8)
+    written = generation.generate(
+      Inspected(model.config),
+      sharded,
+      prompts,
+      layout,
+      GREEDY,
+      End((eos_id,), text_of),
+      block_size=2,
+    )
+  assert [w.tokens for w in written] == expected
+  layers, _, heads, slots, width = (2, 4, 2, 22, 8)
+  assert {shape[1] for shape in caches} == {4, 2}
+  for shape, found in caches.items():
+    assert shape == (layers, shape[1], heads, slots, width)
+    part = (layers, shape[1] // 2, heads // 2, slots, width)
+    assert found.shard_shape(shape) == part
+
+
+@pytest.mark.parametrize('block_size', [1, 4])
+def test_a_stop_text_ends_an_answer_wherever_tokens_begin(block_size):
+  """Here a token is a letter, so that the text spans several."""
+  (prompt,) = prompts_of([5])
+  tokens = without_cache('llama', prompt)
+  text = text_of(tokens)
+  decoding = Decoding(NEW, stop=('never', text[2:4]))
+  (written,) = write(
+    'llama', [prompt], decoding=decoding, block_size=block_size
+  )
+  first = text.find(text[2:4])
+  assert written == Written(tokens[: first + 2], text[:first])
+
+
+def test_draws_depend_on_seed_and_prompt_and_not_on_the_batch():
+  prompts = [prompts_of([5])[0]] * 4
+  warm = Decoding(NEW, temperature=1.0, seed=1)
+  written = generate('llama', prompts, decoding=warm)
+  assert len(set(written)) > 2
+  alone = generate('llama', prompts, decoding=warm, num_rows=1)
+  assert alone == written
+  other = Decoding(NEW, temperature=1.0, seed=2)
+  assert generate('llama', prompts, decoding=other) != written
+  cold = Decoding(NEW, temperature=1e-4)
+  greedy = without_cache('llama', prompts[0])
+  assert generate('llama', prompts, decoding=cold) == [greedy] * 4
+
+
+def test_draws_follow_the_softmax():
+  family, num_draws = 'llama', 400
+  prompts = [prompts_of([5])[0]] * num_draws
+  one = Decoding(1, temperature=2.0)
+  drawn = generate(family, prompts, decoding=one, num_rows=num_draws)
+  counts = np.bincount([tokens[0] for tokens in drawn], minlength=VOCAB_SIZE)
+  row = np.zeros((1, LONGEST + NEW), np.int32)
+  row[0, :5] = prompts[0]
+  expected = jax.nn.softmax(next_token_logits(family)(row)[0, 4] / 2)
+  distance = np.abs(counts / num_draws - np.asarray(expected)).sum() / 2
+  assert distance < 0.15
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import seqio
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import text_tasks
 from symbol_tuning.evaluation import suite
+from symbol_tuning.evaluation.decoding import Decoding
 from symbol_tuning.evaluation.ranking import RankingTask
 from symbol_tuning.evaluation.writing import WritingTask
 
@@ -56,10 +57,8 @@ def test_the_metric_that_a_task_declares_says_how_it_is_asked(use_data):
 
 def test_answers_that_cannot_be_written_are_refused(use_data):
   use_data()
-  with pytest.raises(
-    ValueError, match=r'turing_.* raise suite\.Questions\.max_new'
-  ):
-    suite.load('turing_concepts', LENGTHS, max_new_tokens=3)
+  with pytest.raises(ValueError, match=r'turing_.* raise Decoding\.max_new'):
+    suite.load('turing_concepts', LENGTHS, Decoding(max_new_tokens=3))
 
 
 def test_a_task_without_a_metric_is_named(use_data):

@@ -16,11 +16,13 @@ from symbol_tuning.evaluation import (
   results,
   suite,
 )
+from symbol_tuning.evaluation.decoding import Decoding, End, Written
 from symbol_tuning.evaluation.ranking import RankingTask
 from symbol_tuning.evaluation.writing import WritingTask
 from symbol_tuning.models import config, decoder, parameters
 
 CHECKPOINT = evaluator.Checkpoint('random', '/a/checkpoint')
+DECODING = Decoding(max_new_tokens=6, stop=('\n',))
 BYTES = vocabularies.Bytes().load()
 
 
@@ -59,7 +61,7 @@ def example_of(number, answers, prompt='Input: 1\nOutput:'):
 
 def task_of(examples, metric_fns=(exact_match.exact_match,)):
   return WritingTask(
-    examples, BYTES, 6, exact_match.first_line, metric_fns=metric_fns
+    examples, BYTES, DECODING, exact_match.first_line, metric_fns=metric_fns
   )
 
 
@@ -71,7 +73,7 @@ def model_writes(monkeypatch):
   def set_texts(texts):
     def generate(model, params, prompts, *args):
       asked.append(len(prompts))
-      return [BYTES.encode(text) for text in texts]
+      return [Written((), text) for text in texts]
 
     monkeypatch.setattr(generation, 'generate', generate)
     return asked
@@ -93,7 +95,7 @@ def evaluate(model, params, tasks, directory):
 def test_what_a_model_writes_is_compared_with_all_accepted_answers(
   model_writes,
 ):
-  model_writes([' 2\nInput: 3', ' two', '22222222', ''])
+  model_writes([' 2\nInp', ' two', '222222', ''])
   answers = [['2', 'two'], ['2', 'two'], ['222222'], ['2']]
   task = task_of([example_of(i, some) for i, some in enumerate(answers)])
   made = task.predictions(None, None, None, None)
@@ -170,7 +172,7 @@ def test_a_task_without_exact_match_is_refused(model_writes):
 
 def test_a_model_answers_a_registered_task(model, params, use_data, tmp_path):
   use_data()
-  loaded = suite.load('turing_concepts', {'inputs': 400, 'targets': 20}, 20)
+  loaded = suite.load('turing_concepts', {'inputs': 400, 'targets': 20})
   (task,) = loaded.mixtures['turing_concepts'].values()
   few = suite.Suite(
     {
@@ -187,7 +189,12 @@ def test_a_model_answers_a_registered_task(model, params, use_data, tmp_path):
   made = results.read_predictions(tmp_path / result.predictions)
   layout = generation.plan([e['inputs'] for e in task.examples[:5]], 6)
   written = generation.generate(
-    model, params, [e['inputs'] for e in task.examples[:5]], layout, 1
+    model,
+    params,
+    [e['inputs'] for e in task.examples[:5]],
+    layout,
+    DECODING,
+    End((1,), BYTES.decode),
   )
-  assert [answer.text for answer in made] == [BYTES.decode(t) for t in written]
+  assert [answer.text for answer in made] == [w.text for w in written]
   assert all(answer.origin and answer.answers for answer in made)
