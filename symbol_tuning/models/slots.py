@@ -101,8 +101,8 @@ def check_names(source: Any, found: set[str], expected: set[str]) -> None:
       first = ', '.join(sorted(names)[:3])
       raise ValueError(
         f'{source} {problem} {first} ({len(names)} in all). Likely cause: '
-        'DecoderConfig (num_layers, tied_embeddings, parallel_block, '
-        'conv_width, scan_layers) is not that of the checkpoint.'
+        'DecoderConfig (num_layers, tied_embeddings, parallel_block, qk_norm, '
+        'post_norms, conv_width, scan_layers) is not that of the checkpoint.'
       )
 
 

@@ -1,4 +1,4 @@
-"""A small Llama and the files it can be kept in, written by the tests."""
+"""A small Llama, and the files that models can be kept in, by the tests."""
 
 import gguf
 import jax
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from symbol_tuning.models import llama, parameters
+from symbol_tuning.models import families, parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -21,11 +21,20 @@ GGUF_NAMES = (
   ('self_attn.k_proj', 'attn_k'),
   ('self_attn.v_proj', 'attn_v'),
   ('self_attn.o_proj', 'attn_output'),
-  ('post_attention_layernorm', 'ffn_norm'),
   ('mlp.gate_proj', 'ffn_gate'),
   ('mlp.up_proj', 'ffn_up'),
   ('mlp.down_proj', 'ffn_down'),
 )
+GGUF_NAMES_OF_NORMS = {
+  'llama': (('post_attention_layernorm', 'ffn_norm'),),
+  'gemma3': (
+    ('post_attention_layernorm', 'post_attention_norm'),
+    ('pre_feedforward_layernorm', 'ffn_norm'),
+    ('post_feedforward_layernorm', 'post_ffw_norm'),
+    ('self_attn.q_norm', 'attn_q_norm'),
+    ('self_attn.k_norm', 'attn_k_norm'),
+  ),
+}
 
 
 @pytest.fixture
@@ -74,6 +83,8 @@ def _write_gguf(path, params, config, architecture='llama', pre='smollm'):
   writer.add_key_length(config.head_dim)
   writer.add_rope_freq_base(config.rope_base)
   writer.add_layer_norm_rms_eps(config.norm_epsilon)
+  if config.local_window:
+    writer.add_sliding_window(config.local_window)
   writer.add_tokenizer_model('gpt2')
   writer.add_tokenizer_pre(pre)
   writer.add_token_list(TOKENS)
@@ -82,12 +93,17 @@ def _write_gguf(path, params, config, architecture='llama', pre='smollm'):
   writer.add_bos_token_id(1)
   writer.add_eos_token_id(0)
   flat = traverse_util.flatten_dict(params, sep='/')
-  for name, array in llama.write(flat, config).items():
-    if 'q_proj' in name:
+  for name, array in families.write(flat, config).items():
+    if architecture == 'gemma3':
+      array = array + 1 if 'norm' in name else array
+    elif 'q_proj' in name:
       array = _permuted(array, config.num_heads)
-    if 'k_proj' in name:
+    elif 'k_proj' in name:
       array = _permuted(array, config.num_kv_heads)
-    for published, short in GGUF_NAMES:
+    for published, short in (
+      *GGUF_NAMES,
+      *GGUF_NAMES_OF_NORMS.get(architecture, ()),
+    ):
       name = name.replace(published, short)
     writer.add_tensor(name, array)
   writer.write_header_to_file()

@@ -36,8 +36,8 @@ def test_weights_fill_unscanned_layers(path, config, params):
 
 def test_another_architecture_is_named(tmp_path, params, config, write_gguf):
   path = tmp_path / 'gemma.gguf'
-  write_gguf(path, params, config, architecture='gemma3')
-  with pytest.raises(ValueError, match="architecture 'gemma3'; only 'llama'"):
+  write_gguf(path, params, config, architecture='gemma')
+  with pytest.raises(ValueError, match="architecture 'gemma'; only 'llama'"):
     gguf.decoder_config(path)
 
 

@@ -112,7 +112,7 @@ def test_another_number_of_layers_is_named(folder, config):
 def test_an_unsupported_model_is_refused(folder, key, value):
   path = folder / 'config.json'
   path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-  with pytest.raises(ValueError, match=r'config\.json is .* is supported'):
+  with pytest.raises(ValueError, match=r'config\.json is .* supported'):
     huggingface.decoder_config(folder)
 
 
