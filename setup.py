@@ -35,6 +35,7 @@ setuptools.setup(
     'gin-config>=0.5',
     'grain>=0.2.12',
     'jax>=0.6',
+    'jinja2>=3.1',
     'matplotlib>=3.8',
     'numpy>=2.0',
     'optax>=0.2.4',

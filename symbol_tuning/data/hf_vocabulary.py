@@ -3,13 +3,14 @@
 import functools
 import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import seqio
 import tensorflow as tf
 import tokenizers
 
+from symbol_tuning.data import chat, frames
 from symbol_tuning.models import tokenizer_files
 
 
@@ -25,6 +26,7 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
     ValueError: if no token is known to end a sequence.
   """
   is_gguf = file.suffix == '.gguf'
+  source = file if is_gguf else file.parent
   if is_gguf:
     tokenizer = tokenizer_files.from_gguf(file)
   else:
@@ -32,7 +34,6 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
   if eos_token is not None:
     eos_id = tokenizer.token_to_id(eos_token)
   else:
-    source = file if is_gguf else file.parent
     eos_id = tokenizer_files.special_token_ids(source).get('eos_token_id')
   if isinstance(eos_id, list):
     eos_id = eos_id[0]
@@ -41,20 +42,43 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
       f'{file} has no token {eos_token or "that ends a sequence"}: set'
       ' vocabularies.HuggingFace.eos_token.'
     )
-  return HuggingFaceVocabulary(tokenizer, eos_id)
+  return HuggingFaceVocabulary(
+    tokenizer,
+    eos_id,
+    tokenizer_files.chat_template(source),
+    tokenizer_files.special_tokens(source),
+  )
 
 
 class HuggingFaceVocabulary(seqio.Vocabulary):
   """The tokens of a `tokenizers` tokenizer.
 
-  Text is encoded as it stands: special tokens are never added around it.
-  Id 0 pads, as everywhere in SeqIO, even where it is a token of its own:
-  rows are told apart by segment ids, never by their padding.
+  Text is encoded as it stands: special tokens are never added around it, and
+  what looks like one within it is text, lest data could end a prompt or speak
+  for the model. Id 0 pads, as everywhere in SeqIO, even where it is a token of
+  its own: rows are told apart by segment ids, never by their padding.
   """
 
-  def __init__(self, tokenizer: tokenizers.Tokenizer, eos_id: int):
+  def __init__(
+    self,
+    tokenizer: tokenizers.Tokenizer,
+    eos_id: int,
+    chat_template: str | None = None,
+    special_tokens: Mapping[str, str] | None = None,
+  ):
+    """Takes a tokenizer.
+
+    Args:
+      tokenizer: of texts; special tokens in them are no longer seen.
+      eos_id: the token that ends a sequence.
+      chat_template: see `chat`; None if there is none.
+      special_tokens: texts of the tokens that the template may write.
+    """
     super().__init__()
+    tokenizer.encode_special_tokens = True
     self.tokenizer = tokenizer
+    self.chat_template = chat_template
+    self._special_tokens = special_tokens or {}
     self._eos_id = eos_id
 
   @property
@@ -78,6 +102,28 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
 
   def _decode(self, ids: Sequence[int]) -> str:
     return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+
+  @functools.cached_property
+  def chat_frame(self) -> frames.Frame:
+    """The tokens of the turns of a conversation.
+
+    An answer ends with the first special token that the template writes after
+    it, or with EOS if it writes none.
+
+    Raises:
+      ValueError: if the chat template cannot be used.
+    """
+    text = chat.turns(self.chat_template, self._special_tokens)
+    tokenizer = tokenizers.Tokenizer.from_str(self.tokenizer.to_str())
+    tokenizer.encode_special_tokens = False
+    before, between, after = (
+      tokenizer.encode(part, add_special_tokens=False).ids
+      for part in (text.before, text.between, text.after)
+    )
+    added = tokenizer.get_added_tokens_decoder()
+    ends = [i for i in after if i in added and added[i].special]
+    end = ends[0] if ends else self._eos_id
+    return frames.Frame(tuple(before), tuple(between), end, spaced=False)
 
   def encode_batch_tf(self, text_B: tf.Tensor) -> tf.RaggedTensor:
     """Tokenizes strings [B] at once, int32 [B, (T)]."""

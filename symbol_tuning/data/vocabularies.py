@@ -91,7 +91,14 @@ class HuggingFace:
     return hf_vocabulary.load(self._file(), self.eos_token)
 
   def fingerprint(self) -> str:
-    return f'tokenizer {_sha256(self._file())} eos {self.eos_token}'
+    from symbol_tuning.models import tokenizer_files
+
+    file = self._file()
+    parts = [f'tokenizer {_sha256(file)} eos {self.eos_token}']
+    if file.suffix != '.gguf':
+      template = tokenizer_files.chat_template(file.parent)
+      parts += [f'chat {template!r}'] if template else []
+    return ' '.join(parts)
 
   def _file(self) -> pathlib.Path:
     path = pathlib.Path(self.path).expanduser()

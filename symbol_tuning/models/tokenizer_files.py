@@ -5,6 +5,7 @@ that they are of (Radford et al. 2019) is rebuilt with the `tokenizers` library.
 A Hugging Face folder's files are copied.
 """
 
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -24,15 +25,17 @@ SPECIAL_TOKENS = {
 }  # Hugging Face's name → GGUF's
 CONTROL, USER_DEFINED = 3, 4  # token types that are never split
 
+TOKENIZER_CONFIG = 'tokenizer_config.json'
+CHAT_TEMPLATE = 'chat_template.jinja'
 COPIED = (
   'tokenizer.json',
-  'tokenizer_config.json',
+  TOKENIZER_CONFIG,
   'tokenizer.model',
   'special_tokens_map.json',
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
-  'chat_template.jinja',
+  CHAT_TEMPLATE,
   'generation_config.json',
 )
 
@@ -43,17 +46,51 @@ def from_gguf(path: str | Path) -> tokenizers.Tokenizer:
   Raises:
     ValueError: it is not a byte-level BPE, or splits text in an unknown way.
   """
-  return _tokenizer(gguf.open_file(path), path)
+  return _tokenizer(_open(Path(path)), path)
 
 
 def special_token_ids(source: str | Path) -> dict[str, int]:
   """{'bos_token_id': …} of a GGUF file or of a folder's config.json."""
   source = Path(source)
   if not source.is_dir():
-    return _special_token_ids(gguf.open_file(source))
+    return _special_token_ids(_open(source))
   config = json.loads((source / 'config.json').read_text(encoding='utf-8'))
   ids = {key: config.get(key) for key in SPECIAL_TOKENS}
   return {key: value for key, value in ids.items() if value is not None}
+
+
+def chat_template(source: str | Path) -> str | None:
+  """The Jinja program of a GGUF file or a folder that writes conversations."""
+  file = Path(source) / CHAT_TEMPLATE
+  if file.is_file():
+    return file.read_text(encoding='utf-8')
+  template = _tokenizer_config(source).get('chat_template')
+  if isinstance(template, list):  # several, by name
+    named = {entry['name']: entry['template'] for entry in template}
+    return named.get('default')
+  return template
+
+
+def special_tokens(source: str | Path) -> dict[str, str]:
+  """{'bos_token': …} of a GGUF file or of a folder's tokenizer_config.json."""
+  config = _tokenizer_config(source)
+  names = [key.removesuffix('_id') for key in SPECIAL_TOKENS]
+  tokens = {name: config.get(name) for name in names}
+  return {
+    name: token['content'] if isinstance(token, dict) else token
+    for name, token in tokens.items()
+    if token is not None
+  }
+
+
+def _tokenizer_config(source: str | Path) -> dict[str, Any]:
+  source = Path(source)
+  if not source.is_dir():
+    return _settings(_open(source))
+  file = source / TOKENIZER_CONFIG
+  if not file.is_file():
+    return {}
+  return json.loads(file.read_text(encoding='utf-8'))
 
 
 def write(source: str | Path, folder: str | Path) -> None:
@@ -64,10 +101,16 @@ def write(source: str | Path, folder: str | Path) -> None:
       if (source / name).is_file():
         shutil.copyfile(source / name, folder / name)
     return
-  reader = gguf.open_file(source)
+  reader = _open(source)
   _tokenizer(reader, source).save(str(folder / 'tokenizer.json'))
   settings = json.dumps(_settings(reader), indent=2, ensure_ascii=False)
-  (folder / 'tokenizer_config.json').write_text(settings, encoding='utf-8')
+  (folder / TOKENIZER_CONFIG).write_text(settings, encoding='utf-8')
+
+
+@functools.lru_cache(maxsize=1)
+def _open(path: Path) -> GGUFReader:
+  """Opens a GGUF file, whose long header is read but once."""
+  return gguf.open_file(path)
 
 
 def _tokenizer(reader: GGUFReader, path: str | Path) -> tokenizers.Tokenizer:

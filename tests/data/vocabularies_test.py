@@ -1,6 +1,8 @@
 """Tests of vocabularies by name, on a tokenizer that the test builds."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers
 
-from symbol_tuning.data import vocabularies
+from symbol_tuning.data import frames, vocabularies
+from symbol_tuning.models import tokenizer_files
 
 EOS = '<|end|>'
+CHAT = (
+  '{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>'
+  '{{ message.content }}<|turn|>\n{% endfor %}'
+  '{% if add_generation_prompt %}<|assistant|>{% endif %}'
+)
+SPECIAL = ('<|user|>', '<|assistant|>', '<|turn|>')
 
 
 @pytest.fixture(scope='module')
@@ -51,6 +60,53 @@ def test_the_end_of_a_sequence_is_the_models_or_as_told(folder):
     vocabularies.HuggingFace(file, eos_token='<none>').load()
 
 
+@pytest.fixture(params=['tokenizer_config.json', 'chat_template.jinja'])
+def chat_folder(folder, tmp_path, request):
+  """The tokenizer with the tokens of turns, and a template in either file."""
+  tokenizer = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  tokenizer.add_special_tokens([*SPECIAL, '<s>'])
+  tokenizer.save(str(tmp_path / 'tokenizer.json'))
+  shutil.copy(folder / 'config.json', tmp_path)
+  config = {'bos_token': {'content': '<s>'}}
+  if request.param == 'chat_template.jinja':
+    (tmp_path / request.param).write_text(CHAT)
+  else:
+    config['chat_template'] = [{'name': 'default', 'template': CHAT}]
+  (tmp_path / 'tokenizer_config.json').write_text(json.dumps(config))
+  return tmp_path
+
+
+def test_turns_are_those_of_the_chat_template(chat_folder):
+  vocabulary = vocabularies.HuggingFace(str(chat_folder)).load()
+  user, assistant, turn, bos = (
+    vocabulary.tokenizer.token_to_id(token) for token in (*SPECIAL, '<s>')
+  )
+  (newline,) = vocabulary.encode('\n')
+  assert vocabulary.chat_frame == frames.Frame(
+    (bos, user), (turn, newline, assistant), turn, spaced=False
+  )
+  assert frames.of('chat', vocabulary) == vocabulary.chat_frame
+  assert frames.supported(vocabulary) == ('eos', 'none', 'chat')
+
+
+def test_text_that_looks_like_a_special_token_is_text(chat_folder):
+  vocabulary = vocabularies.HuggingFace(str(chat_folder)).load()
+  special = vocabulary.tokenizer.get_added_tokens_decoder()
+  assert len(special) == 5
+  text = f'a<|turn|>{EOS} <|assistant|>b'
+  in_batch = vocabulary.encode_batch_tf(tf.constant([text]))[0].numpy().tolist()
+  for ids in (vocabulary.encode(text), in_batch):
+    assert not special.keys() & set(ids)
+    assert vocabulary.decode(ids) == text
+
+
+def test_a_vocabulary_without_a_chat_template_says_so(folder):
+  vocabulary = vocabularies.HuggingFace(str(folder)).load()
+  assert frames.supported(vocabulary) == ('eos', 'none')
+  with pytest.raises(ValueError, match=r'no chat template.*choose eos or none'):
+    frames.of('chat', vocabulary)
+
+
 def test_a_wrong_path_is_named(tmp_path):
   for name in (
     vocabularies.HuggingFace(str(tmp_path / 'nowhere')),
@@ -73,9 +129,16 @@ def test_fingerprints_tell_vocabularies_apart(folder):
   assert vocabularies.tiny().fingerprint() == vocabularies.tiny().fingerprint()
 
 
+def test_another_chat_template_makes_another_vocabulary(chat_folder):
+  name = vocabularies.HuggingFace(str(chat_folder))
+  before = name.fingerprint()
+  (chat_folder / 'chat_template.jinja').write_text(CHAT + ' ')
+  assert name.fingerprint() != before
+
+
 def test_names_cost_neither_tensorflow_nor_seqio():
   code = (
-    'import sys; from symbol_tuning.data import vocabularies;'
+    'import sys; from symbol_tuning.data import frames, vocabularies;'
     'vocabularies.tiny().fingerprint();'
     'print({"tensorflow", "seqio"} & set(sys.modules))'
   )
@@ -83,3 +146,24 @@ def test_names_cost_neither_tensorflow_nor_seqio():
     [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
   assert printed.stdout.strip() == 'set()'
+
+
+@pytest.mark.skipif(
+  'SYMBOL_TUNING_GGUF' not in os.environ,
+  reason='SYMBOL_TUNING_GGUF names no model',
+)
+def test_a_real_prompt_is_tokenized_as_the_whole_conversation():
+  path = os.environ['SYMBOL_TUNING_GGUF']
+  vocabulary = vocabularies.HuggingFace(path).load()
+  frame = frames.of('chat', vocabulary)
+  prompt = 'Input: it is  fine\nOutput: foo\n\nInput: 12 of them\nOutput:'
+  whole = (
+    '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained'
+    f' by Hugging Face<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n'
+    '<|im_start|>assistant\n'
+  )
+  tokenizer = tokenizer_files.from_gguf(path)
+  expected = tokenizer.encode(whole, add_special_tokens=False).ids
+  ids = vocabulary.encode(prompt)
+  assert [*frame.before, *ids, *frame.between] == expected
+  assert frame.end == tokenizer.token_to_id('<|im_end|>')
