@@ -10,8 +10,8 @@ variables, as above; on a TPU slice, under SLURM and under Open MPI,
 
 All fail together. A process that ends with an error tells the others why
 through JAX's coordination service, and each of them says so and ends. One that
-is gone without a word is missed by the service after --heartbeat_timeout_seconds,
-which then names it and ends all others.
+is gone without a word is missed by the service after
+--heartbeat_timeout_seconds; it then names that process and ends all others.
 """
 
 import contextlib

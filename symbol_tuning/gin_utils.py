@@ -224,35 +224,46 @@ def run(
       in order.
     unused_macros: what the gin files of other programs require and this one
       does without; always None.
+    within: the context of all this, entered once the flags are known.
   """
+
+  def call(argv: Sequence[str]) -> None:
+    # By gin, so that processes which are given its configuration import them
+    # too.
+    gin.parse_config([f'import {name}' for name in _MODULE_IMPORT.value])
+    parse(
+      [*gin_files, *_GIN_FILE.value],
+      [
+        *_GIN_BINDINGS.value,
+        *_positional_bindings(argv[1:], positional_macros),
+        *(f'{name} = None' for name in unused_macros),
+      ],
+      _GIN_SEARCH_PATHS.value,
+    )
+    configured = _configured(function)
+    output = macro('EVAL_OUTPUT_DIR') or macro('MODEL_DIR')
+    if isinstance(output, str) and jax.process_index() == 0:
+      _save_config(output)
+    configured()
 
   def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS['verbosity'].present:
       absl_logging.set_verbosity(absl_logging.WARNING)
-    try:
-      # By gin, so that processes which are given its configuration import
-      # them too.
-      gin.parse_config([f'import {name}' for name in _MODULE_IMPORT.value])
-      parse(
-        [*gin_files, *_GIN_FILE.value],
-        [
-          *_GIN_BINDINGS.value,
-          *_positional_bindings(argv[1:], positional_macros),
-          *(f'{name} = None' for name in unused_macros),
-        ],
-        _GIN_SEARCH_PATHS.value,
-      )
-      configured = _configured(function)
-      output = macro('EVAL_OUTPUT_DIR') or macro('MODEL_DIR')
-      if isinstance(output, str) and jax.process_index() == 0:
-        _save_config(output)
-      configured()
-    except _USER_ERRORS as error:
-      if _TRACEBACK.value:
-        traceback.print_exc()
-      print(f'\nerror: {error}', file=sys.stderr)
-      sys.exit(1)
-    except KeyboardInterrupt:
-      sys.exit(130)
+    with within(), _one_message():
+      call(argv)
 
   app.run(main, argv=rewrite_gin_flags(sys.argv))
+
+
+@contextlib.contextmanager
+def _one_message() -> Iterator[None]:
+  """Ends the program with one message for bad input."""
+  try:
+    yield
+  except _USER_ERRORS as error:
+    if _TRACEBACK.value:
+      traceback.print_exc()
+    print(f'\nerror: {error}', file=sys.stderr)
+    sys.exit(1)
+  except KeyboardInterrupt:
+    sys.exit(130)

@@ -21,7 +21,7 @@ def batch_shard(partitioner: Partitioner) -> BatchShard:
   """The part of each batch that this process must read.
 
   Raises:
-    ValueError: if processes hold rows of each other's on this mesh, but not all.
+    ValueError: if two processes share some of their rows, but not all.
   """
   rows_of = _rows_by_process(partitioner)
   parts = sorted(set(rows_of.values()), key=min)
@@ -40,8 +40,8 @@ def check_shard(shard: BatchShard, partitioner: Partitioner) -> None:
   expected = batch_shard(partitioner)
   if shard != expected:
     raise ValueError(
-      f'the training data are part {shard.index} of {shard.count} of each batch,'
-      f' and on this mesh process {jax.process_index()} needs part '
+      f'the training data are part {shard.index} of {shard.count} of each '
+      f'batch, and on this mesh process {jax.process_index()} needs part '
       f'{expected.index} of {expected.count}: have gin give the data '
       'shard = @feeding.batch_shard() of the same partitioner'
     )

@@ -72,7 +72,9 @@ class CountingData:
 
   make_batch: object
   count: int = 0
-  shard: shards.BatchShard = shards.BatchShard()
+  shard: shards.BatchShard = dataclasses.field(
+    default_factory=shards.BatchShard
+  )
 
   def __next__(self):
     self.count += 1
