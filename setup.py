@@ -23,7 +23,7 @@ setuptools.setup(
     'symbol_tuning.configs': 'gin',
   },
   package_data={
-    'symbol_tuning': ['data/assets/*'],
+    'symbol_tuning': ['data/assets/*', 'reporting/*.html'],
     'symbol_tuning.configs': ['*.gin', '*/*.gin'],
   },
   install_requires=[
@@ -35,6 +35,7 @@ setuptools.setup(
     'gin-config>=0.5',
     'grain>=0.2.12',
     'jax>=0.6',
+    'jinja2>=3.1',
     'jinja2>=3.1',
     'matplotlib>=3.8',
     'numpy>=2.0',

@@ -1,4 +1,4 @@
-"""Writes the report of evaluated checkpoints: tables and figures.
+"""Writes the report of evaluated checkpoints: a page, tables and figures.
 
   python -m symbol_tuning.report RUN_DIR [RUN_DIR …] --output_dir=DIR
 
@@ -9,7 +9,7 @@ to the first checkpoint.
 import argparse
 import sys
 
-from symbol_tuning.evaluation import report
+from symbol_tuning.reporting import report
 
 
 def main() -> None:
@@ -24,7 +24,9 @@ def main() -> None:
     help='a folder that symbol_tuning.eval has written to',
   )
   parser.add_argument(
-    '--output_dir', required=True, help='where report.md and figures go'
+    '--output_dir',
+    required=True,
+    help='where report.html goes, and its tables and figures',
   )
   parser.add_argument(
     '--note', default='', help='what readers should know first'

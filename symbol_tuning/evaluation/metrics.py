@@ -27,8 +27,6 @@ import numpy as np
 
 Target = tuple[tuple[int, int], bool, int]
 
-Z_95 = 1.959964  # the 97.5 % quantile of the normal distribution
-
 
 @dataclasses.dataclass(frozen=True)
 class RankedQuery:
@@ -189,8 +187,3 @@ def standard_error(accuracy: float, num_queries: int) -> float:
 def average_standard_error(standard_errors: Sequence[float]) -> float:
   """The standard error of the mean of independent accuracies."""
   return math.hypot(*standard_errors) / len(standard_errors)
-
-
-def difference_standard_error(first: float, second: float) -> float:
-  """The standard error of the difference of two independent accuracies."""
-  return math.hypot(first, second)

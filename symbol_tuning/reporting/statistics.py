@@ -76,7 +76,7 @@ class Resampled:
 
   def share(self, checkpoint: int) -> Estimate:
     """An average of values that are 0 or 1; its interval has a width."""
-    value = self.means_R[checkpoint]
+    value = float(self.means_R[checkpoint])
     drawn = _estimate(value, self.shares_BR[:, checkpoint])
     return Estimate(value, min(drawn.low, value), max(drawn.high, value))
 
@@ -152,12 +152,12 @@ def _with_spread(
   draws_BR: np.ndarray, values_QR: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
   """Draws of shares, where the queries of a column ended alike from a prior."""
-  num_queries = len(values_QR)
-  correct_R = values_QR.sum(axis=0)
-  beta_BR = rng.beta(
-    np.clip(correct_R, 0, num_queries) + 0.5,
-    np.clip(num_queries - correct_R, 0, num_queries) + 0.5,
-    size=draws_BR.shape,
-  )
   is_alike_R = (values_QR == values_QR[0]).all(axis=0)
+  if not is_alike_R.any():
+    return draws_BR
+  num_queries = len(values_QR)
+  correct_R = np.clip(values_QR.sum(axis=0), 0, num_queries)
+  beta_BR = rng.beta(
+    correct_R + 0.5, num_queries - correct_R + 0.5, size=draws_BR.shape
+  )
   return np.where(is_alike_R, beta_BR, draws_BR)

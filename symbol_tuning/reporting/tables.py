@@ -1,11 +1,17 @@
-"""Tables that are written as Markdown or shown on a terminal."""
+"""Tables that are written as Markdown, CSV or HTML, or shown on a terminal."""
 
+import csv
 import dataclasses
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 
 import rich.box
 import rich.table
 import rich.text
+
+from symbol_tuning.reporting.statistics import Estimate
+
+MISSING = '–'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,18 +20,69 @@ class Cell:
 
   Attributes:
     text: what is read.
+    number: the same as a number, unrounded; None if it is none.
+    interval: from where to where the number may be, if that is known.
     link: where the text leads, or None.
     strong: whether the eye should find it.
+    muted: whether the eye should pass over it.
   """
 
   text: str
+  number: float | None = None
+  interval: tuple[float, float] | None = None
   link: str | None = None
   strong: bool = False
+  muted: bool = False
+
+  @classmethod
+  def count(cls, number: int) -> 'Cell':
+    """A whole number."""
+    return cls(f'{number:,}', number)
+
+  @classmethod
+  def percent(cls, share: float, link: str | None = None) -> 'Cell':
+    """A share in percent."""
+    return cls(f'{100 * share:.1f}', 100 * share, link=link)
+
+  @classmethod
+  def estimate(
+    cls, estimate: Estimate | None, link: str | None = None
+  ) -> 'Cell':
+    """A share and half its interval, in percent."""
+    if estimate is None:
+      return cls(MISSING)
+    return cls(
+      f'{100 * estimate.value:.1f} ± {100 * estimate.half_width:.1f}',
+      100 * estimate.value,
+      (100 * estimate.low, 100 * estimate.high),
+      link,
+    )
+
+  @classmethod
+  def difference(
+    cls, estimate: Estimate | None, link: str | None = None
+  ) -> 'Cell':
+    """A difference of shares in points; what may be noise is said to be."""
+    if estimate is None:
+      return cls(MISSING)
+    clear = estimate.excludes_zero
+    text = f'{100 * estimate.value:+.1f} ± {100 * estimate.half_width:.1f}'
+    return dataclasses.replace(
+      cls.estimate(estimate, link),
+      text=text.replace('-', '−') + ('' if clear else ' n.s.'),
+      strong=clear,
+      muted=not clear,
+    )
 
   def markdown(self) -> str:
     text = self.text.replace('|', '\\|')
     text = f'**{text}**' if self.strong else text
     return f'[{text}]({self.link})' if self.link else text
+
+  @property
+  def style(self) -> str:
+    """The name of the cell's style, both for `rich` and as a CSS class."""
+    return 'bold' if self.strong else 'dim' if self.muted else ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +93,13 @@ class Table:
     title: what it shows.
     header: one name a column.
     rows: as many cells each as there are columns.
+    name: of its file, without a suffix; '' if it has none.
   """
 
   title: str
   header: Sequence[str]
   rows: Sequence[Sequence[Cell]]
+  name: str = ''
 
   def markdown(self) -> str:
     """The table, without its title, as GitHub writes tables."""
@@ -51,6 +110,18 @@ class Table:
       *([cell.markdown() for cell in row] for row in self.rows),
     ]
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+  def csv(self) -> str:
+    """The unrounded numbers; intervals and links have columns of their own."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator='\n')
+    columns = [
+      column
+      for name, *cells in zip(self.header, *self.rows, strict=True)
+      for column in _csv_columns(name, cells)
+    ]
+    writer.writerows(zip(*columns, strict=True))
+    return written.getvalue()
 
   def rich(self) -> rich.table.Table:
     """The table as `rich` prints it."""
@@ -66,7 +137,24 @@ class Table:
         name, justify='right' if column else 'left', no_wrap=not column
       )
     for row in self.rows:
-      table.add_row(
-        *(rich.text.Text(c.text, style='bold' if c.strong else '') for c in row)
-      )
+      table.add_row(*(rich.text.Text(c.text, style=c.style) for c in row))
     return table
+
+
+def _csv_columns(name: str, cells: Sequence[Cell]) -> Iterator[list]:
+  yield [name, *(c.text if c.number is None else c.number for c in cells)]
+  if any(cell.interval for cell in cells):
+    for place, bound in enumerate(('low', 'high')):
+      bounds = [c.interval[place] if c.interval else '' for c in cells]
+      yield [f'{name}, {bound}', *bounds]
+  if any(cell.link for cell in cells):
+    yield [f'{name}, source', *(cell.link or '' for cell in cells)]
+
+
+def words(value: object) -> str:
+  """A setting as it is read."""
+  if isinstance(value, dict):
+    return ', '.join(f'{name}: {words(one)}' for name, one in value.items())
+  if isinstance(value, list | tuple):
+    return ', '.join(map(words, value))
+  return f'{value:.1f}' if isinstance(value, float) else str(value)

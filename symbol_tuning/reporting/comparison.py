@@ -1,0 +1,147 @@
+"""Accuracies of checkpoints side by side, and how they differ.
+
+Differences are to the first checkpoint. Where two checkpoints had the same
+queries their difference is paired; where not, it is taken between independent
+samples, and `reservations` says so.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from symbol_tuning.reporting import statistics
+from symbol_tuning.reporting.outcomes import Checkpoint, Outcome
+from symbol_tuning.reporting.statistics import Estimate
+
+# Names of the settings, in the order of the report.
+SETTINGS = {
+  'icl_natural_instructed': 'Natural, instructed',
+  'icl_natural_uninstructed': 'Natural, uninstructed',
+  'icl_symbol_instructed': 'Symbols, instructed',
+  'icl_symbol_uninstructed': 'Symbols, uninstructed',
+  'icl_flipped': 'Flipped',
+  'list_functions': 'List functions',
+  'turing_concepts': 'Turing concepts',
+  'bigbench_list_functions': 'List functions (BIG-bench)',
+  'bigbench_turing_concepts': 'Turing concepts (BIG-bench)',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """The accuracies of checkpoints on one task, or on average over some.
+
+  Attributes:
+    name: of the setting or the dataset.
+    mixture: that the tasks belong to.
+    outcomes: of each task those of all checkpoints; None where one is missing.
+    accuracies: of each checkpoint, as shares; None where it lacks a task.
+    differences: of each checkpoint but the first to the first.
+  """
+
+  name: str
+  mixture: str
+  outcomes: Sequence[Sequence[Outcome | None]]
+  accuracies: Sequence[Estimate | None]
+  differences: Sequence[Estimate | None]
+
+  @property
+  def chance(self) -> float:
+    """What random guesses reach, as a share."""
+    known = [outcome.chance for outcome in self._known()]
+    return sum(known) / len(known)
+
+  @property
+  def num_tasks(self) -> int:
+    return len(self.outcomes)
+
+  @property
+  def num_queries(self) -> int:
+    """Queries of all tasks."""
+    return sum(len(outcome.correct_Q) for outcome in self._known())
+
+  def _known(self) -> Iterator[Outcome]:
+    """One outcome of each task."""
+    for task in self.outcomes:
+      yield next(outcome for outcome in task if outcome)
+
+
+def setting_name(mixture: str) -> str:
+  """What a mixture is called in tables and figures."""
+  return SETTINGS.get(mixture, mixture)
+
+
+def mixtures_of(checkpoints: Sequence[Checkpoint]) -> list[str]:
+  """The mixtures that any checkpoint has, in the order of the report."""
+  names = dict.fromkeys(name for one in checkpoints for name in one.mixtures)
+  known = [name for name in SETTINGS if name in names]
+  return known + [name for name in names if name not in SETTINGS]
+
+
+def shared_tasks(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
+  """The tasks of a mixture that all checkpoints have which have any of it."""
+  having = [one for one in checkpoints if one.tasks(mixture)]
+  return [
+    name
+    for name in task_names(checkpoints, mixture)
+    if all(name in one.tasks(mixture) for one in having)
+  ]
+
+
+def task_names(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
+  """The tasks of a mixture that any checkpoint has."""
+  return list(
+    dict.fromkeys(name for one in checkpoints for name in one.tasks(mixture))
+  )
+
+
+def setting_rows(checkpoints: Sequence[Checkpoint]) -> list[Row]:
+  """The average of each mixture over the tasks that checkpoints share."""
+  return [
+    _row(setting_name(mixture), checkpoints, mixture, tasks)
+    for mixture in mixtures_of(checkpoints)
+    if (tasks := shared_tasks(checkpoints, mixture))
+  ]
+
+
+def dataset_rows(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
+  """The accuracy on each task of a mixture."""
+  rows = []
+  for task in task_names(checkpoints, mixture):
+    known = [one.tasks(mixture).get(task) for one in checkpoints]
+    dataset = next(outcome.dataset for outcome in known if outcome)
+    rows.append(_row(dataset, checkpoints, mixture, [task]))
+  return rows
+
+
+def _row(
+  name: str,
+  checkpoints: Sequence[Checkpoint],
+  mixture: str,
+  tasks: Sequence[str],
+) -> Row:
+  outcomes = [
+    [one.tasks(mixture).get(task) for one in checkpoints] for task in tasks
+  ]
+  members = [
+    number
+    for number, own in enumerate(zip(*outcomes, strict=True))
+    if None not in own
+  ]
+  resampled = statistics.resample(
+    [
+      [task[number].measure(task[number].correct_Q) for number in members]
+      for task in outcomes
+    ]
+  )
+  place = {number: place for place, number in enumerate(members)}
+  accuracies = [
+    resampled.share(place[number]) if number in place else None
+    for number in range(len(checkpoints))
+  ]
+  differences = [
+    resampled.difference(place[0], place[number])
+    if 0 in place and number in place
+    else None
+    for number in range(1, len(checkpoints))
+  ]
+  return Row(name, mixture, outcomes, accuracies, differences)

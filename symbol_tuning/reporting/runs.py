@@ -1,0 +1,88 @@
+"""Finds the results of evaluated checkpoints in folders."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+from symbol_tuning.evaluation import results
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """The results of one checkpoint, and the folder they are in."""
+
+  label: str
+  summary: results.Summary
+  directory: pathlib.Path
+
+
+def load_runs(directories: Sequence[str]) -> list[Run]:
+  """Reads the results in folders.
+
+  Args:
+    directories: folders of checkpoints, or folders that hold such.
+
+  Returns:
+    The checkpoints, folder by folder, in the order they were evaluated. Those
+    that were evaluated under one label are called by their folders.
+
+  Raises:
+    FileNotFoundError: if a folder holds no results.
+    ValueError: if an evaluation is not finished, or a folder is given twice.
+  """
+  found = [run for directory in directories for run in _find(directory)]
+  for run in found:
+    if run.summary.unfinished:
+      raise ValueError(
+        f'The evaluation in {run.directory} lacks'
+        f' {len(run.summary.unfinished)} tasks, {run.summary.unfinished[0]} the'
+        ' first: run it again, it goes on where it stopped.'
+      )
+  folders = [run.directory.resolve() for run in found]
+  twice = {str(folder) for folder in folders if folders.count(folder) > 1}
+  if twice:
+    raise ValueError(f'{min(twice)} is given twice: name it once.')
+  names = distinct_names([run.label for run in found], folders)
+  return [
+    dataclasses.replace(run, label=name)
+    for run, name in zip(found, names, strict=True)
+  ]
+
+
+def _find(directory: str) -> list[Run]:
+  folder = pathlib.Path(directory)
+  if (folder / results.SUMMARY).exists():
+    return [_read(folder)]
+  runs = [_read(path.parent) for path in folder.glob(f'*/{results.SUMMARY}')]
+  if not runs:
+    raise FileNotFoundError(
+      f'{folder} holds no {results.SUMMARY}, nor does a folder in it: give the'
+      ' output folder of symbol_tuning.eval.'
+    )
+  return sorted(runs, key=lambda run: (run.summary.order, run.directory))
+
+
+def _read(folder: pathlib.Path) -> Run:
+  summary = results.read_summary(folder)
+  return Run(summary.label, summary, folder)
+
+
+def distinct_names(
+  names: Sequence[str], folders: Sequence[pathlib.Path]
+) -> list[str]:
+  """Returns names, those that are not unique replaced by folders.
+
+  Args:
+    names: one a folder.
+    folders: absolute, no two the same; written relative to their common parent.
+  """
+  if len(set(names)) == len(names):
+    return list(names)
+  common = os.path.commonpath(folders)
+  return [
+    pathlib.Path(os.path.relpath(folder, common)).as_posix()
+    if names.count(name) > 1
+    else name
+    for name, folder in zip(names, folders, strict=True)
+  ]

@@ -1,0 +1,145 @@
+"""Checkpoints of one training, and how they change from step to step.
+
+The steps of a training that were evaluated one by one are a series. A series is
+drawn as a curve; beside other checkpoints its last step stands for it.
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from symbol_tuning.evaluation import results
+from symbol_tuning.reporting import comparison, figures
+from symbol_tuning.reporting.document import Chart, Part, Section, relative
+from symbol_tuning.reporting.outcomes import Checkpoint
+from symbol_tuning.reporting.runs import distinct_names
+from symbol_tuning.reporting.statistics import Estimate
+from symbol_tuning.reporting.tables import Cell, Table
+
+_FEWEST_STEPS = 3
+_STEP_IN_PATH = re.compile(r'(/checkpoints)?/\d+/?$')
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+  """Checkpoints of one training.
+
+  Attributes:
+    name: of the training.
+    checkpoints: in ascending order of steps.
+  """
+
+  name: str
+  checkpoints: Sequence[Checkpoint]
+
+
+def find_series(checkpoints: Sequence[Checkpoint]) -> list[Series]:
+  """The series among checkpoints: several steps, evaluated together."""
+  trainings = {}
+  for one in checkpoints:
+    if one.run.summary.step is not None:
+      trainings.setdefault(_training(one), {})[one.run.summary.step] = one
+  found = {
+    training: [of_step[step] for step in sorted(of_step)]
+    for training, of_step in trainings.items()
+    if len(of_step) >= _FEWEST_STEPS
+  }
+  folders = [folder.resolve() for folder, _ in found]
+  names = distinct_names([_name(*training) for training in found], folders)
+  return list(map(Series, names, found.values()))
+
+
+def _training(one: Checkpoint) -> tuple[pathlib.Path, str]:
+  """Where a training was evaluated, and where it is."""
+  path = _STEP_IN_PATH.sub('', one.run.summary.path)
+  return one.run.directory.parent, path
+
+
+def _name(folder: pathlib.Path, path: str) -> str:
+  return pathlib.PurePath(path).name if '/' in path else folder.name
+
+
+def to_compare(
+  checkpoints: Sequence[Checkpoint], series: Sequence[Series]
+) -> list[Checkpoint]:
+  """One checkpoint of each series, its last, and those that are in none.
+
+  If that leaves a single one, its first step is what it is compared with.
+  """
+  left_out = [one for own in series for one in own.checkpoints[:-1]]
+  kept = [one for one in checkpoints if one not in left_out]
+  if len(kept) == 1 and series:
+    return [series[0].checkpoints[0], *kept]
+  return kept
+
+
+def part(series: Sequence[Series], folder: pathlib.Path) -> Iterator[Part]:
+  """How accuracy changes in training, if any series tells.
+
+  Args:
+    series: one curve each.
+    folder: of the page that links to the results.
+  """
+  if not series:
+    return
+  yield Part(
+    'Training',
+    [
+      Section(
+        'Accuracy by training step',
+        'Average accuracy in each setting, with 95 % intervals; the dashed line'
+        ' is at random guesses.',
+        [
+          Chart(
+            'steps',
+            'Accuracy by training step',
+            figures.curves(_panels(series), 'training step', 'accuracy (%)'),
+          )
+        ],
+        details=[_table(series, folder)],
+      )
+    ],
+  )
+
+
+def _panels(series: Sequence[Series]) -> list[figures.Panel]:
+  everyone = [one for own in series for one in own.checkpoints]
+  steps = [one.run.summary.step for one in everyone]
+  panels = []
+  for row in comparison.setting_rows(everyone):
+    accuracies = {
+      one.label: accuracy
+      for one, accuracy in zip(everyone, row.accuracies, strict=True)
+      if accuracy
+    }
+    lines = [_line(own, accuracies) for own in series]
+    reference = ([min(steps), max(steps)], [row.chance] * 2)
+    panels.append(figures.Panel(row.name, lines, reference))
+  return panels
+
+
+def _line(series: Series, accuracies: Mapping[str, Estimate]) -> figures.Line:
+  known = {
+    one.run.summary.step: accuracies[one.label]
+    for one in series.checkpoints
+    if one.label in accuracies
+  }
+  return figures.Line(series.name, list(known), list(known.values()))
+
+
+def _table(series: Sequence[Series], folder: pathlib.Path) -> Table:
+  everyone = [(own.name, one) for own in series for one in own.checkpoints]
+  settings = comparison.setting_rows([one for _, one in everyone])
+  rows = []
+  for number, (name, one) in enumerate(everyone):
+    source = relative(one.run.directory / results.SUMMARY, folder)
+    rows.append(
+      [
+        Cell(name),
+        Cell.count(one.run.summary.step),
+        *(Cell.estimate(row.accuracies[number], source) for row in settings),
+      ]
+    )
+  header = ('Training', 'Step', *(row.name for row in settings))
+  return Table('Accuracy by training step, in percent', header, rows, 'steps')

@@ -1,0 +1,122 @@
+"""Checkpoints are compared on what they share, and readers are warned."""
+
+import dataclasses
+
+import pytest
+
+from symbol_tuning.reporting import comparison, outcomes, runs, steps
+from symbol_tuning.reporting.reservations import reservations
+
+SYMBOLS = 'icl_symbol_uninstructed'
+
+
+def test_an_average_gives_every_task_the_same_weight(fake):
+  one = fake.collect(
+    'one',
+    {
+      (SYMBOLS, 'subj'): fake.predictions(90, 100),
+      (SYMBOLS, 'teab'): fake.predictions(5, 10, ('a', 'b', 'c')),
+    },
+  )
+  [row] = comparison.setting_rows([one])
+  assert row.name == 'Symbols, uninstructed'
+  assert row.accuracies[0].value == pytest.approx(0.7)
+  assert row.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
+  assert (row.num_tasks, row.num_queries) == (2, 110)
+
+
+def test_averages_are_over_the_tasks_that_checkpoints_share(fake):
+  both = {
+    (SYMBOLS, 'subj'): fake.predictions(50),
+    (SYMBOLS, 'teab'): fake.predictions(10),
+  }
+  first = fake.collect('first', both)
+  second = fake.collect('second', {(SYMBOLS, 'subj'): fake.predictions(80)})
+  third = fake.collect('third', {('icl_flipped', 'subj'): fake.predictions(8)})
+  [symbols, flipped] = comparison.setting_rows([first, second, third])
+  assert [e and e.value for e in symbols.accuracies] == [0.5, 0.8, None]
+  assert symbols.differences[0].value == pytest.approx(0.3)
+  assert symbols.differences[1] is None
+  assert [e and e.value for e in flipped.accuracies] == [None, None, 0.08]
+  [warning] = reservations([first, second, third])
+  assert warning.startswith('The average of Symbols, uninstructed leaves out')
+  assert 'icl_symbol_uninstructed_teab' in warning
+
+
+def test_the_same_queries_are_paired_whatever_the_prompt(fake):
+  """Both wrong on the same half of the queries: the difference is certain."""
+  made = fake.predictions(50)
+  others = [dataclasses.replace(p, prompt=f'Hi! {p.prompt}') for p in made]
+  tasks = [{('icl_flipped', 'subj'): p} for p in (made, others)]
+  first = fake.collect('first', tasks[0])
+  second = fake.collect('second', tasks[1], settings={'separator': 'none'})
+  [row] = comparison.setting_rows([first, second])
+  assert row.differences[0].half_width == 0
+  [warning] = reservations([first, second])
+  assert 'first eos; second none' in warning
+
+
+def test_other_queries_are_not_paired_and_said_to_be_others(fake):
+  first = fake.collect('first', {('icl_flipped', 'subj'): fake.predictions(50)})
+  moved = [
+    dataclasses.replace(p, query=p.query + 1000) for p in fake.predictions(50)
+  ]
+  second = fake.collect('second', {('icl_flipped', 'subj'): moved})
+  [row] = comparison.setting_rows([first, second])
+  assert row.differences[0].half_width > 0.1
+  [warning] = reservations([first, second])
+  assert warning.startswith('first and second had other queries in Flipped')
+
+
+def test_the_order_of_predictions_is_no_matter(fake):
+  made = fake.predictions(50)
+  first = fake.collect('first', {('icl_flipped', 'subj'): made})
+  second = fake.collect('second', {('icl_flipped', 'subj'): made[::-1]})
+  assert not reservations([first, second])
+
+
+def test_settings_that_differ_are_named(fake):
+  tasks = {('icl_flipped', 'subj'): fake.predictions(50)}
+  first = fake.collect('first', tasks, settings={'evaluation_exemplars': 4})
+  second = fake.collect('second', tasks, settings={'evaluation_exemplars': 8})
+  [warning] = reservations([first, second])
+  assert 'different evaluation_exemplars: first 4; second 8' in warning
+
+
+def test_predictions_that_do_not_give_the_summary_are_refused(fake):
+  folder = fake.write('one', {('icl_flipped', 'subj'): fake.predictions(50)})
+  path = folder / 'icl_flipped' / 'icl_flipped_subj.jsonl'
+  lines = path.read_text().splitlines()
+  path.write_text('\n'.join(lines[:40]))
+  [run] = runs.load_runs([folder])
+  with pytest.raises(ValueError, match=r'gives 100\.00 % accuracy.*50\.00 %'):
+    outcomes.collect(run)
+
+
+def training(fake, name, num_correct_by_step):
+  return [
+    fake.collect(
+      f'{name}/step_{step}',
+      {('icl_flipped', 'subj'): fake.predictions(num_correct)},
+      path=f'/trained/{name}/checkpoints/{step}',
+      step=step,
+    )
+    for step, num_correct in num_correct_by_step.items()
+  ]
+
+
+def test_the_last_step_stands_for_a_training(fake):
+  tuned = training(fake, 'tuned', {400: 60, 100: 40, 200: 50})
+  other = fake.collect('other', {('icl_flipped', 'subj'): fake.predictions(9)})
+  [series] = steps.find_series([other, *tuned])
+  assert series.name == 'tuned'
+  found = [one.run.summary.step for one in series.checkpoints]
+  assert found == [100, 200, 400]
+  compared = steps.to_compare([other, *tuned], [series])
+  assert compared == [other, tuned[0]]
+  alone = steps.to_compare(tuned, [series])
+  assert [one.run.summary.step for one in alone] == [100, 400]
+
+
+def test_two_steps_are_no_series(fake):
+  assert not steps.find_series(training(fake, 'tuned', {100: 40, 200: 50}))
