@@ -36,7 +36,6 @@ setuptools.setup(
     'grain>=0.2.12',
     'jax>=0.6',
     'jinja2>=3.1',
-    'jinja2>=3.1',
     'matplotlib>=3.8',
     'numpy>=2.0',
     'optax>=0.2.4',
