@@ -1,53 +1,57 @@
-"""Composes in-context prompts from labelled examples, as TensorFlow graphs.
+"""Composes in-context prompts from labelled examples.
 
 A prompt is an optional instruction, k exemplars per class in random order
 and a query (Wei et al., 2023, section 2). Natural labels are kept, flipped,
-or replaced by arbitrary symbols. Every random choice is stateless: a query
-and a seed determine the prompt, in eager code and in any tf.data graph.
+or replaced by arbitrary symbols. A query and a seed determine the prompt.
 
-Prompts are composed in batches, for a graph of many small ops costs as much
-for a hundred prompts as for one; which batch a prompt is in changes nothing.
-Shape suffixes: B prompts, N slots for exemplars (as many as a prompt can
-have: classes times the most of a class), C classes, R some rows of a batch.
+Prompts are composed in batches, of numbers: each stands for a fragment of
+text that many prompts share, so that a fragment is tokenized once (see
+`token_tables`). Prompts are cut into fragments where white space begins; why
+there, `fragments` explains. Shape suffixes: B prompts, N slots for exemplars
+(as many as a prompt can have: classes times the most of a class), C classes,
+W ways in which a block of text may stand: after another one or first in the
+prompt, S fragments of a block, P fragments of a prompt, R some rows.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from symbol_tuning.data import sources
+from symbol_tuning.data import draws, sources
 from symbol_tuning.data.formats import FORMATS, SEPARATOR, Format
 
 LABELS = ('natural', 'flipped', 'symbol')
-# The step of SplitMix64, odd and near to 2^64 over the golden ratio.
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+EMPTY = 0  # The number of the fragment ''.
+_WAYS = (SEPARATOR, '')  # What stands before a block: after another, or first.
 
 
 class SymbolTable:
-  """Inventories of symbols as tensors; large, so one serves many tasks."""
+  """Inventories of symbols in one list; large, so one serves many tasks.
+
+  Attributes:
+    written: every symbol with a leading space, str [n].
+  """
 
   def __init__(self, inventory: Mapping[str, Sequence[str]]):
     """Takes the symbols of each category."""
-    sizes = np.asarray([len(group) for group in inventory.values()])
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    written = [f' {s}' for group in inventory.values() for s in group]
-    self._symbols = tf.constant(written, tf.string)
-    self._sizes = tf.constant(sizes, tf.int32)
-    self._starts = tf.constant(starts, tf.int32)
+    sizes = [len(group) for group in inventory.values()]
+    self.written = np.array(
+      [f' {s}' for group in inventory.values() for s in group], object
+    )
+    self._sizes = np.array(sizes)
+    self._starts = np.cumsum([0, *sizes[:-1]])
 
-  def draw(self, category_B1: tf.Tensor, numbers_BC: tf.Tensor) -> tf.Tensor:
-    """Draws distinct symbols of one category for each prompt, string [B, C].
+  def draw(self, category_B1: np.ndarray, numbers_BC: np.ndarray) -> np.ndarray:
+    """Draws distinct symbols of one category for each prompt, int [B, C].
 
     Args:
-      category_B1: random int32, of which the remainder is the category.
-      numbers_BC: random int32.
+      category_B1: random int, of which the remainder is the category.
+      numbers_BC: random int.
     """
-    category_B1 = category_B1 % tf.size(self._sizes)
-    place_BC = _distinct(numbers_BC, tf.gather(self._sizes, category_B1))
-    starts_B1 = tf.gather(self._starts, category_B1)
-    return tf.gather(self._symbols, starts_B1 + place_BC)
+    category_B1 = category_B1 % len(self._sizes)
+    place_BC = draws.distinct(numbers_BC, self._sizes[category_B1])
+    return self._starts[category_B1] + place_BC
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,44 +81,67 @@ class PromptRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class Prompts:
-  """A batch of prompts whose parts are not yet joined.
+  """A batch of prompts, in numbers of fragments.
 
   Attributes:
-    head: string [], the instruction and the separator, or ''.
-    exemplars_BN: string, in the order in which they are shown; slots that are
-      not used stand among them.
-    drop_rank_BN: int32; the exemplar of the highest rank is dropped first,
-      and the slots that are not used rank above all exemplars.
-    num_exemplars_B: int32, the slots that are used.
-    query_B: string, ends where the label begins.
-    options_BC: string, the label of each class with a leading space.
-    label_B: int32, the class of the query.
+    texts: the fragments, str [n].
+    head: the instruction, or EMPTY.
+    exemplars_BNWS: in the order in which they are shown; slots that are not
+      used stand among them.
+    drop_rank_BN: the exemplar of the highest rank is dropped first, and the
+      slots that are not used rank above all exemplars.
+    num_exemplars_B: the slots that are used.
+    query_BWS: ends where the label begins.
+    options_BC: the label of each class, with a leading space.
+    label_B: the class of the query.
   """
 
-  head: tf.Tensor
-  exemplars_BN: tf.Tensor
-  drop_rank_BN: tf.Tensor
-  num_exemplars_B: tf.Tensor
-  query_B: tf.Tensor
-  options_BC: tf.Tensor
-  label_B: tf.Tensor
+  texts: np.ndarray
+  head: int
+  exemplars_BNWS: np.ndarray
+  drop_rank_BN: np.ndarray
+  num_exemplars_B: np.ndarray
+  query_BWS: np.ndarray
+  options_BC: np.ndarray
+  label_B: np.ndarray
 
-  def text(self, num_kept_B: tf.Tensor | None = None) -> tf.Tensor:
-    """Returns the prompts, string [B], with `num_kept_B` exemplars or all."""
+  def numbers(self, num_kept_B: np.ndarray) -> np.ndarray:
+    """Returns the fragments of prompts with `num_kept_B` exemplars, [B, P].
+
+    EMPTY stands where an exemplar is left out.
+    """
+    is_kept_BN = self.drop_rank_BN < num_kept_B[:, np.newaxis]
+    is_first_BN = is_kept_BN & (np.cumsum(is_kept_BN, axis=1) == 1)
+    row_B = np.arange(len(num_kept_B))
+    slot_N = np.arange(is_kept_BN.shape[1])
+    exemplars_BNS = self.exemplars_BNWS[
+      row_B[:, np.newaxis], slot_N, is_first_BN.astype(int)
+    ]
+    exemplars_BNS = exemplars_BNS * is_kept_BN[:, :, np.newaxis]
+    query_BS = self.query_BWS[row_B, (num_kept_B == 0).astype(int)]
+    head_B1 = np.full([len(row_B), 1], self.head)
+    by_exemplar = np.moveaxis(exemplars_BNS, 1, 0)
+    return np.concatenate([head_B1, *by_exemplar, query_BS], axis=1)
+
+  def written(self, num_kept_B: np.ndarray | None = None) -> list[str]:
+    """Returns the prompts as text, with `num_kept_B` exemplars or all."""
     if num_kept_B is None:
       num_kept_B = self.num_exemplars_B
-    is_kept_BN = self.drop_rank_BN < num_kept_B[:, tf.newaxis]
-    parts_BN = tf.where(is_kept_BN, self.exemplars_BN + SEPARATOR, '')
-    return self.head + tf.strings.reduce_join(parts_BN, axis=1) + self.query_B
+    return join(self.texts, self.numbers(num_kept_B))
 
-  def rows(self, row_R: tf.Tensor) -> 'Prompts':
+  def rows(self, row_R: np.ndarray) -> 'Prompts':
     """Returns some prompts of the batch."""
     batched = {
-      field.name: tf.gather(getattr(self, field.name), row_R)
+      field.name: getattr(self, field.name)[row_R]
       for field in dataclasses.fields(self)
-      if field.name != 'head'
+      if field.name not in ('texts', 'head')
     }
-    return Prompts(head=self.head, **batched)
+    return dataclasses.replace(self, **batched)
+
+
+def join(texts: np.ndarray, numbers_BP: np.ndarray) -> list[str]:
+  """Joins the fragments of each row."""
+  return [''.join(row) for row in texts[numbers_BP].tolist()]
 
 
 class PromptComposer:
@@ -123,6 +150,9 @@ class PromptComposer:
   The same (query, seed) draws the same exemplars in the same order whatever
   the labels and the instruction, so that settings are compared on equal
   prompts.
+
+  Attributes:
+    texts: the fragments of all prompts, str [n].
   """
 
   def __init__(
@@ -132,7 +162,7 @@ class PromptComposer:
     instruction: str,
     recipe: PromptRecipe,
   ):
-    """Prepares tensors of the pool and the symbols.
+    """Writes the fragments of the pool, the labels and the formats.
 
     Args:
       pool: the examples from which exemplars and queries are taken.
@@ -149,8 +179,8 @@ class PromptComposer:
         f'Only two classes can be flipped, not {len(label_names)}:'
         f' {", ".join(label_names)}.'
       )
-    labels = np.asarray(pool.labels, np.int32)
-    sizes = np.bincount(labels, minlength=len(label_names)).astype(np.int32)
+    labels = np.array(pool.labels, np.int64)
+    sizes = np.bincount(labels, minlength=len(label_names))
     if recipe.exemplars[1] and sizes.min() < 2:
       name = label_names[int(sizes.argmin())]
       raise ValueError(
@@ -158,170 +188,160 @@ class PromptComposer:
         ' an exemplar beside the query.'
       )
     self._recipe = recipe
-    self._num_classes = len(label_names)
-    self._texts = tf.constant(pool.texts, tf.string)
-    self._labels = tf.constant(labels)
-    self._sizes = tf.constant(sizes)
+    self._labels = labels
+    self._sizes = sizes
     self._index_classes(labels, sizes)
-    self._natural = tf.constant([f' {name}' for name in label_names])
-    self._head = tf.constant(
-      instruction + SEPARATOR if recipe.instructed else ''
-    )
-    self._prefixes = tf.constant([f.prefix for f in recipe.formats])
-    self._infixes = tf.constant([f.infix for f in recipe.formats])
+    self._write_fragments(pool.texts, label_names, instruction)
 
   def _index_classes(self, labels: np.ndarray, sizes: np.ndarray) -> None:
     """Lays the examples out class by class, for drawing within a class."""
-    members = np.argsort(labels, kind='stable')
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    place = np.empty(len(labels), np.int32)
-    place[members] = np.arange(len(labels)) - np.repeat(starts, sizes)
-    self._members = tf.constant(members, tf.int32)
-    self._starts = tf.constant(starts, tf.int32)
-    self._place_in_class = tf.constant(place)
+    self._members = np.argsort(labels, kind='stable')
+    self._starts = np.cumsum(sizes) - sizes
+    self._place_in_class = np.empty_like(labels)
+    self._place_in_class[self._members] = np.arange(len(labels)) - np.repeat(
+      self._starts, sizes
+    )
 
-  def compose(self, query_B: tf.Tensor, seed_B2: tf.Tensor) -> Prompts:
+  def _write_fragments(
+    self,
+    pool_texts: Sequence[str],
+    label_names: Sequence[str],
+    instruction: str,
+  ) -> None:
+    """Lists all fragments; keeps the numbers of those of each kind."""
+    recipe = self._recipe
+    # With an instruction, no block is the first.
+    ways = (SEPARATOR, SEPARATOR) if recipe.instructed else _WAYS
+    cuts = [[_cut(way + f.prefix) for way in ways] for f in recipe.formats]
+    leads = list(dict.fromkeys(lead for form in cuts for _, lead in form))
+    groups = {
+      'empty': [''],
+      'head': [instruction if recipe.instructed else ''],
+      'openings': [opening for form in cuts for opening, _ in form],
+      'infixes': [form.infix for form in recipe.formats],
+      'texts': [lead + text for lead in leads for text in pool_texts],
+      'labels': [f' {name}' for name in label_names],
+      'symbols': [] if recipe.symbols is None else recipe.symbols.written,
+    }
+    self.texts = np.concatenate([np.array(g, object) for g in groups.values()])
+    sizes = np.array([len(group) for group in groups.values()])
+    self._first = dict(zip(groups, np.cumsum(sizes) - sizes, strict=True))
+    self._lead_FW = np.array(
+      [[leads.index(lead) for _, lead in form] for form in cuts]
+    )
+
+  def compose(self, query_B: np.ndarray, seed_B2: np.ndarray) -> Prompts:
     """Returns the prompts of a batch of queries.
 
     Args:
-      query_B: int32, indices of examples of the pool.
-      seed_B2: int32.
+      query_B: int, indices of examples of the pool.
+      seed_B2: int, of which the lowest 32 bits count.
     """
-    draws = self._draw(seed_B2)
-    label_B = tf.gather(self._labels, query_B)
+    drawn = self._draw(seed_B2)
+    label_B = self._labels[query_B]
     example_BN, class_BN, drop_rank_BN, num_exemplars_B = self._draw_exemplars(
-      query_B, label_B, draws
+      query_B, label_B, drawn
     )
-    options_BC = self._draw_options(draws)
-    style_B1 = draws['format'] % len(self._recipe.formats)
-    prefix_B1 = tf.gather(self._prefixes, style_B1)
-    infix_B1 = tf.gather(self._infixes, style_B1)
-    inputs_BN = prefix_B1 + tf.gather(self._texts, example_BN) + infix_B1
-    query_text_B1 = tf.gather(self._texts, query_B)[:, tf.newaxis]
+    options_BC = self._draw_options(drawn)
+    form_B = drawn['format'][:, 0] % len(self._recipe.formats)
+    label_BN1 = np.take_along_axis(options_BC, class_BN, axis=1)[
+      ..., np.newaxis
+    ]
+    inputs_BNWS = self._inputs(example_BN, form_B)
+    label_BNW1 = np.broadcast_to(
+      label_BN1[..., np.newaxis], (*inputs_BNWS.shape[:3], 1)
+    )
+    is_used_BN = drop_rank_BN < num_exemplars_B[:, np.newaxis]
+    exemplars_BNWS = np.concatenate([inputs_BNWS, label_BNW1], axis=-1)
     return Prompts(
-      head=self._head,
-      exemplars_BN=inputs_BN + tf.gather(options_BC, class_BN, batch_dims=1),
+      texts=self.texts,
+      head=self._first['head'],
+      exemplars_BNWS=exemplars_BNWS * is_used_BN[..., np.newaxis, np.newaxis],
       drop_rank_BN=drop_rank_BN,
       num_exemplars_B=num_exemplars_B,
-      query_B=tf.squeeze(prefix_B1 + query_text_B1 + infix_B1, axis=1),
+      query_BWS=self._inputs(query_B[:, np.newaxis], form_B)[:, 0],
       options_BC=options_BC,
       label_B=label_B,
     )
 
-  def _draw(self, seed_B2: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Draws the random numbers of every choice, each int32 [B, n]."""
-    num_slots = self._num_classes * self._recipe.exemplars[1]
+  def _inputs(self, example_BN: np.ndarray, form_B: np.ndarray) -> np.ndarray:
+    """Returns the fragments of inputs: opening, text, infix; [B, N, W, 3]."""
+    num_ways = len(_WAYS)
+    opening_BW = form_B[:, np.newaxis] * num_ways + np.arange(num_ways)
+    lead_B1W = self._lead_FW[form_B][:, np.newaxis]
+    text_BNW = lead_B1W * len(self._labels) + example_BN[:, :, np.newaxis]
+    parts = (
+      self._first['openings'] + opening_BW[:, np.newaxis],
+      self._first['texts'] + text_BNW,
+      self._first['infixes'] + form_B[:, np.newaxis, np.newaxis],
+    )
+    return np.stack([np.broadcast_to(p, text_BNW.shape) for p in parts], -1)
+
+  def _draw(self, seed_B2: np.ndarray) -> dict[str, np.ndarray]:
+    """Draws the random numbers of every choice, each int [B, n]."""
+    num_classes = len(self._sizes)
+    num_slots = num_classes * self._recipe.exemplars[1]
     counts = {
       'k': 1, 'format': 1, 'exemplars': num_slots, 'order': num_slots,
-      'drop': self._num_classes, 'category': 1, 'symbol': self._num_classes,
+      'drop': num_classes, 'category': 1, 'symbol': num_classes,
     }  # fmt: skip
-    numbers = _random_numbers(seed_B2, sum(counts.values()))
-    split = tf.split(numbers, list(counts.values()), axis=1)
+    numbers = draws.numbers(seed_B2, sum(counts.values()))
+    split = np.split(numbers, np.cumsum([*counts.values()])[:-1], axis=1)
     return dict(zip(counts, split, strict=True))
 
   def _draw_exemplars(
     self,
-    query_B: tf.Tensor,
-    label_B: tf.Tensor,
-    draws: Mapping[str, tf.Tensor],
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    query_B: np.ndarray,
+    label_B: np.ndarray,
+    drawn: Mapping[str, np.ndarray],
+  ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draws exemplars of every class without replacement, never the query.
 
     Returns:
       For N slots, in the order shown: index in the pool, class and drop rank,
-      each int32 [B, N]; and the number of slots that are used, int32 [B].
+      each int [B, N]; and the number of slots that are used, int [B].
     """
     least, most = self._recipe.exemplars
-    k_B1 = least + draws['k'] % (most + 1 - least)
-    turn_N = tf.tile(tf.range(most), [self._num_classes])
-    class_N = tf.repeat(tf.range(self._num_classes), most)
-    is_own_BN = tf.cast(tf.equal(class_N, label_B[:, tf.newaxis]), tf.int32)
-    available_BN = tf.gather(self._sizes, class_N) - is_own_BN
-    is_used_BN = turn_N < tf.minimum(k_B1, available_BN)
+    num_classes = len(self._sizes)
+    k_B1 = least + drawn['k'] % (most + 1 - least)
+    turn_N = np.tile(np.arange(most), num_classes)
+    class_N = np.repeat(np.arange(num_classes), most)
+    is_own_BN = class_N == label_B[:, np.newaxis]
+    available_BN = self._sizes[class_N] - is_own_BN
+    is_used_BN = turn_N < np.minimum(k_B1, available_BN)
 
-    by_class = [tf.size(query_B), self._num_classes, most]
-    place_BCK = _distinct(
-      tf.reshape(draws['exemplars'], by_class),
-      tf.reshape(available_BN, by_class),
-    )
-    place_BN = tf.reshape(place_BCK, tf.shape(available_BN))
-    query_place_B1 = tf.gather(self._place_in_class, query_B)[:, tf.newaxis]
-    place_BN += is_own_BN * tf.cast(place_BN >= query_place_B1, tf.int32)
-    starts_N = tf.gather(self._starts, class_N)
-    example_BN = tf.gather(self._members, starts_N + place_BN)
+    by_class = (len(query_B), num_classes, most)
+    place_BN = draws.distinct(
+      drawn['exemplars'].reshape(by_class), available_BN.reshape(by_class)
+    ).reshape(available_BN.shape)
+    query_place_B1 = self._place_in_class[query_B][:, np.newaxis]
+    place_BN += is_own_BN & (place_BN >= query_place_B1)
+    example_BN = self._members[self._starts[class_N] + place_BN]
 
-    class_turn_BN = tf.gather(tf.argsort(draws['drop']), class_N, axis=1)
-    unused_BN = tf.cast(~is_used_BN, tf.int32)
-    drop_rank_BN = _ranks(
-      (unused_BN * most + turn_N) * self._num_classes + class_turn_BN
+    class_turn_BN = np.argsort(drawn['drop'], axis=1)[:, class_N]
+    drop_rank_BN = draws.ranks(
+      (~is_used_BN * most + turn_N) * num_classes + class_turn_BN
     )
-    order_BN = tf.argsort(draws['order'], stable=True)
+    order_BN = np.argsort(drawn['order'], axis=1, kind='stable')
     return (
-      tf.gather(example_BN, order_BN, batch_dims=1),
-      tf.gather(class_N, order_BN),
-      tf.gather(drop_rank_BN, order_BN, batch_dims=1),
-      tf.reduce_sum(tf.cast(is_used_BN, tf.int32), axis=1),
+      np.take_along_axis(example_BN, order_BN, axis=1),
+      class_N[order_BN],
+      np.take_along_axis(drop_rank_BN, order_BN, axis=1),
+      is_used_BN.sum(axis=1),
     )
 
-  def _draw_options(self, draws: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the label written for each class, string [B, C]."""
+  def _draw_options(self, drawn: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the label written for each class, int [B, C]."""
     if self._recipe.labels == 'symbol':
-      return self._recipe.symbols.draw(draws['category'], draws['symbol'])
-    is_flipped = self._recipe.labels == 'flipped'
-    names_C = self._natural[::-1] if is_flipped else self._natural
-    return tf.tile(names_C[tf.newaxis], [tf.shape(draws['k'])[0], 1])
+      drawn_BC = self._recipe.symbols.draw(drawn['category'], drawn['symbol'])
+      return self._first['symbols'] + drawn_BC
+    class_C = np.arange(len(self._sizes))
+    if self._recipe.labels == 'flipped':
+      class_C = class_C[::-1]
+    return np.tile(self._first['labels'] + class_C, [len(drawn['k']), 1])
 
 
-def _random_numbers(seed_B2: tf.Tensor, count: int) -> tf.Tensor:
-  """Returns int32 [B, count] in [0, 2^31); a row depends on its seed alone.
-
-  TensorFlow's stateless generators take one seed for a whole tensor. This is
-  SplitMix64 (Steele et al., 2014), its state mixed from both seeds of a row.
-  """
-  seed_B2 = tf.bitcast(seed_B2, tf.uint32)
-  first_B1, second_B1 = tf.split(tf.cast(seed_B2, tf.uint64), 2, axis=1)
-  state_B1 = _mixed(_mixed(first_B1 + _GOLDEN) + second_B1)
-  steps = tf.range(1, count + 1, dtype=tf.int64)
-  numbers = _mixed(state_B1 + tf.cast(steps, tf.uint64) * _GOLDEN)
-  return tf.cast(tf.bitwise.right_shift(numbers, _bits(33)), tf.int32)
-
-
-def _mixed(x: tf.Tensor) -> tf.Tensor:
-  """Scrambles each uint64, one to one."""
-  for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-    x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, _bits(shift)))
-    x *= np.uint64(factor)
-  return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, _bits(31)))
-
-
-def _bits(number: int) -> tf.Tensor:
-  return tf.constant(number, tf.uint64)
-
-
-def _distinct(numbers: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-  """Draws K of range(size) without replacement, whatever the size.
-
-  The remainders of the numbers are a Lehmer code: each is the rank of a draw
-  among those that are left by the draws before it.
-
-  Args:
-    numbers: random int32 [..., K].
-    size: int32, broadcasts to that shape and is equal within the last axis.
-
-  Returns:
-    Int32 [..., K]. Where K exceeds the size, the draws beyond it repeat.
-  """
-  num_draws = numbers.shape[-1]
-  left = tf.maximum(size - tf.range(num_draws), 1)
-  rank = numbers % left
-  drawn = rank[..., num_draws:]
-  for turn in reversed(range(num_draws)):
-    first = rank[..., turn : turn + 1]
-    drawn += tf.cast(drawn >= first, tf.int32)
-    drawn = tf.concat([first, drawn], axis=-1)
-  return tf.minimum(drawn, size - 1)
-
-
-def _ranks(values_BN: tf.Tensor) -> tf.Tensor:
-  """Returns the rank of each value in its row, 0 for the smallest; int32."""
-  return tf.argsort(tf.argsort(values_BN))
+def _cut(before: str) -> tuple[str, str]:
+  """Cuts what stands before a text where its last white space begins."""
+  opening = before.rstrip()
+  return opening, before[len(opening) :]

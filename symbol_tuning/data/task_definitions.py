@@ -2,8 +2,8 @@
 
 A task's source yields the indices of its queries; its one preprocessor
 composes a prompt around each, tokenizes it and fits it into the length, many
-at once (B, as in `prompts`). The preprocessor stands after SeqIO's cache
-placeholder, so that every epoch draws new exemplars, symbols and formats.
+at once (B prompts, E examples). It stands after SeqIO's cache placeholder, so
+that every epoch draws new exemplars, symbols and formats.
 Vocabulary and data source are looked up when a task is loaded (see
 data.settings).
 """
@@ -21,6 +21,7 @@ import tensorflow as tf
 from symbol_tuning import symbols
 from symbol_tuning.data import (
   catalog,
+  examples,
   prompts,
   settings,
   sources,
@@ -35,7 +36,7 @@ FEATURES = {
 # Chooses the queries of an evaluation task, the same for every model.
 _EVALUATION_SEED = 2023
 # Prompts composed at once; more delay the first of a mixture of many tasks.
-_BATCH_SIZE = 32
+_BATCH_SIZE = 64
 
 # Queries that were too long for the model's input, by task.
 dropped_queries: collections.Counter[str] = collections.Counter()
@@ -231,30 +232,40 @@ def add_tuning_task(
 ) -> None:
   """Registers a task that yields one training prompt per example and epoch.
 
-  Its features are inputs and targets (int32 [length]) and label (int32 [],
-  the class of the query). See tokenization.PromptTokenizer for the others.
+  Its features are inputs and targets (int32 [length]), label (int32 [], the
+  class of the query), options (string [classes]) and query_index (int32 []).
+  See tokenization.PromptTokenizer for the others.
   """
 
   def compose(dataset, sequence_length=None):
     composer = _composer(spec, tuning_pool(spec), recipe(spec))
-    tokenizer = tokenization.PromptTokenizer.for_lengths(sequence_length)
+    tokenizer = tokenization.PromptTokenizer.for_lengths(
+      composer.texts, sequence_length
+    )
+
+    def write(query_B, seed):
+      # Shards have the same seeds, but never the same queries; and a batch may
+      # hold a query twice.
+      row_B = np.arange(len(query_B)) + _BATCH_SIZE * query_B.astype(np.int64)
+      seed_B2 = _task_seeds(name, int(seed[0]), seed[1] + row_B)
+      batch = composer.compose(query_B, seed_B2)
+      features, fits_B = tokenizer.training_examples(batch)
+      dropped_queries[name] += int((~fits_B).sum())
+      return examples.only(
+        features
+        | {
+          'label': batch.label_B,
+          'options': composer.texts[batch.options_BC],
+          'query_index': query_B,
+        },
+        fits_B,
+      )
 
     @seqio.map_over_dataset(num_seeds=1)
     def to_examples(batch, seed):
-      query_B = batch['query']
-      # Shards have the same seeds, but never the same queries; and a batch may
-      # hold a query twice.
-      row_B = tf.range(tf.size(query_B)) + _BATCH_SIZE * query_B
-      seed = tf.cast(seed, tf.int32)
-      seed_B2 = _task_seeds(name, seed[0], seed[1] + row_B)
-      drawn = composer.compose(query_B, seed_B2)
-      return tokenizer.training_examples(drawn) | {
-        'label': drawn.label_B,
-        'options': drawn.options_BC,
-        'query_index': query_B,
-      }
+      return examples.TUNING.call(write, batch['query'], seed)
 
-    return _fitting_examples(name, to_examples(dataset.batch(_BATCH_SIZE)))
+    return examples.TUNING.take_apart(to_examples(dataset.batch(_BATCH_SIZE)))
 
   seqio.TaskRegistry.add(
     name,
@@ -282,19 +293,32 @@ def add_evaluation_task(
   def compose(dataset, sequence_length=None):
     recipe = recipe_evaluation(spec, setting)
     composer = _composer(spec, evaluation_pool(spec), recipe)
-    tokenizer = tokenization.PromptTokenizer.for_lengths(sequence_length)
+    tokenizer = tokenization.PromptTokenizer.for_lengths(
+      composer.texts, sequence_length
+    )
 
-    def to_queries(batch):
-      query_B = batch['query']
+    def write(query_B):
       # The same exemplars in every setting of a dataset.
       seed_B2 = _task_seeds(spec.name, _EVALUATION_SEED, query_B)
-      drawn = composer.compose(query_B, seed_B2)
-      return {**tokenizer.query_examples(drawn), 'query_index': query_B}
+      batch = composer.compose(query_B, seed_B2)
+      features, fits_E = tokenizer.option_examples(batch)
+      num_options = batch.options_BC.shape[1]
+      dropped_queries[name] += int((~fits_E).sum()) // num_options
+      query_E = np.repeat(query_B, num_options)
+      return examples.only(
+        features
+        | {
+          'label': np.repeat(batch.label_B, num_options),
+          'query_index': query_E,
+          'idx': np.stack([query_E, features['option']], axis=1),
+        },
+        fits_E,
+      )
 
-    queries = dataset.batch(_BATCH_SIZE).map(
-      to_queries, num_parallel_calls=tf.data.AUTOTUNE
+    batches = dataset.batch(_BATCH_SIZE).map(
+      lambda batch: examples.EVALUATION.call(write, batch['query'])
     )
-    return _fitting_examples(name, queries).flat_map(tokenizer.option_examples)
+    return examples.EVALUATION.take_apart(batches)
 
   seqio.TaskRegistry.add(
     name,
@@ -320,44 +344,8 @@ def _composer(
     raise ValueError(f'{spec.name}: {error}') from None
 
 
-def _task_seeds(
-  name: str, first: tf.Tensor | int, second_B: tf.Tensor
-) -> tf.Tensor:
-  """Makes the seeds of one task unlike those of every other; int32 [B, 2]."""
+def _task_seeds(name: str, first: int, second_B: np.ndarray) -> np.ndarray:
+  """Makes the seeds of one task unlike those of every other; int [B, 2]."""
   stream = zlib.crc32(name.encode()) & 0x7FFFFFFF
-  first_B = tf.fill(tf.shape(second_B), tf.bitwise.bitwise_xor(first, stream))
-  return tf.stack([first_B, second_B], axis=1)
-
-
-def _fitting_examples(name: str, batches: tf.data.Dataset) -> tf.data.Dataset:
-  """Takes batches apart; drops, and counts, prompts that do not fit."""
-
-  def count(number: np.integer) -> None:
-    dropped_queries[name] += int(number)
-
-  def drop(batch):
-    fits_B = batch.pop('fits')
-    number = tf.reduce_sum(tf.cast(~fits_B, tf.int32))
-    tf.cond(
-      number > 0,
-      lambda: tf.group(tf.numpy_function(count, [number], [])),
-      tf.no_op,
-    )
-    return {k: tf.ragged.boolean_mask(v, fits_B) for k, v in batch.items()}
-
-  return batches.map(drop).map(_padded).unbatch().map(_without_padding)
-
-
-def _padded(
-  batch: tokenization.Features,
-) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-  """Pads ragged features, which tf.data takes apart slowly; their lengths."""
-  ragged = {k: v for k, v in batch.items() if isinstance(v, tf.RaggedTensor)}
-  dense = {k: v.to_tensor() for k, v in ragged.items()}
-  return batch | dense, {k: v.row_lengths() for k, v in ragged.items()}
-
-
-def _without_padding(
-  example: Mapping[str, tf.Tensor], lengths: Mapping[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-  return example | {k: example[k][:size] for k, size in lengths.items()}
+  first_B = np.full(len(second_B), first ^ stream)
+  return np.stack([first_B, second_B], axis=1)

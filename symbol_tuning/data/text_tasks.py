@@ -7,6 +7,7 @@ such tasks: data.list_functions, data.turing_concepts and data.bigbench.
 """
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,8 +16,8 @@ import seqio
 import tensorflow as tf
 
 from symbol_tuning.data import (
+  examples,
   formats,
-  prompts,
   task_definitions,
   tokenization,
 )
@@ -111,12 +112,15 @@ def add_text_task(
     del split, shuffle_files, seed
     features = list(_features(questions()))
     return tf.data.Dataset.from_generator(
-      lambda: features, output_signature=_SIGNATURE
+      lambda: features, output_signature=_QUESTION
     )
 
   def write(dataset, sequence_length=None):
-    tokenizer = tokenization.PromptTokenizer.for_lengths(sequence_length)
-    return dataset.map(lambda question: _example(name, question, tokenizer))
+    limits = tokenization.Limits.of(sequence_length)
+    make = functools.partial(_example, name, limits)
+    return _EXAMPLES.take_apart(
+      dataset.map(lambda q: _EXAMPLES.call(make, *(q[k] for k in _QUESTION)))
+    )
 
   seqio.TaskRegistry.add(
     name,
@@ -129,13 +133,20 @@ def add_text_task(
   )
 
 
-_SIGNATURE = {
+_QUESTION = {
   'shots': tf.TensorSpec([None], tf.string),
   'query': tf.TensorSpec([], tf.string),
   'answers': tf.TensorSpec([None], tf.string),
   'origin': tf.TensorSpec([], tf.string),
   'query_index': tf.TensorSpec([], tf.int32),
 }
+_EXAMPLES = examples.Signature(
+  examples.PROMPT
+  | {
+    'answers': tf.TensorSpec([None], tf.string),
+    'origin': tf.TensorSpec([], tf.string),
+  }
+)
 
 
 def _features(questions: Sequence[Question]) -> Iterator[dict]:
@@ -145,30 +156,41 @@ def _features(questions: Sequence[Question]) -> Iterator[dict]:
 
 def _example(
   name: str,
-  question: dict[str, tf.Tensor],
-  tokenizer: tokenization.PromptTokenizer,
-) -> dict[str, tf.Tensor]:
-  """Tokenizes a question; one that cannot fit is an error, not left out."""
-  answer = question['answers'][0]
-  space = tf.where(tf.equal(answer, ''), '', ' ')
-  shots = question['shots']
-  batch_of_one = prompts.Prompts(
-    head=tf.constant(''),
-    exemplars_BN=shots[tf.newaxis],
-    drop_rank_BN=tf.range(tf.size(shots))[tf.newaxis],
-    num_exemplars_B=tf.size(shots)[tf.newaxis],
-    query_B=question['query'][tf.newaxis],
-    options_BC=tf.reshape(space + answer, [1, 1]),
-    label_B=tf.constant([0]),
+  limits: tokenization.Limits,
+  shots: np.ndarray,
+  query: bytes,
+  answers: np.ndarray,
+  origin: bytes,
+  query_index: np.int32,
+) -> dict[str, np.ndarray]:
+  """Writes a batch of one; a question that cannot fit is an error."""
+  blocks = [*(shot.decode() for shot in shots), query.decode()]
+  answer = answers[0].decode()
+  target = f' {answer}' if answer else ''
+  (tokens,), (text,), num_kept = tokenization.fit_texts(
+    lambda kept: [formats.SEPARATOR.join(blocks[: kept[0]] + blocks[-1:])],
+    np.array([len(shots)]),
+    limits.vocabulary,
+    limits.room,
   )
-  features = {
-    k: v[0] for k, v in tokenizer.training_examples(batch_of_one).items()
+  inputs = tokenization.as_row(tokens) + limits.input_end
+  targets = tokenization.as_row(limits.vocabulary.encode(target))
+  targets += limits.target_end
+  if len(tokens) > limits.room or not limits.targets_fit([targets]).all():
+    raise ValueError(
+      f'{name}: a question or its answer is longer than TASK_FEATURE_LENGTHS:'
+      f' {blocks[-1]!r} {answer!r}'
+    )
+  written = {
+    'inputs': inputs,
+    'inputs_pretokenized': text.encode(),
+    'targets': targets,
+    'targets_pretokenized': target.encode(),
   }
-  tf.debugging.Assert(
-    features.pop('fits'),
-    [f'{name}: a question or its answer is longer than TASK_FEATURE_LENGTHS:',
-     question['query'], answer],
-  )  # fmt: skip
-  return features | {
-    k: question[k] for k in ('answers', 'origin', 'query_index')
+  return {k: tokenization.objects([v]) for k, v in written.items()} | {
+    'num_exemplars': num_kept,
+    'num_exemplars_drawn': [len(shots)],
+    'answers': [answers],
+    'origin': [origin],
+    'query_index': [query_index],
   }

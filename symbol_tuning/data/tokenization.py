@@ -2,31 +2,29 @@
 
 A prompt that is too long loses whole exemplars, class by class in turn, until
 it fits; it is never cut in the middle and never loses its query. Prompts come
-in batches, whose rows do not depend on each other; the shape suffixes are
-those of `prompts`, and T is the tokens of a row, ragged.
+in batches, whose rows do not depend on each other. Shape suffixes: B prompts
+of a batch, R those that are to be tokenized as whole texts, N slots for
+exemplars, C label options, E examples.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import seqio
-import tensorflow as tf
 
-from symbol_tuning.data import prompts, settings
+from symbol_tuning.data import fragments, prompts, settings, token_tables
 
 OPTION_TOO_LONG = 'a label option is longer than the targets may be'
 
-Encode = Callable[[tf.Tensor], tf.RaggedTensor]
-Features = dict[str, tf.Tensor | tf.RaggedTensor]
+Features = dict[str, np.ndarray]
+Row = bytes  # tokens, int32
 
 
 @dataclasses.dataclass(frozen=True)
-class PromptTokenizer:
-  """Writes the features `inputs` and `targets`, EOS included.
-
-  Beside them stand what they were as text, the number of exemplars in the
-  inputs and, as `num_exemplars_drawn`, their number before any was dropped.
+class Limits:
+  """How inputs and targets end, and how long they may be.
 
   Attributes:
     vocabulary: the model's vocabulary.
@@ -42,169 +40,234 @@ class PromptTokenizer:
   max_targets: int | None
 
   @classmethod
-  def for_lengths(cls, lengths: Mapping[str, int] | None) -> 'PromptTokenizer':
-    """Returns the tokenizer of the current settings at SeqIO's lengths."""
-    chosen = settings.current()
+  def of(cls, lengths: Mapping[str, int] | None) -> 'Limits':
+    """Returns those of the current settings at SeqIO's lengths."""
     lengths = lengths or {}
     return cls(
       vocabulary=settings.vocabulary(),
-      separator=chosen.separator,
+      separator=settings.current().separator,
       max_inputs=lengths.get('inputs'),
       max_targets=lengths.get('targets'),
     )
 
-  def training_examples(self, batch: prompts.Prompts) -> Features:
-    """Returns inputs, the queries' labels as targets, and whether both fit."""
-    label_B = tf.gather(batch.options_BC, batch.label_B, batch_dims=1)
-    inputs = self._inputs(batch)
-    targets_BT = self._with_eos(encode(self.vocabulary, label_B))
-    return inputs | {
-      'targets': targets_BT,
-      'targets_pretokenized': label_B,
-      'fits': inputs['fits'] & _at_most(targets_BT, self.max_targets),
-    }
+  @property
+  def room(self) -> float:
+    """The most tokens of a prompt, without what ends it."""
+    if self.max_inputs is None:
+      return np.inf
+    return self.max_inputs - len(self.input_end) // 4
 
-  def query_examples(self, batch: prompts.Prompts) -> Features:
-    """Returns inputs, label options (string [B, C]) and the correct ones."""
-    return self._inputs(batch) | {
-      'options': batch.options_BC,
-      'label': batch.label_B,
-    }
+  @property
+  def input_end(self) -> Row:
+    return self.target_end if self.separator == 'eos' else b''
 
-  def option_examples(self, query: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
-    """Returns one example for each label option of a query.
+  @property
+  def target_end(self) -> Row:
+    return as_row([self.vocabulary.eos_id])
 
-    `targets` are the tokens of the option; `idx` is int32 [2], the query and
-    the option; `is_correct` tells whether the option is the label.
+  def targets_fit(self, targets: Sequence[Row]) -> np.ndarray:
+    """Returns whether targets are short enough, bool."""
+    most = np.inf if self.max_targets is None else self.max_targets
+    return lengths(targets) <= most
+
+
+def as_row(tokens: Sequence[int]) -> Row:
+  """Returns tokens as bytes."""
+  return np.array(tokens, np.int32).tobytes()
+
+
+def lengths(rows: Sequence[Row]) -> np.ndarray:
+  """Returns how many tokens rows have."""
+  return np.array([len(r) for r in rows], int) // 4
+
+
+class PromptTokenizer:
+  """Writes the features `inputs` and `targets`, EOS included.
+
+  Both are arrays of bytes, the int32 tokens of each example. Beside them stand
+  what they were as text, the number of exemplars in the inputs and, as
+  `num_exemplars_drawn`, their number before any was dropped.
+  """
+
+  def __init__(
+    self,
+    texts: np.ndarray,
+    encoder: fragments.FragmentEncoder,
+    limits: Limits,
+  ):
+    """Prepares a table.
+
+    Args:
+      texts: the fragments of the prompts, str [n].
+      encoder: of the same vocabulary as the limits.
+      limits: what the prompts are fitted to.
     """
-    shared = {k: v for k, v in query.items() if k != 'options'}
+    self._texts = texts
+    self._table = token_tables.TokenTable(texts, encoder)
+    self._limits = limits
 
-    def to_example(option, text):
-      targets = self._with_eos(encode(self.vocabulary, text[tf.newaxis]))[0]
-      if self.max_targets is not None:
-        tf.debugging.assert_less_equal(
-          tf.size(targets),
-          self.max_targets,
-          OPTION_TOO_LONG,
-        )
-      return shared | {
-        'targets': targets,
-        'targets_pretokenized': text,
-        'idx': tf.stack([query['query_index'], option]),
-        'is_correct': tf.equal(option, query['label']),
-      }
+  @classmethod
+  def for_lengths(
+    cls, texts: np.ndarray, lengths: Mapping[str, int] | None
+  ) -> 'PromptTokenizer':
+    """Returns the tokenizer of the current settings at SeqIO's lengths."""
+    encoder = fragments.encoder(settings.current().vocabulary)
+    return cls(texts, encoder, Limits.of(lengths))
 
-    options = query['options']
-    return tf.data.Dataset.from_tensor_slices(
-      (tf.range(tf.size(options)), options)
-    ).map(to_example)
-
-  def _inputs(self, batch: prompts.Prompts) -> Features:
-    room = self.max_inputs
-    if room is not None and self.separator == 'eos':
-      room -= 1
-    text_B, tokens_BT, num_kept_B = fit(
-      batch, functools.partial(encode, self.vocabulary), room
+  def training_examples(
+    self, batch: prompts.Prompts
+  ) -> tuple[Features, np.ndarray]:
+    """Returns inputs with the queries' labels as targets, and which fit."""
+    inputs, fits_B = self._inputs(batch)
+    label_B1 = np.take_along_axis(
+      batch.options_BC, batch.label_B[:, np.newaxis], axis=1
     )
-    fits_B = _at_most(tokens_BT, room)
-    if self.separator == 'eos':
-      tokens_BT = self._with_eos(tokens_BT)
-    return {
-      'inputs': tokens_BT,
-      'inputs_pretokenized': text_B,
+    targets = self._targets(label_B1)
+    features = inputs | {
+      'targets': objects(targets),
+      'targets_pretokenized': objects(self._written(label_B1)),
+    }
+    return features, fits_B & self._limits.targets_fit(targets)
+
+  def option_examples(
+    self, batch: prompts.Prompts
+  ) -> tuple[Features, np.ndarray]:
+    """Returns inputs with each label option of a query as targets.
+
+    The examples of a query follow each other; `option` is the number of the
+    option and `is_correct` tells whether it is the label. Of those whose
+    inputs do not fit, the second value says so.
+
+    Raises:
+      ValueError: if an option is too long.
+    """
+    num_options = batch.options_BC.shape[1]
+    option_E1 = batch.options_BC.reshape(-1, 1)
+    targets = self._targets(option_E1)
+    if not self._limits.targets_fit(targets).all():
+      raise ValueError(OPTION_TOO_LONG)
+    inputs, fits_B = self._inputs(batch)
+    option_E = np.tile(np.arange(num_options), len(fits_B))
+    features = {k: np.repeat(v, num_options) for k, v in inputs.items()} | {
+      'targets': objects(targets),
+      'targets_pretokenized': objects(self._written(option_E1)),
+      'option': option_E,
+      'is_correct': option_E == np.repeat(batch.label_B, num_options),
+    }
+    return features, np.repeat(fits_B, num_options)
+
+  def _inputs(self, batch: prompts.Prompts) -> tuple[Features, np.ndarray]:
+    rows, written, num_kept_B = self.fit(batch, self._limits.room)
+    features = {
+      'inputs': objects([row + self._limits.input_end for row in rows]),
+      'inputs_pretokenized': objects([text.encode() for text in written]),
       'num_exemplars': num_kept_B,
       'num_exemplars_drawn': batch.num_exemplars_B,
-      'fits': fits_B,
     }
+    return features, lengths(rows) <= self._limits.room
 
-  def _with_eos(self, tokens_BT: tf.RaggedTensor) -> tf.RaggedTensor:
-    eos_B1 = tf.fill([tokens_BT.nrows(), 1], self.vocabulary.eos_id)
-    return tf.concat([tokens_BT, eos_B1], axis=1)
+  def _targets(self, numbers_E1: np.ndarray) -> list[Row]:
+    rows = self._joined(numbers_E1)
+    for i in np.flatnonzero(~self._table.is_exact(numbers_E1)):
+      text = self._texts[numbers_E1[i, 0]]
+      rows[i] = as_row(self._limits.vocabulary.encode(text))
+    return [row + self._limits.target_end for row in rows]
+
+  def _written(self, numbers_BP: np.ndarray) -> list[bytes]:
+    return [text.encode() for text in prompts.join(self._texts, numbers_BP)]
+
+  def fit(
+    self, batch: prompts.Prompts, room: float
+  ) -> tuple[list[Row], list[str], np.ndarray]:
+    """Keeps as many exemplars of each prompt as fit into so many tokens.
+
+    Returns:
+      The tokens, the texts and the numbers of exemplars kept, int [B]. The
+      tokens are more than there is room for only where those of the query
+      alone are.
+    """
+    num_kept_B = self._most_that_fit(batch, room)
+    numbers_BP = batch.numbers(num_kept_B)
+    is_exact_B = self._table.is_exact(numbers_BP)
+    # With one exemplar more, the prompt has to be known for too long.
+    row_R = np.flatnonzero(num_kept_B < batch.num_exemplars_B)
+    longer_RP = batch.rows(row_R).numbers(num_kept_B[row_R] + 1)
+    is_exact_B[row_R] &= self._table.is_exact(longer_RP)
+    rows = self._joined(numbers_BP * is_exact_B[:, np.newaxis])
+    written = prompts.join(self._texts, numbers_BP)
+    row_R = np.flatnonzero(~is_exact_B)
+    if len(row_R):
+      whole = fit_texts(
+        batch.rows(row_R).written,
+        batch.num_exemplars_B[row_R],
+        self._limits.vocabulary,
+        room,
+      )
+      for i, tokens, text, num_kept in zip(row_R, *whole, strict=True):
+        rows[i], written[i], num_kept_B[i] = as_row(tokens), text, num_kept
+    return rows, written, num_kept_B
+
+  def _most_that_fit(self, batch: prompts.Prompts, room: float) -> np.ndarray:
+    """Returns how many exemplars fit, by the lengths of fragments; int [B]."""
+    after, first = range(2)
+    row_B1 = np.arange(len(batch.label_B))[:, np.newaxis]
+    # In the order in which exemplars are taken in.
+    slot_BN = np.argsort(batch.drop_rank_BN, axis=1)
+    block_BNWS = batch.exemplars_BNWS[row_B1, slot_BN]
+    length_BN = self._table.lengths(block_BNWS[:, :, after]).sum(-1)
+    # Of so many exemplars, the one that is shown first.
+    front_BN = np.minimum.accumulate(slot_BN, axis=1)
+    front_BNWS = batch.exemplars_BNWS[row_B1, front_BN]
+    saved_BN = self._table.lengths(front_BNWS[:, :, after]) - (
+      self._table.lengths(front_BNWS[:, :, first])
+    )
+    query_B = self._table.lengths(batch.query_BWS[:, after]).sum(-1)
+    head = self._table.lengths(np.array([batch.head])).sum()
+    total_BN = np.cumsum(length_BN, axis=1) - saved_BN.sum(-1)
+    fits_BN = head + query_B[:, np.newaxis] + total_BN <= room
+    num_fit_B = (fits_BN * np.arange(1, fits_BN.shape[1] + 1)).max(
+      axis=1, initial=0
+    )
+    return np.minimum(num_fit_B, batch.num_exemplars_B)
+
+  def _joined(self, numbers_BP: np.ndarray) -> list[Row]:
+    tokens, length_B = self._table.join(numbers_BP)
+    data = tokens.tobytes()
+    ends = [0, *(4 * np.cumsum(length_B)).tolist()]
+    return [data[i:j] for i, j in itertools.pairwise(ends)]
 
 
-def encode(vocabulary: seqio.Vocabulary, text_B: tf.Tensor) -> tf.RaggedTensor:
-  """Tokenizes strings, int32 [B, (T)]; all at once where that is possible."""
-  if isinstance(vocabulary, seqio.SentencePieceVocabulary):
-    return vocabulary.encode_tf(text_B)
-  if hasattr(vocabulary, 'encode_batch_tf'):
-    return vocabulary.encode_batch_tf(text_B)
-  return tf.map_fn(
-    vocabulary.encode_tf,
-    text_B,
-    fn_output_signature=tf.RaggedTensorSpec([None], tf.int32, ragged_rank=0),
-  )
-
-
-def fit(
-  batch: prompts.Prompts, encode: Encode, max_tokens: int | None
-) -> tuple[tf.Tensor, tf.RaggedTensor, tf.Tensor]:
-  """Keeps as many exemplars of each prompt as fit into `max_tokens`.
+def fit_texts(
+  written: Callable[[np.ndarray], list[str]],
+  most_R: np.ndarray,
+  vocabulary: seqio.Vocabulary,
+  room: float,
+) -> tuple[list[Sequence[int]], list[str], np.ndarray]:
+  """Keeps as many exemplars as fit, by the lengths of whole texts.
 
   Args:
-    batch: the prompts with all of their exemplars.
-    encode: tokenizes strings [B] to int32 [B, (T)].
-    max_tokens: the most tokens of a prompt; None for no limit.
+    written: returns the prompts with so many exemplars.
+    most_R: how many exemplars the prompts have.
+    vocabulary: what tokenizes them.
+    room: the most tokens of a prompt.
 
   Returns:
-    The texts (string [B]), their tokens (int32 [B, (T)]) and the numbers of
-    exemplars kept (int32 [B]). The tokens are more than `max_tokens` only where
-    those of the query alone are.
+    Tokens, texts and numbers of exemplars kept.
   """
-  text_B = batch.text()
-  tokens_BT = encode(text_B)
-  row_R = tf.where(~_at_most(tokens_BT, max_tokens))[:, 0]
-
-  def shorten():
-    some = batch.rows(row_R)
-    num_kept_R = _most_that_fit(some, encode, max_tokens)
-    shorter_R = some.text(num_kept_R)
-    return _replaced(
-      (text_B, tokens_BT, batch.num_exemplars_B),
-      row_R,
-      (shorter_R, encode(shorter_R), num_kept_R),
-    )
-
-  return tf.cond(
-    tf.equal(tf.size(row_R), 0),
-    lambda: (text_B, tokens_BT, batch.num_exemplars_B),
-    shorten,
-  )
+  least_R, middle_R = np.zeros_like(most_R), most_R
+  while True:
+    texts = written(middle_R)
+    tokens = fragments.encode_texts(vocabulary, texts)
+    fits_R = np.array([len(t) <= room for t in tokens], bool)
+    least_R = np.where(fits_R, middle_R, least_R)
+    most_R = np.where(fits_R, most_R, np.maximum(middle_R - 1, least_R))
+    if (middle_R == least_R).all() and (least_R == most_R).all():
+      return tokens, texts, middle_R
+    middle_R = (least_R + most_R + 1) // 2
 
 
-def _replaced(old, row_R: tf.Tensor, new):
-  """Puts the rows of `new` tensors in place of some of the `old` ones."""
-  size = tf.shape(old[0])[0]
-  source_B = tf.tensor_scatter_nd_update(
-    tf.range(size), row_R[:, tf.newaxis], size + tf.range(tf.size(row_R))
-  )
-  return tuple(
-    tf.gather(tf.concat(pair, axis=0), source_B)
-    for pair in zip(old, new, strict=True)
-  )
-
-
-def _most_that_fit(
-  batch: prompts.Prompts, encode: Encode, max_tokens: int
-) -> tf.Tensor:
-  """Searches, by bisection, the most exemplars that fit; 0 at the least."""
-
-  def bisect(least_B, most_B):
-    middle_B = (least_B + most_B + 1) // 2
-    fits_B = _at_most(encode(batch.text(middle_B)), max_tokens)
-    return (
-      tf.where(fits_B, middle_B, least_B),
-      tf.where(fits_B, most_B, tf.maximum(middle_B - 1, least_B)),
-    )
-
-  least_B, _ = tf.while_loop(
-    lambda least_B, most_B: tf.reduce_any(least_B < most_B),
-    bisect,
-    (tf.zeros_like(batch.num_exemplars_B), batch.num_exemplars_B),
-  )
-  return least_B
-
-
-def _at_most(tokens_BT: tf.RaggedTensor, most: int | None) -> tf.Tensor:
-  """Whether each row has at most so many tokens, bool [B]."""
-  lengths_B = tokens_BT.row_lengths()
-  return tf.ones_like(lengths_B, tf.bool) if most is None else lengths_B <= most
+def objects(items: Sequence[bytes]) -> np.ndarray:
+  """Returns an array of bytes of any length."""
+  array = np.empty(len(items), object)
+  array[:] = items
+  return array
