@@ -8,7 +8,8 @@ Logical axes of parameters: 'vocab', 'embed', 'heads', 'kv_heads', 'head_dim',
 'mlp', 'conv' and, when layers are scanned, a leading 'layers'. Of activations:
 'batch', 'length', 'activation_embed', 'activation_heads',
 'activation_kv_heads', 'activation_head_dim', 'activation_mlp' and
-'activation_vocab'. Of the cache: see `cache`.
+'activation_vocab'; of embedded tokens 'embedding_batch', 'length' and 'embed'.
+Of the cache: see `cache`.
 
 Shape suffixes: B batch, L length, D embed, V vocab; a trailing Y: stacked over
 layers.

@@ -103,7 +103,11 @@ class Embedding(nn.Module):
     x_BLD = x_BLD.astype(self.config.dtype)
     if self.config.scaled_embeddings:
       x_BLD *= self.config.embed_dim**0.5
-    return x_BLD
+    # Each device looks tokens up in the columns it has. Without this, it may be
+    # given the vectors of the whole batch before it keeps those of its rows.
+    return nn.with_logical_constraint(
+      x_BLD, ('embedding_batch', 'length', 'embed')
+    )
 
   def attend(self, x: jax.Array) -> jax.Array:
     """x_..D → float32 inner products with every token's vector, _..V."""

@@ -1,8 +1,9 @@
 """Log-likelihoods of target tokens without a [tokens, vocabulary] array.
 
 Logits exist for a chunk of positions at a time, in the backward pass too, which
-recomputes them. Symbol tuning goes further: only a handful of a row's positions
-are targets, so those can be gathered before unembedding.
+recomputes them if there are several chunks. Symbol tuning goes further: only a
+handful of a row's positions are targets, so those can be gathered before
+unembedding.
 
 Shape suffixes: B batch, L length, P gathered positions, C chunk, D embed.
 """
@@ -147,7 +148,6 @@ def _log_likelihoods(
 ) -> tuple[jax.Array, jax.Array]:
   """log p(target) and log Z, chunk by chunk along the row: B stays sharded."""
 
-  @jax.checkpoint
   def of_chunk(x_BCD: jax.Array, targets_BC: jax.Array):
     logits_BCV = model.apply({'params': params}, x_BCD, method='logits')
     target_BC1 = jnp.take_along_axis(logits_BCV, targets_BC[..., None], -1)
@@ -158,7 +158,8 @@ def _log_likelihoods(
   if length <= chunk_size:
     return of_chunk(x_BLD, targets_BL)
   chunks = jax.tree.map(lambda x: _split(x, chunk_size), (x_BLD, targets_BL))
-  results_cBC = jax.lax.map(lambda chunk: of_chunk(*chunk), chunks)
+  recomputed = jax.checkpoint(of_chunk)
+  results_cBC = jax.lax.map(lambda chunk: recomputed(*chunk), chunks)
   return jax.tree.map(
     lambda x_cBC: jnp.concatenate(x_cBC, axis=1)[:, :length], results_cBC
   )

@@ -31,6 +31,11 @@ def check(
   positions = min(loss.num_positions(length), loss.chunk_size)
   head_dim = {'activation_head_dim': config.head_dim}
   arrays = {
+    'embedded tokens': {
+      'embedding_batch': rows // num_microbatches,
+      'length': length,
+      'embed': config.embed_dim,
+    },
     'the residual stream': leading | {'activation_embed': config.embed_dim},
     'queries': leading | {'activation_heads': config.num_heads} | head_dim,
     'keys and values': (

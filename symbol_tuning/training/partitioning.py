@@ -38,6 +38,7 @@ def standard_logical_axis_rules(
 
   Keys and values are kept whole, since models have few heads of them (PaLM
   one); `('kv_heads', 'tensor'), ('activation_kv_heads', 'tensor')` splits them.
+  Tokens are embedded with the embedding split as it is stored.
 
   Args:
     additional_rules: tried before the standard ones. The first rule for a
@@ -46,6 +47,7 @@ def standard_logical_axis_rules(
   return (
     *map(tuple, additional_rules),
     ('batch', ('data', 'fsdp')),
+    ('embedding_batch', 'data'),
     ('vocab', 'tensor'),
     ('heads', 'tensor'),
     ('mlp', 'tensor'),
