@@ -1,0 +1,93 @@
+"""Run by local_pod_test as each process of a pod: trains a tiny decoder.
+
+    pod_member.py FOLDER STEPS [EVENT]
+
+The event happens to process 1 before batch 3: 'die', 'fail' or 'terminate'.
+"""
+
+import os
+import signal
+import time
+
+import numpy as np
+from absl import app
+
+from symbol_tuning import distributed
+from symbol_tuning.models import config, decoder
+from symbol_tuning.training import feeding, loop, optimizers, partitioning
+
+BATCH_SIZE, LENGTH, VOCAB_SIZE = 8, 8, 32
+MODEL = decoder.Decoder(
+  config.DecoderConfig(
+    vocab_size=VOCAB_SIZE,
+    num_layers=1,
+    embed_dim=8,
+    num_heads=2,
+    num_kv_heads=1,
+    head_dim=4,
+    mlp_dim=16,
+    dropout_rate=0.1,
+  )
+)
+
+
+class Data:
+  """Random batches, of which each process reads its own rows."""
+
+  def __init__(self, shard, event=None):
+    self.shard, self.event, self.count = shard, event, 0
+
+  def __next__(self):
+    self.count += 1
+    if self.event and self.count >= 3:
+      self.happens()
+    rng = np.random.default_rng(self.count)
+    size = (BATCH_SIZE, LENGTH + 1)
+    rows = BATCH_SIZE // self.shard.count
+    tokens = rng.integers(1, VOCAB_SIZE, size, dtype=np.int32)
+    tokens = tokens[self.shard.index * rows :][:rows]
+    whole = np.ones((rows, LENGTH), np.int32)
+    return {
+      'decoder_input_tokens': tokens[:, :-1],
+      'decoder_target_tokens': tokens[:, 1:],
+      'decoder_loss_weights': whole,
+      'decoder_positions': whole.cumsum(axis=1, dtype=np.int32) - 1,
+      'decoder_segment_ids': whole,
+    }
+
+  def happens(self):
+    time.sleep(0.05)
+    if self.shard.index != 1 or self.count > 3:
+      return
+    if self.event == 'fail':
+      raise ValueError('the data are bad')
+    number = {'die': signal.SIGKILL, 'terminate': signal.SIGTERM}[self.event]
+    os.kill(os.getpid(), number)
+
+  def get_state(self):
+    return {'count': self.count}
+
+  def set_state(self, state):
+    self.count = state['count']
+
+
+def train(folder, steps, partitioner, event=None):
+  return loop.train(
+    MODEL,
+    Data(feeding.batch_shard(partitioner), event),
+    str(folder),
+    steps,
+    optimizers.adafactor(0.05),
+    partitioner=partitioner,
+    log_period=1,
+  )
+
+
+def main(argv):
+  _, folder, steps, *event = argv
+  with distributed.joined():
+    train(folder, int(steps), partitioning.Partitioner(fsdp=2), *event)
+
+
+if __name__ == '__main__':
+  app.run(main)
