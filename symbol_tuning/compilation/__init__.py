@@ -1,0 +1,1 @@
+"""What a compiled step needs and costs, found out without running it."""

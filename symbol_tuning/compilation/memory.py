@@ -1,0 +1,111 @@
+"""A device's memory: what fills it, and what to change when it overflows."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+PyTree = Any
+
+_UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
+# The compiler speaks of temporaries and means all, as programs with large
+# arguments and small temporaries show.
+_NEEDED = r'HLO temporaries \((\d+(?:\.\d+)?)([KMGT]?)\)'
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+  """What a program needs of a device's memory, in bytes.
+
+  Attributes:
+    by_kind: parts that add up to the need. What is given up (donated) and used
+      again for results is counted once; other results are temporary.
+    limit: what there is.
+    fits: whether the compiler made a program of it.
+  """
+
+  by_kind: Mapping[str, float]
+  limit: float
+  fits: bool
+
+  @property
+  def total(self) -> float:
+    return sum(self.by_kind.values())
+
+
+def of_compiled(
+  compiled: jax.stages.Compiled, arguments: Mapping[str, PyTree], limit: float
+) -> Memory:
+  """The memory of a program that was compiled."""
+  analysis = compiled.memory_analysis()
+  held = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
+  return Memory(
+    by_kind={
+      **held,
+      'temporary': analysis.peak_memory_in_bytes - sum(held.values()),
+      'code': analysis.generated_code_size_in_bytes,
+    },
+    limit=limit,
+    fits=True,
+  )
+
+
+def of_error(
+  error: str, arguments: Mapping[str, PyTree], limit: float
+) -> Memory:
+  """The memory of a program that the compiler found too large."""
+  by_kind = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
+  if match := re.search(_NEEDED, error):
+    needed = float(match[1]) * _UNITS[match[2]]
+    by_kind['temporary'] = max(0.0, needed - sum(by_kind.values()))
+  return Memory(by_kind, limit, fits=False)
+
+
+def bytes_on_device(tree: PyTree) -> float:
+  """Bytes of a device's shards of arrays that have shardings."""
+  return float(
+    sum(
+      math.prod(array.sharding.shard_shape(array.shape)) * array.dtype.itemsize
+      for array in jax.tree.leaves(tree)
+    )
+  )
+
+
+def of_arguments(arguments: Mapping[str, PyTree], limit: float) -> Memory:
+  """What a step holds whatever it computes: arguments and gradients."""
+  by_kind = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
+  by_kind['gradients'] = by_kind['parameters']
+  return Memory(by_kind, limit, sum(by_kind.values()) <= limit)
+
+
+def is_exhausted(error: Exception) -> bool:
+  """Whether a compiler's error says that memory does not suffice."""
+  return 'RESOURCE_EXHAUSTED' in str(error)
+
+
+def advice(memory: Memory, settings: Mapping[str, Any]) -> list[str]:
+  """What makes a program smaller, by what it needs most."""
+  held = memory.by_kind.get('parameters', 0) * 2
+  found = []
+  if held > memory.limit / 2:
+    found.append(
+      'parameters and their gradients alone take '
+      f'{held / memory.limit:.0%} of the memory: raise Partitioner.fsdp or '
+      'Partitioner.tensor, or set DecoderConfig.param_dtype to bfloat16'
+    )
+  if settings.get('remat', 'full') != 'full':
+    found.append("recompute whole layers: DecoderConfig.remat = 'full'")
+  if settings.get('positions with loss', 0) > settings['tokens of a row'] / 4:
+    found.append(
+      'unembed the positions with loss only: LOSS_POSITIONS_PER_ROW = 256'
+    )
+  if settings.get('microbatches', 1) * 2 <= settings['rows of a batch']:
+    found.append(
+      'split the batch: NUM_MICROBATCHES = '
+      f'{settings.get("microbatches", 1) * 2}'
+    )
+  found.append('split layers further (Partitioner.tensor), or take more chips')
+  return found

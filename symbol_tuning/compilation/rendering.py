@@ -1,0 +1,176 @@
+"""Reports as Markdown, which the terminal shows too."""
+
+from collections.abc import Iterable, Sequence
+
+from rich import console
+from rich import markdown as rich_markdown
+
+from symbol_tuning.compilation import memory, roofline
+from symbol_tuning.compilation.report import Report
+
+GIB = 2**30
+
+
+def markdown(report: Report) -> str:
+  """A report for people."""
+  mesh = ', '.join(f'{name} {size}' for name, size in report.mesh.items())
+  settings = ', '.join(f'{k} {v}' for k, v in report.settings.items())
+  parts = [
+    f'# {report.program.capitalize()} on {report.topology}',
+    f'{report.num_devices:,} devices as {mesh}; {settings}.',
+    f'**{verdict(report)}**',
+    f'Compiled in {report.compile_seconds:.0f} s with '
+    f'{report.compile_bytes / GIB:.1f} GiB of memory.',
+    '## Memory of a device',
+    _memory_table(report),
+  ]
+  if report.work and report.roofline:
+    parts += [*_work(report), *_roofline(report)]
+  else:
+    advice = memory.advice(report.memory, report.settings)
+    parts += ['## What to change', _bullets(advice)]
+  return '\n\n'.join(parts) + '\n'
+
+
+def verdict(report: Report) -> str:
+  """One line: whether the step fits, and how fast it can be."""
+  held = report.memory.total / GIB
+  limit = report.memory.limit / GIB
+  if not report.roofline:
+    return f'Does not fit: needs about {held:.1f} of {limit:.2f} GiB a device.'
+  times = report.roofline
+  return (
+    f'Fits: {held:.1f} of {limit:.2f} GiB a device. Roofline: '
+    f'{times.overlapped:.2f}–{times.serial:.2f} s a step, '
+    f'MFU {times.worst_mfu:.0%}–{times.best_mfu:.0%}.'
+  )
+
+
+def _memory_table(report: Report) -> str:
+  rows = [
+    (kind, f'{size / GIB:.2f}', f'{size / report.memory.limit:.1%}')
+    for kind, size in report.memory.by_kind.items()
+  ]
+  rows.append(
+    (
+      'all',
+      f'{report.memory.total / GIB:.2f}',
+      f'{report.memory.total / report.memory.limit:.1%}',
+    )
+  )
+  return table(('what', 'GiB', 'of the limit'), rows)
+
+
+def _work(report: Report) -> list[str]:
+  work = report.work
+  devices = report.num_devices
+  rows = [
+    ('the model needs', work.model_flops),
+    ('the step computes, with what it computes again', work.step_flops),
+    ('devices compute, with what several of them do', None),
+  ]
+  operations = [
+    (what, f'{(total or work.device_flops * devices) / 1e12:,.1f}',
+     f'{(total / devices if total else work.device_flops) / 1e12:,.2f}')
+    for what, total in rows
+  ]  # fmt: skip
+  moved = [
+    (
+      one.kind,
+      ', '.join(one.axes) + (' between slices' if one.between_slices else ''),
+      f'{one.count:,}',
+      f'{one.num_bytes / 1e9:,.3f}',
+    )
+    for one in work.collectives
+    if one.num_bytes >= 1e5
+  ]
+  parts = [
+    '## Operations (TFLOP a step)',
+    table(('what', 'all devices', 'a device'), operations),
+    '## Bytes a device receives in a step',
+    table(('collective', 'along', 'times', 'GB'), moved),
+    f'Together {work.collective_bytes / 1e9:,.2f} GB; '
+    f'{work.hbm_bytes / 1e9:,.1f} GB go in and out of its memory.',
+  ]
+  if work.unknown_loops:
+    loops = ', '.join(work.unknown_loops)
+    parts.append(f'Loops of unknown length, counted as one turn: {loops}.')
+  return parts
+
+
+def _roofline(report: Report) -> list[str]:
+  times = report.roofline
+  rows = [
+    ('core, instruction by instruction', times.core),
+    ('– matrix units alone', times.compute),
+    ('– memory alone', times.memory),
+    ('links between chips', times.links),
+    ('network between slices', times.network),
+  ]
+  return [
+    '## Roofline',
+    table(('resource', 'busy, s'), [(n, f'{s:.3f}') for n, s in rows]),
+    f'If communication hides behind computation, a step takes '
+    f'{times.overlapped:.3f} s (MFU {times.best_mfu:.1%}); if it never does, '
+    f'{times.serial:.3f} s (MFU {times.worst_mfu:.1%}). The lower MFU is the '
+    'one to quote. Assumed:',
+    _bullets(roofline.ASSUMPTIONS),
+  ]
+
+
+def comparison(reports: Iterable[Report]) -> str:
+  """A table of reports, a line each."""
+  heads = (
+    'topology',
+    'data × fsdp × tensor',
+    'rows',
+    'remat',
+    'parts',
+    'GiB a device',
+    'TFLOP a device',
+    'GB received',
+    's a step',
+    'MFU',
+  )
+  return table(heads, map(_line, reports))
+
+
+def _line(report: Report) -> list[str]:
+  settings = report.settings
+  line = [
+    report.topology,
+    ' × '.join(str(size) for size in report.mesh.values()),
+    str(settings['rows of a batch']),
+    str(settings.get('remat', '')),
+    str(settings.get('microbatches', '')),
+    f'{report.memory.total / GIB:.1f}',
+  ]
+  if not report.roofline:
+    return [*line, '', '', 'does not fit', '']
+  times = report.roofline
+  return [
+    *line,
+    f'{report.work.device_flops / 1e12:,.1f}',
+    f'{report.work.collective_bytes / 1e9:,.1f}',
+    f'{times.overlapped:.2f}–{times.serial:.2f}',
+    f'{times.worst_mfu:.0%}–{times.best_mfu:.0%}',
+  ]
+
+
+def show(text: str) -> None:
+  """Prints Markdown: set out on a terminal, as it is into a file."""
+  terminal = console.Console()
+  if terminal.is_terminal:
+    terminal.print(rich_markdown.Markdown(text))
+  else:
+    print(text, flush=True)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """A Markdown table; columns behind the first are aligned to the right."""
+  lines = [heads, ['---', *['---:'] * (len(heads) - 1)], *rows]
+  return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+  return '\n'.join(f'- {line}' for line in lines)

@@ -1,0 +1,115 @@
+"""What compiling a step found out, as JSON, Markdown and on the terminal."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from symbol_tuning.compilation.memory import Memory
+from symbol_tuning.compilation.roofline import Roofline
+
+GIB = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Traffic:
+  """Bytes that a device receives in a step by one kind of collective.
+
+  Attributes:
+    kind: such as 'all-gather'.
+    axes: of the mesh, along which devices talk.
+    between_slices: over the data-center network.
+    count: how often it is done in a step.
+    num_bytes: of all times together.
+  """
+
+  kind: str
+  axes: tuple[str, ...]
+  between_slices: bool
+  count: int
+  num_bytes: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+  """Operations and bytes of one step.
+
+  Attributes:
+    model_flops: what the model needs, on all devices.
+    step_flops: what the step computes on all devices, if none repeats another's
+      work; rematerialization is in it.
+    device_flops: what a device computes, as compiled.
+    hbm_bytes: what a device moves in and out of its memory.
+    collectives: what a device receives from others.
+    unknown_loops: loops whose lengths are not known, counted as one turn.
+  """
+
+  model_flops: float
+  step_flops: float
+  device_flops: float
+  hbm_bytes: float
+  collectives: tuple[Traffic, ...]
+  unknown_loops: tuple[str, ...]
+
+  @property
+  def collective_bytes(self) -> float:
+    return sum(traffic.num_bytes for traffic in self.collectives)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+  """What compiling one step for one topology found out.
+
+  Attributes:
+    program: 'train step' or 'eval step'.
+    topology: its name.
+    num_devices: of all slices.
+    mesh: names and sizes of the mesh's axes.
+    settings: what the step was made with.
+    memory: of a device.
+    compile_seconds: of tracing and compiling.
+    compile_bytes: the most memory this process has used so far.
+    work: None if the step does not fit.
+    roofline: likewise.
+  """
+
+  program: str
+  topology: str
+  num_devices: int
+  mesh: Mapping[str, int]
+  settings: Mapping[str, Any]
+  memory: Memory
+  compile_seconds: float
+  compile_bytes: float
+  work: Work | None = None
+  roofline: Roofline | None = None
+
+  @property
+  def fits(self) -> bool:
+    return self.memory.fits
+
+
+def to_json(report: Report) -> str:
+  return json.dumps(dataclasses.asdict(report), indent=2) + '\n'
+
+
+def from_json(text: str) -> Report:
+  """The report that `to_json` wrote."""
+  fields = json.loads(text)
+  work, times = fields.pop('work'), fields.pop('roofline')
+  memory = Memory(**fields.pop('memory'))
+  if work:
+    collectives = [
+      Traffic(**{**one, 'axes': tuple(one['axes'])})
+      for one in work.pop('collectives')
+    ]
+    loops = work.pop('unknown_loops')
+    work = Work(
+      **work, collectives=tuple(collectives), unknown_loops=tuple(loops)
+    )
+  return Report(
+    **fields,
+    memory=memory,
+    work=work,
+    roofline=Roofline(**times) if times else None,
+  )

@@ -1,0 +1,159 @@
+"""Compares ways to lay out a train step over a topology.
+
+Every candidate is compiled, quickly and less well than for training, and ranked
+by its roofline. Where parameters and gradients alone fill the memory, nothing
+is compiled. Results are kept in files, so that a sweep which was stopped goes
+on.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+
+from symbol_tuning.compilation import measuring, memory, rendering
+from symbol_tuning.compilation import report as reports
+from symbol_tuning.compilation.programs import Program
+from symbol_tuning.compilation.report import Report
+from symbol_tuning.compilation.topology import Topology
+from symbol_tuning.data import atomic
+from symbol_tuning.models.decoder import Decoder
+from symbol_tuning.training.partitioning import Partitioner
+
+MeshShape = tuple[int, int, int]
+_EFFORT = 'O1'  # of the compiler: a fifth of the time of a full compilation
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+  """One way to lay out a step.
+
+  Attributes:
+    mesh: sizes of the axes data, fsdp and tensor.
+    remat: what the backward pass recomputes (see `DecoderConfig`).
+    num_microbatches: parts of a batch that are computed one after the other.
+  """
+
+  mesh: MeshShape
+  remat: str
+  num_microbatches: int
+
+  def __str__(self) -> str:
+    return (
+      f'mesh {self.mesh}, remat {self.remat}, {self.num_microbatches} parts'
+    )
+
+
+def sweep(
+  program: Callable[..., Program],
+  topology: Topology,
+  model: Decoder,
+  partitioner: Partitioner,
+  output_dir: str,
+  meshes: Sequence[MeshShape] | None = None,
+  remat: Sequence[str] = ('full', 'minimal'),
+  num_microbatches: Sequence[int] = (1,),
+) -> list[Report]:
+  """Compiles every candidate and prints a table, the fastest first.
+
+  Args:
+    program: `programs.train_step`, all but its layout bound.
+    topology: what is compiled for.
+    model: the decoder.
+    partitioner: the rules; its mesh is replaced.
+    output_dir: sweep.md goes there; sweep/ holds what is known so far.
+    meshes: sizes of data, fsdp and tensor. None: all whose data axis is as long
+      as there are slices.
+    remat: policies to try.
+    num_microbatches: numbers to try.
+
+  Returns:
+    The reports, the fastest first, then those that do not fit.
+  """
+  folder = pathlib.Path(output_dir).expanduser() / 'sweep'
+  folder.mkdir(parents=True, exist_ok=True)
+  shapes = meshes or list(all_meshes(topology))
+  found = []
+  for shape, policy, parts in itertools.product(
+    shapes, remat, num_microbatches
+  ):
+    candidate = Candidate(tuple(shape), policy, parts)
+    data, fsdp, tensor = candidate.mesh
+    try:
+      made = program(
+        topology=topology,
+        model=model.clone(
+          config=dataclasses.replace(model.config, remat=policy)
+        ),
+        partitioner=dataclasses.replace(
+          partitioner, data=data, fsdp=fsdp, tensor=tensor
+        ),
+        num_microbatches=parts,
+      )
+    except ValueError as error:
+      print(f'{candidate}: left out, {str(error).split(":")[0]}', flush=True)
+      continue
+    found.append(_report(made, folder))
+    print(f'{candidate}: {rendering.verdict(found[-1])}', flush=True)
+  found.sort(key=_slowness)
+  text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
+  atomic.write_text(folder.parent / 'sweep.md', text)
+  rendering.show(text)
+  return found
+
+
+def all_meshes(topology: Topology) -> Iterator[MeshShape]:
+  """Every way to share a slice out between the axes fsdp and tensor."""
+  devices = topology.devices_per_slice
+  for tensor in range(1, devices + 1):
+    if devices % tensor == 0:
+      yield topology.num_slices, devices // tensor, tensor
+
+
+def _report(program: Program, folder: pathlib.Path) -> Report:
+  """Of a candidate; read from a file where it is known."""
+  path = folder / f'{_fingerprint(program)}.json'
+  if path.exists():
+    return reports.from_json(path.read_text(encoding='utf-8'))
+  held = memory.of_arguments(program.arguments, program.topology.chip.hbm_bytes)
+  if not held.fits:
+    return measuring.first_report(program, held)
+  with _quick_compilation():
+    report = measuring.measure(program)
+  atomic.write_text(path, reports.to_json(report))
+  return report
+
+
+def _fingerprint(program: Program) -> str:
+  """Of all that its report depends on."""
+  described = (
+    program.name,
+    program.topology.name,
+    sorted(program.partitioner.mesh.shape.items()),
+    program.partitioner.logical_axis_rules,
+    jax.tree.map(lambda a: (a.shape, str(a.dtype)), program.arguments),
+    sorted(program.settings.items()),
+    jax.__version__,
+  )
+  return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _quick_compilation() -> Iterator[None]:
+  before = jax.config.jax_optimization_level
+  jax.config.update('jax_optimization_level', _EFFORT)
+  try:
+    yield
+  finally:
+    jax.config.update('jax_optimization_level', before)
+
+
+def _slowness(report: Report) -> float:
+  """Seconds a row of the batch, at worst."""
+  if not report.roofline:
+    return float('inf')
+  return report.roofline.serial

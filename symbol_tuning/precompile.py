@@ -1,0 +1,44 @@
+r"""Compiles the train step for a TPU slice on a machine that has no TPU.
+
+    python -m symbol_tuning.precompile \
+      --gin_file=models/palm_540b.gin --gin_file=runs/precompile.gin \
+      --gin.TPU_TOPOLOGY="'v5p:8x8x8'"
+
+It prints, and writes as Markdown and JSON, what a step needs of a device's
+memory, what it computes and sends, and how fast it can be. It ends with status
+0 if the step fits, with 2 if it does not. Any experiment can be compiled:
+
+    --gin_file=experiments/palm_8b_v5e_16.gin --gin_file=runs/precompile.gin
+
+--gin.PROGRAM="@programs.eval_step()" compiles what scores label options
+instead; --sweep compares meshes and what is computed again. The TPU compiler is
+`pip install "jax[tpu]"`, on Linux.
+"""
+
+import sys
+
+from absl import flags
+
+from symbol_tuning import gin_utils
+from symbol_tuning.compilation import environment, precompiling, sweep
+
+_SWEEP = flags.DEFINE_bool(
+  'sweep', False, 'Compare meshes and rematerialization; see sweep.sweep.'
+)
+
+if __name__ == '__main__':
+  environment.prepare()
+  is_sweep = any(arg in ('--sweep', '-sweep') for arg in sys.argv)
+  gin_utils.run(
+    sweep.sweep if is_sweep else precompiling.precompile,
+    gin_files=['runs/precompile_defaults.gin'],
+    unused_macros=[
+      'CACHE_DIR',
+      'CHECKPOINT',
+      'INITIAL_CHECKPOINT_PATH',
+      'MIXTURE_OR_TASK_NAME',
+      'MODEL_DIR',
+      'SENTENCEPIECE_MODEL',
+      'TRAIN_STEPS',
+    ],
+  )
