@@ -18,13 +18,19 @@ def random_params(seed, layers=()):
   }
 
 
-def after_steps(optimizer, params, gradients):
+def each_step(optimizer, params, gradients):
+  """The parameters after each of the steps."""
   update = jax.jit(optimizer.update)
   state = optimizer.init(params)
   for gradient in gradients:
     updates, state = update(gradient, state, params)
     params = optax.apply_updates(params, updates)
-  return params
+    yield params
+
+
+def after_steps(optimizer, params, gradients):
+  *_, last = each_step(optimizer, params, gradients)
+  return last
 
 
 def assert_close(actual, expected):
@@ -37,13 +43,18 @@ def assert_close(actual, expected):
 
 @pytest.fixture(scope='module')
 def stacked_run():
-  """Parameters of three stacked layers, and the gradients of four steps."""
+  """Parameters of three stacked layers, and the gradients of four steps.
+
+  They grow, so that updates are clipped.
+  """
   params = {'layers': random_params(0, (3,)), 'norm': random_params(1)}
   gradients = [
     {
       # Layers whose gradients differ in size show what is shared among them.
       'layers': jax.tree.map(
-        lambda g: g * (10.0 ** jnp.arange(3)).reshape(3, *[1] * (g.ndim - 1)),
+        lambda g, step=step: (
+          g * step * (10.0 ** jnp.arange(3)).reshape(3, *[1] * (g.ndim - 1))
+        ),
         random_params(step, (3,)),
       ),
       'norm': random_params(10 + step),
@@ -61,13 +72,34 @@ def unstacked(tree):
   return {**layers, 'norm': tree['norm']}
 
 
-def test_is_optax_adafactor_on_unstacked_parameters(stacked_run):
+@pytest.mark.parametrize('clipping_threshold', [1.0, None])
+def test_each_step_is_optax_adafactor_on_unstacked_layers(
+  stacked_run, clipping_threshold
+):
   params, gradients = stacked_run
-  args = unstacked(params), [unstacked(g) for g in gradients]
-  assert_close(
-    after_steps(optimizers.adafactor(0.1), *args),
-    after_steps(optax.adafactor(0.1), *args),
+  settings = {'clipping_threshold': clipping_threshold}
+  ours = each_step(optimizers.adafactor(0.1, **settings), params, gradients)
+  theirs = each_step(
+    optax.adafactor(0.1, **settings),
+    unstacked(params),
+    [unstacked(gradient) for gradient in gradients],
   )
+  for actual, expected in zip(ours, theirs, strict=True):
+    assert_close(unstacked(actual), expected)
+
+
+def test_updates_are_clipped(stacked_run):
+  """Or else the comparison above would not show that layers are, each."""
+  clipped, unclipped = (
+    after_steps(optimizers.adafactor(0.1, clipping_threshold=c), *stacked_run)
+    for c in (1.0, None)
+  )
+  gaps = jax.tree.map(
+    lambda a, b: np.abs(a - b).max(axis=tuple(range(1, a.ndim))),
+    clipped['layers'],
+    unclipped['layers'],
+  )
+  assert (gaps['kernel'] > 1e-3).all()
 
 
 @pytest.mark.parametrize(
