@@ -1,16 +1,20 @@
 """Run by partitioning_test in a process of its own with 8 virtual devices.
 
-Prints what it finds as JSON: whether training on each mesh is training on one
-device, whether checkpoints move, how arrays are laid out, what is refused.
+Prints what it finds as JSON: how far training on each mesh is from training on
+one device, whether checkpoints move, how arrays are laid out, which collective
+operations microbatches need, what is refused.
 """
 
+import dataclasses
 import json
 import pathlib
+import re
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from symbol_tuning.models import config, decoder, parameters
 from symbol_tuning.training import checkpoints, optimizers, partitioning
@@ -22,77 +26,130 @@ MODEL = decoder.Decoder(
     vocab_size=32,
     num_layers=2,
     embed_dim=8,
-    num_heads=2,
+    num_heads=4,
     num_kv_heads=1,
     head_dim=4,
     mlp_dim=16,
   )
 )
-OPTIMIZER = optimizers.adafactor(0.05, min_dim_size_to_factor=4)
+UNSCANNED = decoder.Decoder(
+  dataclasses.replace(MODEL.config, scan_layers=False)
+)
+# The trace keeps each step's gradient in the state, to be compared.
+OPTIMIZER = optax.chain(
+  optax.trace(decay=0.0), optimizers.adafactor(0.05, min_dim_size_to_factor=4)
+)
+LOSS = steps.Loss(z_loss=1e-3)
 RNG = np.random.default_rng(0)
 PARAMS = jax.tree.map(
   lambda array: RNG.normal(0, 0.5, array.shape).astype(array.dtype),
   parameters.abstract_params(MODEL),
 )
-TOKENS = RNG.integers(1, 32, (8, 9), dtype=np.int32)
-WHOLE = np.ones((8, 8), np.int32)
+TOKENS = RNG.integers(1, 32, (16, 9), dtype=np.int32)
+WHOLE = np.ones((16, 8), np.int32)
 BATCH = {
   'decoder_input_tokens': TOKENS[:, :-1],
   'decoder_target_tokens': TOKENS[:, 1:],
-  'decoder_loss_weights': (TOKENS[:, 1:] % 2),
+  # Rows differ in how many targets they have, so microbatches do.
+  'decoder_loss_weights': (TOKENS[:, 1:] < TOKENS[:, :1]).astype(np.int32),
   'decoder_positions': WHOLE.cumsum(axis=1, dtype=np.int32) - 1,
   'decoder_segment_ids': WHOLE,
 }
-TRAIN_STEP = steps.make_train_step(MODEL, OPTIMIZER, steps.Loss())
 
 
-def three_steps(train_step, state, batch):
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """Three steps: the losses, the state after them, how they were compiled."""
+
+  losses: list[float]
+  state: states.TrainState
+  abstract: states.TrainState
+  compiled: jax.stages.Compiled
+
+
+def train(partitioner, model=MODEL, num_microbatches=1) -> Result:
+  scanned = model.config.scan_layers
+  params = PARAMS if scanned else parameters.unstack_layers(PARAMS)
+  abstract = states.abstract_state(model, OPTIMIZER, partitioner)
+  state = states.first_state(params, OPTIMIZER, abstract, jax.random.PRNGKey(0))
+  batch = partitioner.put_batch(BATCH)
+  compiled = steps.compile_train_step(
+    steps.make_train_step(model, OPTIMIZER, LOSS, num_microbatches),
+    abstract,
+    batch,
+    partitioner,
+  )
   losses = []
   for _ in range(3):
-    state, metrics = train_step(state, batch)
-    losses.append(float(metrics.loss))
-  return jax.device_get(state), losses
+    state, metrics = compiled(state, batch)
+    losses.append(float(metrics.loss + metrics.z_loss))
+  return Result(losses, jax.device_get(state), abstract, compiled)
 
 
-def on_one_device():
-  params = jax.tree.map(jnp.asarray, PARAMS)
-  state = states.TrainState(
-    step=jnp.int32(0),
-    params=params,
-    opt_state=OPTIMIZER.init(params),
-    rng=jax.random.PRNGKey(0),
+def differences(result, expected):
+  (trace, _), (expected_trace, _) = (
+    r.state.opt_state for r in (result, expected)
   )
-  return three_steps(jax.jit(TRAIN_STEP), state, BATCH)
-
-
-def on_mesh(sizes, folder, expected_state, expected_losses):
-  partitioner = partitioning.Partitioner(*sizes)
-  abstract = states.abstract_state(MODEL, OPTIMIZER, partitioner)
-  state = states.first_state(PARAMS, OPTIMIZER, abstract, jax.random.PRNGKey(0))
-  batch = partitioner.put_batch(BATCH)
-  compiled = steps.compile_train_step(TRAIN_STEP, abstract, batch, partitioner)
-  final, losses = three_steps(compiled, state, batch)
-  with checkpoints.Checkpoints(folder) as run:
-    restored = jax.device_get(run.restore(3, abstract))
-  return {
-    'loss_difference': max(np.abs(np.subtract(losses, expected_losses))),
-    'state_difference': largest_difference(final, expected_state),
-    'restored_equal': largest_difference(restored, expected_state) == 0,
-    'specs': specs_of_a_kernel(abstract),
+  pairs = {
+    'losses': (result.losses, expected.losses),
+    'gradients': (stacked(trace.trace), expected_trace.trace),
+    'parameters': (stacked(result.state.params), expected.state.params),
   }
+  return {name: largest_difference(*pair) for name, pair in pairs.items()}
+
+
+def stacked(tree):
+  return tree if 'layers' in tree else parameters.stack_layers(tree)
 
 
 def largest_difference(tree, other):
-  differences = jax.tree.map(
+  gaps = jax.tree.map(
     lambda a, b: float(np.abs(np.subtract(a, b, dtype=np.float64)).max()),
     tree,
     other,
   )
-  return max(jax.tree.leaves(differences))
+  return max(jax.tree.leaves(gaps))
+
+
+def partitioner_of(mesh):
+  """'data,fsdp,tensor' or 'data,fsdp,tensor,slices'; slices take turns."""
+  *sizes, num_slices = [*map(int, mesh.split(',')), 1][:4]
+  devices = np.reshape(jax.devices(), (-1, num_slices)).T
+  return partitioning.Partitioner(
+    *sizes, slices=num_slices, devices=tuple(devices.flat)
+  )
+
+
+def on_mesh(mesh, folder, expected):
+  partitioner = partitioner_of(mesh)
+  results = {
+    'scanned': train(partitioner),
+    'unscanned in microbatches': train(partitioner, UNSCANNED, 2),
+  }
+  abstract = results['scanned'].abstract
+  with checkpoints.Checkpoints(folder) as run:
+    restored = jax.device_get(run.restore(3, abstract))
+  return {
+    'differences': {
+      name: differences(result, expected) for name, result in results.items()
+    },
+    'restored_equal': largest_difference(restored, expected.state) == 0,
+    'specs': specs_of_a_kernel(abstract),
+    'collectives': collectives(results['unscanned in microbatches']),
+  }
+
+
+def collectives(result):
+  """Kinds of collective operations and the types of what they work on."""
+  found = re.findall(
+    r'= \(?(\w+)\[.* ((?:all|reduce|collective)-[a-z-]+)\(',
+    result.compiled.as_text(),
+  )
+  return sorted({f'{kind} {dtype}' for dtype, kind in found})
 
 
 def specs_of_a_kernel(abstract):
-  statistics = abstract.opt_state['layers']['mlp']['up']['kernel'][0]
+  statistics = abstract.opt_state[1]['layers']['mlp']['up']['kernel'][0]
   arrays = {
     'kernel': abstract.params['layers']['mlp']['up']['kernel'],
     'v_row': statistics.v_row,
@@ -107,7 +164,7 @@ def refused():
   for attempt in (
     lambda: partitioning.Partitioner(4, 2).check_batch_size(12),
     lambda: states.abstract_state(
-      MODEL, OPTIMIZER, partitioning.Partitioner(tensor=4)
+      MODEL, OPTIMIZER, partitioning.Partitioner(tensor=8)
     ),
   ):
     try:
@@ -120,13 +177,10 @@ def refused():
 def main(folder, *meshes):
   folder = pathlib.Path(folder)
   jax.config.update('jax_num_cpu_devices', 8)
-  state, losses = on_one_device()
+  expected = train(partitioning.Partitioner(devices=tuple(jax.devices()[:1])))
   with checkpoints.Checkpoints(folder) as run:
-    run.save(jax.tree.map(jnp.asarray, state), {})
-  found = {
-    mesh: on_mesh(map(int, mesh.split(',')), folder, state, losses)
-    for mesh in meshes
-  }
+    run.save(jax.tree.map(jnp.asarray, expected.state), {})
+  found = {mesh: on_mesh(mesh, folder, expected) for mesh in meshes}
   print(json.dumps({**found, 'refused': refused()}))
 
 
