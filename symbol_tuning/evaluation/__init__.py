@@ -1,1 +1,1 @@
-"""Measuring in-context learning: scoring, metrics and the report."""
+"""Measuring in-context learning: what is asked, answered and counted."""

@@ -23,7 +23,7 @@ _FLIPPED = 'icl_flipped'
 _BY_CATEGORY = ('list_functions', 'bigbench_list_functions')
 _ON_AVERAGE = ('turing_concepts', 'bigbench_turing_concepts')
 _AVERAGE = 'average'
-_MOST_COLUMNS = 3  # of checkpoints, on a terminal
+_MOST_COLUMNS = 2  # of checkpoints, on a terminal
 
 
 def settings_table(
@@ -252,13 +252,13 @@ def datasets_part(
     [
       Section(
         'All settings',
-        'Each entry goes from checkpoint to checkpoint.',
+        'Each entry goes from checkpoint to checkpoint; in the tables below,'
+        ' each accuracy links to the predictions that it counts.',
         tables=[overview_table(checkpoints)],
       ),
       *(
         Section(
           comparison.setting_name(mixture),
-          'Each accuracy links to the predictions that it counts.',
           tables=[dataset_table(checkpoints, mixture, folder)],
         )
         for mixture in comparison.mixtures_of(checkpoints)

@@ -1,5 +1,6 @@
 """Sections on what draws predictions to some labels whatever is right."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -9,9 +10,11 @@ from symbol_tuning.reporting.diagnostics import Bias
 from symbol_tuning.reporting.document import Chart, Section
 from symbol_tuning.reporting.evidence import ByMixture, Evidence
 from symbol_tuning.reporting.outcomes import Outcome
+from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.tables import MISSING, Cell, Table
 
 _MOST_PLACES = 12
+_LEAST_SHARE = 0.25  # of queries, for a place to be drawn
 _MOST_CLASSES_DRAWN = 6
 
 
@@ -23,20 +26,12 @@ def sections(evidence: Evidence) -> Iterator[Section]:
 
 
 def _recency(evidence: Evidence) -> Iterator[Section]:
-  chosen = evidence.chosen()
   rows = _bias_rows(evidence, diagnostics.recency)
   if not rows:
     return
   panels = [
-    figures.Panel(
-      comparison.setting_name(mixture),
-      [
-        _recency_line(label, outcomes)
-        for label, outcomes in zip(evidence.labels, by_checkpoint, strict=True)
-      ],
-      ([1, _num_places(by_checkpoint)], [0, 0]),
-    )
-    for mixture, by_checkpoint in chosen.items()
+    _recency_panel(comparison.setting_name(mixture), evidence, by_checkpoint)
+    for mixture, by_checkpoint in evidence.chosen().items()
   ]
   yield Section(
     'Recency bias',
@@ -55,18 +50,29 @@ def _recency(evidence: Evidence) -> Iterator[Section]:
   )
 
 
-def _num_places(by_checkpoint: Sequence[Sequence[Outcome]]) -> int:
-  most = max(o.choices.shown_QN.shape[1] for own in by_checkpoint for o in own)
-  return min(_MOST_PLACES, most)
+def _recency_panel(
+  setting: str, evidence: Evidence, by_checkpoint: Sequence[Sequence[Outcome]]
+) -> figures.Panel:
+  lines = [
+    figures.Line(label, number, _by_place(outcomes))
+    for number, (label, outcomes) in enumerate(
+      zip(evidence.labels, by_checkpoint, strict=True)
+    )
+  ]
+  last = max(place for line in lines for place in line.estimates)
+  return figures.Panel(setting, lines, ([1, last], [0, 0]))
 
 
-def _recency_line(label: str, outcomes: Sequence[Outcome]) -> figures.Line:
-  biases = {
-    place + 1: bias.excess
-    for place in range(_num_places([outcomes]) if outcomes else 0)
-    if (bias := diagnostics.recency(outcomes, place))
+def _by_place(outcomes: Sequence[Outcome]) -> dict[float, Estimate]:
+  """The bias to each exemplar, from the last on, that many prompts have."""
+  biases = (diagnostics.recency(outcomes, n) for n in range(_MOST_PLACES))
+  known = list(itertools.takewhile(lambda bias: bias is not None, biases))
+  most = max((bias.num_queries for bias in known), default=0)
+  return {
+    place: bias.excess
+    for place, bias in enumerate(known, start=1)
+    if bias.num_queries >= _LEAST_SHARE * most
   }
-  return figures.Line(label, list(biases), list(biases.values()))
 
 
 def _majority(evidence: Evidence) -> Iterator[Section]:

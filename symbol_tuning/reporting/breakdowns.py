@@ -9,6 +9,7 @@ from symbol_tuning.reporting.diagnostics import Calibration, Group
 from symbol_tuning.reporting.document import Chart, Section
 from symbol_tuning.reporting.evidence import ByMixture, Evidence
 from symbol_tuning.reporting.outcomes import Outcome
+from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.tables import MISSING, Cell, Table
 
 _FEWEST_DRAWN = 10  # the mean of fewer queries is in no figure
@@ -42,7 +43,7 @@ class _Kind:
   def known(self) -> Group:
     return next(group for group in self.groups if group)
 
-  def accuracy(self, checkpoint: int) -> figures.Estimate | None:
+  def accuracy(self, checkpoint: int) -> Estimate | None:
     group = self.groups[checkpoint]
     return group.accuracy if group else None
 
@@ -145,7 +146,7 @@ def _exemplars_panel(
       for one in kinds
       if one.groups[number] and one.groups[number].num_queries >= _FEWEST_DRAWN
     }
-    lines.append(figures.Line(label, list(drawn), list(drawn.values())))
+    lines.append(figures.Line(label, number, drawn))
   places = [one.kind for one in kinds]
   chances = [one.known.chance for one in kinds]
   return figures.Panel(setting, lines, (places, chances))
@@ -174,8 +175,10 @@ def _calibration(evidence: Evidence) -> Iterator[Section]:
     figures.Panel(
       comparison.setting_name(mixture),
       [
-        _calibration_line(label, one)
-        for label, one in zip(evidence.labels, calibrations, strict=True)
+        figures.Line(label, number, _by_confidence(one) if one else {})
+        for number, (label, one) in enumerate(
+          zip(evidence.labels, calibrations, strict=True)
+        )
       ],
       ([0, 100], [0, 1]),
     )
@@ -198,20 +201,13 @@ def _calibration(evidence: Evidence) -> Iterator[Section]:
   )
 
 
-def _calibration_line(label: str, one: Calibration | None) -> figures.Line:
-  drawn = (
-    [
-      (100 * confidence, accuracy)
-      for confidence, size, accuracy in zip(
-        one.confidences, one.sizes, one.accuracies, strict=True
-      )
-      if size >= _FEWEST_DRAWN
-    ]
-    if one
-    else []
-  )
-  places = [place for place, _ in drawn]
-  return figures.Line(label, places, [accuracy for _, accuracy in drawn])
+def _by_confidence(one: Calibration) -> dict[float, Estimate]:
+  bins = zip(one.confidences, one.sizes, one.accuracies, strict=True)
+  return {
+    100 * confidence: accuracy
+    for confidence, size, accuracy in bins
+    if size >= _FEWEST_DRAWN
+  }
 
 
 def _calibration_table(

@@ -31,14 +31,14 @@ class Section:
 
   Attributes:
     title: the heading.
-    reading: what to read from it, in a sentence or two.
+    reading: what to read from it, in a sentence or two; '' if that is plain.
     charts: figures.
     tables: each has a name, and its numbers are written to a file too.
     details: tables that only the curious open.
   """
 
   title: str
-  reading: str
+  reading: str = ''
   charts: Sequence[Chart] = ()
   tables: Sequence[Table] = ()
   details: Sequence[Table] = ()

@@ -74,11 +74,17 @@ class Bars:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-  """A curve with whiskers; values are shares, drawn in percent."""
+  """A curve with whiskers.
+
+  Attributes:
+    label: what it is called.
+    number: of its colour.
+    estimates: shares, drawn in percent, by place.
+  """
 
   label: str
-  places: Sequence[float]
-  estimates: Sequence[Estimate]
+  number: int
+  estimates: Mapping[float, Estimate]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +202,7 @@ def differences(
     rows: for each row the difference of each of them, or None.
   """
   figure = matplotlib.figure.Figure(
-    figsize=(6.0, 1.1 + 0.28 * len(names) * (len(labels) + 0.4)),
+    figsize=(6.0, 1.1 + 0.2 * len(names) * (len(labels) + 0.6)),
     dpi=160,
     layout='constrained',
   )
@@ -273,16 +279,17 @@ def _draw_panel(axes: matplotlib.axes.Axes, panel: Panel) -> None:
   axes.plot(
     places, [100 * s for s in shares], color=INK, linewidth=1, dashes=(3, 2)
   )
-  for number, line in enumerate(panel.lines):
+  for line in panel.lines:
+    estimates = list(line.estimates.values())
     axes.errorbar(
-      line.places,
-      [100 * estimate.value for estimate in line.estimates],
-      yerr=_errors(line.estimates),
+      list(line.estimates),
+      [100 * estimate.value for estimate in estimates],
+      yerr=_errors(estimates),
       marker='o',
       markersize=3.5,
       linewidth=1.4,
       elinewidth=0.9,
-      color=colour(number),
+      color=colour(line.number),
       label=line.label,
     )
   axes.set_title(panel.title)

@@ -4,7 +4,6 @@ import importlib.resources
 from collections.abc import Mapping
 
 import jinja2
-import markupsafe
 
 from symbol_tuning.reporting.document import Document
 
@@ -26,7 +25,4 @@ def write(document: Document, drawings: Mapping[str, str]) -> str:
   )
   source = importlib.resources.files(__package__) / _TEMPLATE
   template = environment.from_string(source.read_text(encoding='utf-8'))
-  return template.render(
-    document=document,
-    drawings={k: markupsafe.Markup(v) for k, v in drawings.items()},
-  )
+  return template.render(document=document, drawings=drawings)

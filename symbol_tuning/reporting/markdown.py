@@ -20,10 +20,10 @@ def write(document: Document) -> str:
 def _section(section: Section) -> Iterator[str]:
   yield f'### {section.title}'
   yield section.reading
-  for chart in section.charts:
-    yield f'![{chart.title}]({chart.name}.png)'
   for table in section.tables:
     yield f'**{table.title}**'
     yield table.markdown()
+  for chart in section.charts:
+    yield f'![{chart.title}]({chart.name}.png)'
   for table in section.details:
     yield f'[{table.title}]({table.name}.csv)'

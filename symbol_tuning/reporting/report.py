@@ -96,7 +96,7 @@ def write(
     reservations=reservations(compared),
     parts=[
       accuracies.part(compared, folder),
-      *steps.part(series, folder),
+      *steps.part(series, compared, folder),
       accuracies.datasets_part(compared, folder),
       causes.part(compared, folder),
       _provenance(checkpoints, folder),

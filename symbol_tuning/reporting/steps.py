@@ -74,11 +74,16 @@ def to_compare(
   return kept
 
 
-def part(series: Sequence[Series], folder: pathlib.Path) -> Iterator[Part]:
+def part(
+  series: Sequence[Series],
+  compared: Sequence[Checkpoint],
+  folder: pathlib.Path,
+) -> Iterator[Part]:
   """How accuracy changes in training, if any series tells.
 
   Args:
     series: one curve each.
+    compared: see `to_compare`; a curve has the colour of its last checkpoint.
     folder: of the page that links to the results.
   """
   if not series:
@@ -94,7 +99,9 @@ def part(series: Sequence[Series], folder: pathlib.Path) -> Iterator[Part]:
           Chart(
             'steps',
             'Accuracy by training step',
-            figures.curves(_panels(series), 'training step', 'accuracy (%)'),
+            figures.curves(
+              _panels(series, compared), 'training step', 'accuracy (%)'
+            ),
           )
         ],
         details=[_table(series, folder)],
@@ -103,9 +110,12 @@ def part(series: Sequence[Series], folder: pathlib.Path) -> Iterator[Part]:
   )
 
 
-def _panels(series: Sequence[Series]) -> list[figures.Panel]:
+def _panels(
+  series: Sequence[Series], compared: Sequence[Checkpoint]
+) -> list[figures.Panel]:
   everyone = [one for own in series for one in own.checkpoints]
   steps = [one.run.summary.step for one in everyone]
+  colours = [compared.index(own.checkpoints[-1]) for own in series]
   panels = []
   for row in comparison.setting_rows(everyone):
     accuracies = {
@@ -113,19 +123,24 @@ def _panels(series: Sequence[Series]) -> list[figures.Panel]:
       for one, accuracy in zip(everyone, row.accuracies, strict=True)
       if accuracy
     }
-    lines = [_line(own, accuracies) for own in series]
+    lines = [
+      _line(own, colour, accuracies)
+      for own, colour in zip(series, colours, strict=True)
+    ]
     reference = ([min(steps), max(steps)], [row.chance] * 2)
     panels.append(figures.Panel(row.name, lines, reference))
   return panels
 
 
-def _line(series: Series, accuracies: Mapping[str, Estimate]) -> figures.Line:
+def _line(
+  series: Series, colour: int, accuracies: Mapping[str, Estimate]
+) -> figures.Line:
   known = {
     one.run.summary.step: accuracies[one.label]
     for one in series.checkpoints
     if one.label in accuracies
   }
-  return figures.Line(series.name, list(known), list(known.values()))
+  return figures.Line(series.name, colour, known)
 
 
 def _table(series: Sequence[Series], folder: pathlib.Path) -> Table:

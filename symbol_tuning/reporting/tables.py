@@ -112,7 +112,7 @@ class Table:
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
   def csv(self) -> str:
-    """The unrounded numbers; intervals and links have columns of their own."""
+    """Numbers to ten digits; intervals and links have columns of their own."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator='\n')
     columns = [
@@ -142,13 +142,17 @@ class Table:
 
 
 def _csv_columns(name: str, cells: Sequence[Cell]) -> Iterator[list]:
-  yield [name, *(c.text if c.number is None else c.number for c in cells)]
+  yield [name, *(c.text if c.number is None else _csv(c.number) for c in cells)]
   if any(cell.interval for cell in cells):
     for place, bound in enumerate(('low', 'high')):
-      bounds = [c.interval[place] if c.interval else '' for c in cells]
+      bounds = [_csv(c.interval[place]) if c.interval else '' for c in cells]
       yield [f'{name}, {bound}', *bounds]
   if any(cell.link for cell in cells):
     yield [f'{name}, source', *(cell.link or '' for cell in cells)]
+
+
+def _csv(number: float) -> str:
+  return f'{number:.10g}'
 
 
 def words(value: object) -> str:
