@@ -41,6 +41,7 @@ setuptools.setup(
     'optax>=0.2.4',
     'orbax-checkpoint>=0.11',
     'pyarrow>=16',
+    'pyyaml>=6',
     'rich>=13',
     'safetensors>=0.4',
     'sentencepiece>=0.2',

@@ -1,0 +1,168 @@
+"""Evaluation tasks as files for EleutherAI's lm-eval (Gao et al., 2021).
+
+  <folder>/<task>.jsonl     one query a line: prompt, options, label
+  <folder>/<task>.yaml      a task of `lm_eval --include_path=<folder>`
+  <folder>/<mixture>.yaml   a group: the mean over a mixture's tasks
+
+lm-eval then asks exactly what our own evaluation asks and finds the same
+log-likelihoods. Its `acc` is our accuracy; its `acc_norm` is not our
+length-normalized accuracy, for it divides by characters and we by tokens.
+
+Where our prompts or options end with the end-of-sequence token, its text stands
+in the files, and lm-eval's tokenizer makes the token of it again. Options do
+end with it: what is scored is that a label is the whole answer. Without it, a
+label that begins another (12 and 123) could never score less than that one.
+"""
+
+import json
+import operator
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import seqio
+import yaml
+
+from symbol_tuning.data import atomic, hf_vocabulary
+from symbol_tuning.data import settings as data_settings
+from symbol_tuning.evaluation import queries, results
+from symbol_tuning.evaluation.layout import Example
+from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.evaluation.suite import Questions
+
+SPLIT = 'validation'
+_METRICS = ('acc', 'acc_norm')
+
+
+def export(
+  questions: Questions, output_dir: str, separator: str | None = None
+) -> int:
+  """Writes evaluation tasks as files for lm-eval.
+
+  The files name each other by absolute paths: write them again rather than move
+  them.
+
+  Args:
+    questions: the mixtures or tasks, in which label options are ranked.
+    output_dir: the folder to write to; files of the same names are replaced.
+    separator: see `settings.DataSettings`; None: that of the settings.
+
+  Returns:
+    The number of tasks.
+
+  Raises:
+    ValueError: if answers are written in a task, a prompt or option is not what
+      its text is tokenized to, or the vocabulary has no text for its
+      end-of-sequence token.
+  """
+  folder = pathlib.Path(output_dir).expanduser().resolve()
+  folder.mkdir(parents=True, exist_ok=True)
+  suite = questions.load(separator)
+  writer = _Writer(data_settings.vocabulary())
+  for mixture, name, task in suite:
+    if not isinstance(task, RankingTask):
+      raise ValueError(
+        f'{name} of {mixture} asks for written answers, which are not exported:'
+        ' name mixtures in which label options are ranked.'
+      )
+    lines = [json.dumps(doc, ensure_ascii=False) for doc in writer.docs(task)]
+    data = folder / f'{name}.jsonl'
+    atomic.write_text(data, '\n'.join(lines) + '\n')
+    _write_yaml(folder, name, _task_config(name, data, suite.settings))
+  for mixture, tasks in suite.mixtures.items():
+    if list(tasks) != [mixture]:
+      _write_yaml(folder, mixture, _group_config(mixture, list(tasks)))
+  count = sum(1 for _ in suite)
+  print(f'Exported {count} tasks: lm_eval --include_path={folder} …')
+  return count
+
+
+class _Writer:
+  """Turns examples into what lm-eval reads, with one vocabulary."""
+
+  def __init__(self, vocabulary: seqio.Vocabulary):
+    self._vocabulary = vocabulary
+    self._eos = _eos_text(vocabulary)
+
+  def docs(self, task: RankingTask) -> list[dict[str, Any]]:
+    """Returns one document a query."""
+    docs = []
+    for query in queries.grouped(task.examples):
+      numbers = [number for numbers in query.owners for number in numbers]
+      options = [task.examples[number] for number in numbers]
+      docs.append(self._doc(sorted(options, key=lambda e: tuple(e['idx']))))
+    return docs
+
+  def _doc(self, options: Sequence[Example]) -> dict[str, Any]:
+    correct = map(operator.itemgetter('is_correct'), options)
+    return {
+      'query': int(options[0]['idx'][0]),
+      'prompt': self._text(options[0], 'inputs'),
+      'options': [self._text(option, 'targets') for option in options],
+      'label': [bool(c) for c in correct].index(True),
+    }
+
+  def _text(self, example: Example, feature: str) -> str:
+    """The text of inputs or targets, with that of the token that ends it."""
+    text = results.text_of(example[f'{feature}_pretokenized'])
+    tokens = example[feature].tolist()
+    ends = tokens[-1] == self._vocabulary.eos_id
+    if self._vocabulary.encode(text) != (tokens[:-1] if ends else tokens):
+      raise ValueError(
+        f'The {feature} of query {example["idx"][0]} are not what their text'
+        f' is tokenized to, so lm-eval would ask another question: {text!r}.'
+      )
+    return text + self._eos if ends else text
+
+
+def _eos_text(vocabulary: seqio.Vocabulary) -> str:
+  if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+    return vocabulary.tokenizer.id_to_token(vocabulary.eos_id)
+  if isinstance(vocabulary, seqio.SentencePieceVocabulary):
+    return vocabulary.tokenizer.IdToPiece(vocabulary.eos_id)
+  raise ValueError(
+    f'{type(vocabulary).__name__} has no text for its end-of-sequence token:'
+    ' export with the vocabulary of a Hugging Face or SentencePiece model.'
+  )
+
+
+def _task_config(
+  name: str, data: pathlib.Path, settings: dict[str, Any]
+) -> dict[str, Any]:
+  return {
+    'task': name,
+    'dataset_path': 'json',
+    'dataset_kwargs': {'data_files': {SPLIT: str(data)}},
+    'validation_split': SPLIT,
+    'output_type': 'multiple_choice',
+    'doc_to_text': 'prompt',
+    'doc_to_choice': 'options',
+    'doc_to_target': 'label',
+    # Options begin with what stands between a prompt and its label.
+    'target_delimiter': '',
+    'num_fewshot': 0,
+    'metric_list': [
+      {'metric': m, 'aggregation': 'mean', 'higher_is_better': True}
+      for m in _METRICS
+    ],
+    'metadata': {'version': 1.0, 'separator': settings['separator']},
+  }
+
+
+def _group_config(name: str, tasks: list[str]) -> dict[str, Any]:
+  return {
+    'group': name,
+    'task': tasks,
+    'aggregate_metric_list': [
+      {'metric': m, 'aggregation': 'mean', 'weight_by_size': False}
+      for m in _METRICS
+    ],
+    'metadata': {'version': 1.0},
+  }
+
+
+def _write_yaml(
+  folder: pathlib.Path, name: str, config: dict[str, Any]
+) -> None:
+  text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+  atomic.write_text(folder / f'{name}.yaml', text)

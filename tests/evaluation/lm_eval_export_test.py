@@ -1,0 +1,122 @@
+"""Evaluation tasks as lm-eval reads them."""
+
+import json
+
+import datasets
+import pytest
+import yaml
+
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import vocabularies
+from symbol_tuning.evaluation import lm_eval_export
+from symbol_tuning.evaluation.suite import Questions
+
+LENGTHS = {'inputs': 600, 'targets': 30}
+EOS = '</s>'
+
+
+@pytest.fixture
+def questions(use_data):
+  use_data(
+    vocabulary=vocabularies.tiny(),
+    evaluation_queries=3,
+    evaluation_exemplars=1,
+    missing=('adec', 'or', 'tc', 'tos'),
+    skip_missing=True,
+  )
+  return Questions(
+    ['icl_flipped', 'icl_natural_instructed_teab'], dict(LENGTHS)
+  )
+
+
+def read_yaml(path):
+  return yaml.safe_load(path.read_text(encoding='utf-8'))
+
+
+@pytest.mark.parametrize('separator', ['eos', 'none'])
+def test_the_documents_are_the_queries_of_our_own_evaluation(
+  questions, separator, tmp_path
+):
+  suite = questions.load(separator)
+  count = lm_eval_export.export(questions, str(tmp_path), separator)
+  assert count == len(list(suite)) == 3
+  for _, name, task in suite:
+    lines = (tmp_path / f'{name}.jsonl').read_text(encoding='utf-8').split('\n')
+    docs = [json.loads(line) for line in lines if line]
+    asked = {
+      (doc['query'], option): (doc['prompt'], text, doc['label'] == option)
+      for doc in docs
+      for option, text in enumerate(doc['options'])
+    }
+    prompt_end = EOS if separator == 'eos' else ''
+    assert asked == {
+      tuple(example['idx'].tolist()): (
+        example['inputs_pretokenized'].decode() + prompt_end,
+        example['targets_pretokenized'].decode() + EOS,
+        bool(example['is_correct']),
+      )
+      for example in task.examples
+    }
+
+
+def test_lm_eval_is_told_where_everything_is(questions, tmp_path):
+  lm_eval_export.export(questions, str(tmp_path))
+  config = read_yaml(tmp_path / 'icl_natural_instructed_teab.yaml')
+  assert config['task'] == 'icl_natural_instructed_teab'
+  assert config['output_type'] == 'multiple_choice'
+  assert config['target_delimiter'] == ''
+  assert [m['metric'] for m in config['metric_list']] == ['acc', 'acc_norm']
+  documents = datasets.load_dataset(
+    config['dataset_path'],
+    **config['dataset_kwargs'],
+    cache_dir=str(tmp_path / 'cache'),
+  )[config['validation_split']]
+  first = documents[0]
+  assert first[config['doc_to_text']].endswith(f'Output:{EOS}')
+  assert first[config['doc_to_choice']] == [
+    f' {label}{EOS}' for label in ('none', 'against', 'favor')
+  ]
+  assert first[config['doc_to_target']] in (0, 1, 2)
+
+
+def test_a_mixture_is_a_group_in_which_all_tasks_count_the_same(
+  questions, tmp_path
+):
+  lm_eval_export.export(questions, str(tmp_path))
+  group = read_yaml(tmp_path / 'icl_flipped.yaml')
+  assert group['group'] == 'icl_flipped'
+  assert group['task'] == list(questions.load().mixtures['icl_flipped'])
+  assert [m['weight_by_size'] for m in group['aggregate_metric_list']] == [
+    False,
+    False,
+  ]
+
+
+def test_written_answers_are_not_exported(use_data, tmp_path):
+  use_data(vocabulary=vocabularies.tiny())
+  questions = Questions('turing_concepts', {'inputs': 2048, 'targets': 512})
+  with pytest.raises(ValueError, match=r'turing_concepts.* written answers'):
+    lm_eval_export.export(questions, str(tmp_path))
+
+
+def test_a_vocabulary_whose_end_has_no_text_is_refused(use_data, tmp_path):
+  use_data(evaluation_queries=3)
+  questions = Questions('icl_flipped_subj', LENGTHS)
+  with pytest.raises(ValueError, match='ByteVocabulary has no text'):
+    lm_eval_export.export(questions, str(tmp_path))
+
+
+def test_text_that_is_tokenized_to_something_else_is_refused(
+  questions, tmp_path, monkeypatch
+):
+  load = Questions.load
+
+  def change(self, separator=None):
+    suite = load(self, separator)
+    for _, _, task in suite:
+      task.examples[0]['inputs_pretokenized'] += b' more'
+    return suite
+
+  monkeypatch.setattr(Questions, 'load', change)
+  with pytest.raises(ValueError, match='would ask another question'):
+    lm_eval_export.export(questions, str(tmp_path))
