@@ -19,9 +19,10 @@ _MOST_CLASSES_DRAWN = 6
 
 
 def sections(evidence: Evidence) -> Iterator[Section]:
-  """Recency bias, majority bias and confusion, as far as they are known."""
+  """Biases to labels by place, number and length, as far as they are known."""
   yield from _recency(evidence)
   yield from _majority(evidence)
+  yield from _length(evidence)
   yield from _confusion(evidence)
 
 
@@ -122,6 +123,32 @@ def _bias_table(
     header += [label, f'{label}, excess']
   title = f'Predictions of the {labels}, in percent'
   return Table(title, header, rows, name)
+
+
+def _length(evidence: Evidence) -> Iterator[Section]:
+  header = ['Setting', 'Queries']
+  for label in evidence.labels:
+    header += [label, f'{label}, gain']
+  rows = []
+  for mixture, by_checkpoint in evidence.chosen().items():
+    measured = [diagnostics.per_token(o) if o else None for o in by_checkpoint]
+    known = next(one for one in measured if one)
+    name = Cell(comparison.setting_name(mixture))
+    row = [name, Cell.count(known.num_queries)]
+    for one, outcomes in zip(measured, by_checkpoint, strict=True):
+      source = evidence.source(outcomes)
+      row.append(Cell.estimate(one.accuracy if one else None, source))
+      row.append(Cell.difference(one.gain if one else None))
+    rows.append(row)
+  if rows:
+    title = 'Accuracy by log-likelihood per token, in percent'
+    yield Section(
+      'Length of labels',
+      'Options are ranked by the sum of their tokens’ log-likelihoods, which'
+      ' favours short labels. Ranked by the mean, a model gains as much as the'
+      ' lengths have cost it.',
+      tables=[Table(title, header, rows, 'per_token')],
+    )
 
 
 def _confusion(evidence: Evidence) -> Iterator[Section]:

@@ -116,6 +116,40 @@ def _resample(tasks: Sequence[Sequence[Measurement]]) -> statistics.Resampled:
   return statistics.resample(tasks, _NUM_RESAMPLES)
 
 
+@dataclasses.dataclass(frozen=True)
+class PerToken:
+  """The accuracy if options are ranked by log-likelihood per token.
+
+  Attributes:
+    num_queries: of all tasks.
+    accuracy: averaged over tasks.
+    gain: over ranking by the sum over tokens.
+  """
+
+  num_queries: int
+  accuracy: Estimate
+  gain: Estimate
+
+
+def per_token(outcomes: Sequence[Outcome]) -> PerToken:
+  """Compares ranking by log-likelihood per token with ranking by the sum."""
+  tasks = [
+    [
+      outcome.measure(outcome.correct_Q),
+      outcome.measure(
+        (outcome.choices.per_token_Q == outcome.choices.label_Q).astype(float)
+      ),
+    ]
+    for outcome in outcomes
+  ]
+  resampled = _resample(tasks)
+  return PerToken(
+    num_queries=sum(len(outcome.correct_Q) for outcome in outcomes),
+    accuracy=resampled.share(1),
+    gain=resampled.difference(0, 1),
+  )
+
+
 def confusion(outcomes: Iterable[Outcome], num_classes: int) -> np.ndarray:
   """Counts queries by correct and by predicted class, int [C, C].
 

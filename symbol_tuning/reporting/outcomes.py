@@ -32,6 +32,7 @@ class Choices:
     num_classes: label options of every query.
     label_Q: the correct class, int.
     prediction_Q: the chosen class, int.
+    per_token_Q: the class whose option is most likely per token, int.
     confidence_Q: the chosen option's share of all options' probability.
     shown_QN: the classes of the exemplars, or NONE; the last exemplar first.
     category: the symbols' category, or None where labels are no symbols, for
@@ -41,6 +42,7 @@ class Choices:
   num_classes: int
   label_Q: np.ndarray
   prediction_Q: np.ndarray
+  per_token_Q: np.ndarray
   confidence_Q: np.ndarray
   shown_QN: np.ndarray
   category: tuple[str | None, ...]
@@ -164,10 +166,16 @@ def _choices(made: Sequence[results.Prediction]) -> Choices:
     num_classes=max(len(one.options) for one in made),
     label_Q=np.array([one.label for one in made]),
     prediction_Q=np.array([one.prediction for one in made]),
+    per_token_Q=np.array([_most_likely_per_token(one) for one in made]),
     confidence_Q=np.array([_confidence(one) for one in made]),
     shown_QN=_padded([_shown(one) for one in made]),
     category=tuple(_category(one.options) for one in made),
   )
+
+
+def _most_likely_per_token(one: results.Prediction) -> int:
+  scores = [o.log_likelihood / o.num_tokens for o in one.options]
+  return int(np.argmax(scores))
 
 
 def _confidence(one: results.Prediction) -> float:

@@ -1,7 +1,7 @@
 """The report of an evaluation: what checkpoints do, and why.
 
-Every number follows from the predictions' JSON, to which the report links; the
-unrounded numbers are in a CSV file beside each table.
+Every number follows from the predictions' JSON, to which the report links; more
+digits of it are in a CSV file beside each table.
 """
 
 import pathlib

@@ -1,9 +1,12 @@
 """Biases that were planted are found, and no others."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from symbol_tuning import symbols
+from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import diagnostics
 
 LABELS = ('no', 'yes')
@@ -130,3 +133,26 @@ def test_a_model_that_is_too_sure_has_an_excess(fake):
   measured = diagnostics.calibration([outcome_of(fake, made)])
   assert measured.error == pytest.approx(0.5, abs=1e-3)
   assert measured.excess.low > 0.4
+
+
+def test_ranking_by_token_undoes_what_lengths_cost(fake):
+  """The right label is less likely in sum, for it has more tokens."""
+  made = [
+    dataclasses.replace(
+      one,
+      options=(
+        results.Option(' yes', -2.0, 1),
+        results.Option(' not at all', -3.0, 3),
+      ),
+    )
+    for one in (
+      fake.prediction(query, LABELS, query % 2, 0) for query in range(100)
+    )
+  ]
+  outcome = outcome_of(fake, made)
+  measured = diagnostics.per_token([outcome])
+  assert outcome.correct_Q.mean() == measured.accuracy.value == 0.5
+  assert measured.gain.value == 0 and not measured.gain.excludes_zero
+  only_long = [one for one in made if one.label]
+  gained = diagnostics.per_token([outcome_of(fake, only_long)])
+  assert gained.accuracy.value == gained.gain.value == 1

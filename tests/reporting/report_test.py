@@ -94,6 +94,15 @@ def test_averages_are_those_of_the_summary_and_of_the_datasets(folder):
   assert float(symbols['Chance']) == pytest.approx((50 + 100 / 3) / 2)
 
 
+def test_accuracies_per_token_are_those_of_the_summary(folder):
+  rows = {row['Setting']: row for row in rows_of(folder / 'per_token.csv')}
+  [symbols] = [row for name, row in rows.items() if 'Symbols' in name]
+  source = folder / symbols['tuned, source'] / '..' / 'summary.json'
+  mixture = json.loads(source.read_text())['mixtures'][SYMBOLS]
+  expected = mixture['length_normalized_accuracy']
+  assert float(symbols['tuned']) == pytest.approx(expected)
+
+
 def test_diagnostics_can_be_recomputed_from_what_they_link_to(folder):
   rows = {row['Setting']: row for row in rows_of(folder / 'recency.csv')}
   row = rows['Flipped']
