@@ -15,9 +15,7 @@ import gin
 import seqio
 
 from symbol_tuning import symbols
-from symbol_tuning.data import sources, vocabularies
-
-SEPARATORS = ('eos', 'none')
+from symbol_tuning.data import frames, sources, vocabularies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,7 @@ class DataSettings:
     vocabulary: the vocabulary of the model, by name (see data.vocabularies).
     source: where labelled examples come from.
     separator: what stands between a prompt and its label: 'eos' as in the
-      paper, or 'none' for models that were never trained so.
+      paper, 'none', or 'chat' for models with a chat template (see frames).
     max_examples: the most examples used of each tuning dataset; it also
       weighs the datasets of a mixture (paper: 25k).
     symbol_tuning_exemplars: least and most exemplars per class in a symbol
@@ -60,8 +58,11 @@ class DataSettings:
   skip_missing: bool = False
 
   def __post_init__(self):
-    if self.separator not in SEPARATORS:
-      raise ValueError(_unknown_separator(self.separator))
+    if self.separator not in frames.SEPARATORS:
+      raise ValueError(
+        f'separator {self.separator!r} is none of'
+        f' {", ".join(frames.SEPARATORS)}.'
+      )
     for name in ('symbol_tuning_exemplars', 'instruction_tuning_exemplars'):
       least, most = getattr(self, name)
       if not 0 <= least <= most or not most:
@@ -76,10 +77,6 @@ class DataSettings:
         f'symbol_categories {self.symbol_categories!r}: choose some of'
         f' {", ".join(symbols.CATEGORIES)}.'
       )
-
-
-def _unknown_separator(name: object) -> str:
-  return f'separator {name!r} is none of {", ".join(SEPARATORS)}.'
 
 
 _current: DataSettings | None = None
@@ -126,19 +123,13 @@ def vocabulary() -> seqio.Vocabulary:
   return current().vocabulary.load()
 
 
-def supported_separators() -> tuple[str, ...]:
-  """Returns the separators that the current vocabulary supports."""
-  return SEPARATORS
-
-
-def check_separator(name: str) -> None:
-  """Refuses a separator that is unknown or that the vocabulary lacks.
+def frame() -> frames.Frame:
+  """Returns the tokens around prompts and labels in the current settings.
 
   Raises:
-    ValueError: if it is.
+    ValueError: if the vocabulary does not support the separator.
   """
-  if name not in SEPARATORS:
-    raise ValueError(_unknown_separator(name))
+  return frames.of(current().separator, vocabulary())
 
 
 class CurrentVocabulary(seqio.Vocabulary):

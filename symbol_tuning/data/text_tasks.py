@@ -166,14 +166,14 @@ def _example(
   """Writes a batch of one; a question that cannot fit is an error."""
   blocks = [*(shot.decode() for shot in shots), query.decode()]
   answer = answers[0].decode()
-  target = f' {answer}' if answer else ''
+  target = limits.label(f' {answer}' if answer else '')
   (tokens,), (text,), num_kept = tokenization.fit_texts(
     lambda kept: [formats.SEPARATOR.join(blocks[: kept[0]] + blocks[-1:])],
     np.array([len(shots)]),
     limits.vocabulary,
     limits.room,
   )
-  inputs = tokenization.as_row(tokens) + limits.input_end
+  inputs = limits.input_start + tokenization.as_row(tokens) + limits.input_end
   targets = tokenization.as_row(limits.vocabulary.encode(target))
   targets += limits.target_end
   if len(tokens) > limits.room or not limits.targets_fit([targets]).all():

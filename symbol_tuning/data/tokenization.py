@@ -8,13 +8,20 @@ exemplars, C label options, E examples.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import seqio
 
-from symbol_tuning.data import fragments, prompts, settings, token_tables
+from symbol_tuning.data import (
+  fragments,
+  frames,
+  prompts,
+  settings,
+  token_tables,
+)
 
 OPTION_TOO_LONG = 'a label option is longer than the targets may be'
 
@@ -24,18 +31,17 @@ Row = bytes  # tokens, int32
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-  """How inputs and targets end, and how long they may be.
+  """How inputs and targets begin and end, and how long they may be.
 
   Attributes:
     vocabulary: the model's vocabulary.
-    separator: 'eos' ends the inputs with EOS; 'none' leaves the label to
-      follow as plain text. Targets always end with EOS.
+    frame: what stands around prompts and ends labels.
     max_inputs: the most tokens of the inputs, None for no limit.
     max_targets: the same for the targets.
   """
 
   vocabulary: seqio.Vocabulary
-  separator: str
+  frame: frames.Frame
   max_inputs: int | None
   max_targets: int | None
 
@@ -45,25 +51,33 @@ class Limits:
     lengths = lengths or {}
     return cls(
       vocabulary=settings.vocabulary(),
-      separator=settings.current().separator,
+      frame=settings.frame(),
       max_inputs=lengths.get('inputs'),
       max_targets=lengths.get('targets'),
     )
 
-  @property
+  @functools.cached_property
   def room(self) -> float:
-    """The most tokens of a prompt, without what ends it."""
+    """The most tokens of a prompt, without what stands around it."""
     if self.max_inputs is None:
       return np.inf
-    return self.max_inputs - len(self.input_end) // 4
+    return self.max_inputs - len(self.input_start + self.input_end) // 4
 
-  @property
+  @functools.cached_property
+  def input_start(self) -> Row:
+    return as_row(self.frame.before)
+
+  @functools.cached_property
   def input_end(self) -> Row:
-    return self.target_end if self.separator == 'eos' else b''
+    return as_row(self.frame.between)
 
-  @property
+  @functools.cached_property
   def target_end(self) -> Row:
-    return as_row([self.vocabulary.eos_id])
+    return as_row([self.frame.end])
+
+  def label(self, text: str) -> str:
+    """Returns a label, which has a space in front, as it is to be written."""
+    return text if self.frame.spaced else text.removeprefix(' ')
 
   def targets_fit(self, targets: Sequence[Row]) -> np.ndarray:
     """Returns whether targets are short enough, bool."""
@@ -125,7 +139,7 @@ class PromptTokenizer:
     targets = self._targets(label_B1)
     features = inputs | {
       'targets': objects(targets),
-      'targets_pretokenized': objects(self._written(label_B1)),
+      'targets_pretokenized': objects(self._labels(label_B1)),
     }
     return features, fits_B & self._limits.targets_fit(targets)
 
@@ -150,7 +164,7 @@ class PromptTokenizer:
     option_E = np.tile(np.arange(num_options), len(fits_B))
     features = {k: np.repeat(v, num_options) for k, v in inputs.items()} | {
       'targets': objects(targets),
-      'targets_pretokenized': objects(self._written(option_E1)),
+      'targets_pretokenized': objects(self._labels(option_E1)),
       'option': option_E,
       'is_correct': option_E == np.repeat(batch.label_B, num_options),
     }
@@ -158,8 +172,9 @@ class PromptTokenizer:
 
   def _inputs(self, batch: prompts.Prompts) -> tuple[Features, np.ndarray]:
     rows, written, num_kept_B = self.fit(batch, self._limits.room)
+    start, end = self._limits.input_start, self._limits.input_end
     features = {
-      'inputs': objects([row + self._limits.input_end for row in rows]),
+      'inputs': objects([start + row + end for row in rows]),
       'inputs_pretokenized': objects([text.encode() for text in written]),
       'num_exemplars': num_kept_B,
       'num_exemplars_drawn': batch.num_exemplars_B,
@@ -168,13 +183,15 @@ class PromptTokenizer:
 
   def _targets(self, numbers_E1: np.ndarray) -> list[Row]:
     rows = self._joined(numbers_E1)
-    for i in np.flatnonzero(~self._table.is_exact(numbers_E1)):
-      text = self._texts[numbers_E1[i, 0]]
+    is_known_E = self._table.is_exact(numbers_E1) & self._limits.frame.spaced
+    for i in np.flatnonzero(~is_known_E):
+      text = self._limits.label(self._texts[numbers_E1[i, 0]])
       rows[i] = as_row(self._limits.vocabulary.encode(text))
     return [row + self._limits.target_end for row in rows]
 
-  def _written(self, numbers_BP: np.ndarray) -> list[bytes]:
-    return [text.encode() for text in prompts.join(self._texts, numbers_BP)]
+  def _labels(self, numbers_E1: np.ndarray) -> list[bytes]:
+    labels = prompts.join(self._texts, numbers_E1)
+    return [self._limits.label(label).encode() for label in labels]
 
   def fit(
     self, batch: prompts.Prompts, room: float

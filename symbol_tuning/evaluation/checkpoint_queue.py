@@ -73,8 +73,8 @@ class NewCheckpoints:
     return found
 
   def _first_after(self, last: int) -> int:
-    finished = ocp.path.step.standard_name_format().find_all(self._steps)
-    later = [found.step for found in finished if found.step > last]
+    found = ocp.path.step.standard_name_format().find_all(self._steps)
+    later = [s.step for s in found if s.step > last and _is_whole(s.path)]
     return min(later, default=_NONE)
 
 
@@ -140,7 +140,11 @@ def step_of(path: str) -> int | None:
 
 def is_there(checkpoint: Checkpoint) -> bool:
   """Whether a checkpoint of a training has not been removed by it."""
-  return checkpoints_lib.find_state(epath.Path(checkpoint.path)) is not None
+  return _is_whole(epath.Path(checkpoint.path))
+
+
+def _is_whole(step: epath.Path) -> bool:
+  return checkpoints_lib.find_state(step) is not None
 
 
 def run_of(checkpoint: Checkpoint) -> str:

@@ -12,6 +12,7 @@ reported queries, which can only flatter the checkpoint.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
+from symbol_tuning.data import frames
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.evaluation import results
 from symbol_tuning.evaluation.record import Checkpoint
@@ -78,7 +79,7 @@ def check(separator: Separator, labels: Sequence[str] | None) -> None:
     names = separator.values()
   for name in names:
     if name not in (None, BEST):
-      data_settings.check_separator(name)
+      frames.of(name, data_settings.vocabulary())
 
 
 def wanted(separator: Separator, checkpoint: Checkpoint) -> str:
@@ -114,7 +115,7 @@ def choose(
     ones the first, and the paper's is before others.
   """
   candidates, asked = {}, {}
-  for name in data_settings.supported_separators():
+  for name in frames.supported(data_settings.vocabulary()):
     others = load_others(name)
     suite = others or load(name)
     summary = measure(suite, name)

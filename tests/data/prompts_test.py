@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from symbol_tuning.data import (
   formats,
   fragments,
+  frames,
   prompts,
   sources,
   tokenization,
@@ -137,7 +138,9 @@ def test_symbols_are_distinct_and_from_the_inventory(case):
 def byte_tokenizer(texts):
   """Tokenizes fragments into bytes, of which 3 less is a character."""
   name = vocabularies.Bytes()
-  limits = tokenization.Limits(name.load(), 'none', None, None)
+  vocabulary = name.load()
+  frame = frames.of('none', vocabulary)
+  limits = tokenization.Limits(vocabulary, frame, None, None)
   return tokenization.PromptTokenizer(texts, fragments.encoder(name), limits)
 
 

@@ -114,13 +114,17 @@ def test_the_steps_of_a_run_make_one_curve(evaluate, save, tmp_path):
       assert curve(logs, name) == (expected, expected)
 
 
-def test_every_new_checkpoint_of_a_training_is_evaluated(evaluate, save):
+def test_every_new_checkpoint_of_a_training_is_evaluated(
+  evaluate, save, tmp_path
+):
   save(10)
   save(9)
-  run = save(9, 'elsewhere').removesuffix('elsewhere/checkpoints/9') + 'run'
+  run = tmp_path / 'run'
+  half_written = run / 'checkpoints' / '8' / 'state.orbax-checkpoint-tmp-1'
+  half_written.mkdir(parents=True)
   training = threading.Thread(target=lambda: (time.sleep(1), save(11)))
   training.start()
-  queue = NewCheckpoints(run, final_step=11, timeout=60, poll_period=0.1)
+  queue = NewCheckpoints(str(run), final_step=11, timeout=60, poll_period=0.1)
   summaries = evaluate(queue)
   training.join()
   assert [s.label for s in summaries] == ['step_9', 'step_10', 'step_11']
@@ -191,7 +195,12 @@ def test_a_job_that_was_stopped_gives_the_same_results(
     ({'a/b': '/c'}, {}, "label 'a/b' cannot be"),
     ('/nowhere', {}, 'No checkpoint at /nowhere'),
     (['/a/run', '/b/run'], {}, "Several checkpoints are called 'run'"),
-    ('/tmp', {'separator': 'eso'}, "separator 'eso' is none of eos, none"),
+    (
+      '/tmp',
+      {'separator': 'eso'},
+      "separator 'eso' is none of eos, none, chat",
+    ),
+    ('/tmp', {'separator': 'chat'}, 'no chat template'),
     ('/tmp', {'separator': {'a': 'eos'}}, 'the checkpoints are tmp'),
     (NewCheckpoints('/a'), {'separator': {'a': 'eos'}}, 'not known'),
   ],

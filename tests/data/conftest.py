@@ -1,0 +1,48 @@
+"""A tokenizer in a Hugging Face folder, with and without a chat template."""
+
+import json
+import shutil
+
+import pytest
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers
+
+EOS = '<|end|>'
+CHAT = (
+  '{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>'
+  '{{ message.content }}<|turn|>\n{% endfor %}'
+  '{% if add_generation_prompt %}<|assistant|>{% endif %}'
+)
+SPECIAL = ('<|user|>', '<|assistant|>', '<|turn|>')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """A byte-level tokenizer without merges, as a Hugging Face folder has it."""
+  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+  tokenizer = tokenizers.Tokenizer(
+    models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
+  )
+  tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+  tokenizer.decoder = decoders.ByteLevel()
+  tokenizer.add_special_tokens([EOS])
+  path = tmp_path_factory.mktemp('checkpoint')
+  tokenizer.save(str(path / 'tokenizer.json'))
+  (path / 'config.json').write_text(json.dumps({'eos_token_id': 256}))
+  return path
+
+
+@pytest.fixture(params=['tokenizer_config.json', 'chat_template.jinja'])
+def chat_folder(folder, tmp_path, request):
+  """The tokenizer with the tokens of turns, and a template in either file."""
+  tokenizer = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  tokenizer.add_special_tokens([*SPECIAL, '<s>'])
+  tokenizer.save(str(tmp_path / 'tokenizer.json'))
+  shutil.copy(folder / 'config.json', tmp_path)
+  config = {'bos_token': {'content': '<s>'}}
+  if request.param == 'chat_template.jinja':
+    (tmp_path / request.param).write_text(CHAT)
+  else:
+    config['chat_template'] = [{'name': 'default', 'template': CHAT}]
+  (tmp_path / 'tokenizer_config.json').write_text(json.dumps(config))
+  return tmp_path

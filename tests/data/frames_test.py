@@ -1,0 +1,62 @@
+"""Prompts and labels behind each separator."""
+
+import pytest
+
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import frames, pipeline, settings, vocabularies
+
+TASKS = (
+  'icl_natural_instructed_subj',
+  'icl_symbol_uninstructed_subj',
+  'turing_concepts_at_most_3',
+)
+
+
+@pytest.mark.parametrize('name', TASKS)
+@pytest.mark.parametrize('separator', frames.SEPARATORS)
+def test_tokens_are_those_of_the_texts_within_the_frame(
+  use_data, chat_folder, separator, name
+):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
+    separator=separator,
+    evaluation_queries=2,
+    evaluation_exemplars=1,
+  )
+  vocabulary, frame = settings.vocabulary(), settings.frame()
+  for example in pipeline.evaluation_examples(name, {})[:4]:
+    prompt = example['inputs_pretokenized'].decode()
+    label = example['targets_pretokenized'].decode()
+    assert example['inputs'].tolist() == [
+      *frame.before,
+      *vocabulary.encode(prompt),
+      *frame.between,
+    ]
+    assert example['targets'].tolist() == [
+      *vocabulary.encode(label),
+      frame.end,
+    ]
+    assert label.startswith(' ') == (separator != 'chat')
+    assert label.strip()
+
+
+@pytest.mark.parametrize('separator', frames.SEPARATORS)
+def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
+    separator=separator,
+    evaluation_queries=4,
+  )
+  (whole, *_) = pipeline.evaluation_examples(TASKS[0], {})
+  room = len(whole['inputs'])
+  (fitted, *_) = pipeline.evaluation_examples(TASKS[0], {'inputs': room})
+  assert fitted['num_exemplars'] == whole['num_exemplars']
+  lengths = {'inputs': room - 1}
+  (shorter, *_) = pipeline.evaluation_examples(TASKS[0], lengths)
+  assert shorter['num_exemplars'] == whole['num_exemplars'] - 1
+
+
+def test_a_vocabulary_without_turns_cannot_chat(use_data):
+  use_data(separator='chat')
+  with pytest.raises(ValueError, match='no chat template'):
+    pipeline.evaluation_examples(TASKS[0], {})
