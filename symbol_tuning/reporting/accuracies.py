@@ -13,9 +13,8 @@ import matplotlib.figure
 
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import comparison, figures
-from symbol_tuning.reporting.comparison import Row
+from symbol_tuning.reporting.comparison import Comparison, Row
 from symbol_tuning.reporting.document import Chart, Part, Section, relative
-from symbol_tuning.reporting.outcomes import Checkpoint
 from symbol_tuning.reporting.tables import Cell, Table
 
 _FLIPPED = 'icl_flipped'
@@ -26,17 +25,16 @@ _AVERAGE = 'average'
 _MOST_COLUMNS = 2  # of checkpoints, on a terminal
 
 
-def settings_table(
-  checkpoints: Sequence[Checkpoint], folder: pathlib.Path
-) -> Table:
+def settings_table(compared: Comparison, folder: pathlib.Path) -> Table:
   """Average accuracy in each setting, and differences to the first.
 
   Args:
-    checkpoints: the first is what others are compared with.
+    compared: the accuracies.
     folder: of the page that links to the results.
   """
   sources = [
-    relative(one.run.directory / results.SUMMARY, folder) for one in checkpoints
+    relative(one.run.directory / results.SUMMARY, folder)
+    for one in compared.checkpoints
   ]
   rows = [
     [
@@ -44,31 +42,31 @@ def settings_table(
       Cell(_size(row), row.num_queries),
       *_numbers(row, sources),
     ]
-    for row in comparison.setting_rows(checkpoints)
+    for row in compared.settings.values()
   ]
-  header = ('Setting', 'Queries', *_header(checkpoints))
+  header = ('Setting', 'Queries', *_header(compared))
   return Table('Average accuracy in percent', header, rows, 'settings')
 
 
-def short_table(checkpoints: Sequence[Checkpoint]) -> Table:
+def short_table(compared: Comparison) -> Table:
   """The settings table for a terminal, whatever the number of checkpoints."""
-  if len(checkpoints) <= _MOST_COLUMNS:
-    return settings_table(checkpoints, pathlib.Path())
-  settings = comparison.setting_rows(checkpoints)
+  if len(compared.checkpoints) <= _MOST_COLUMNS:
+    return settings_table(compared, pathlib.Path())
+  settings = compared.settings.values()
   rows = [[Cell('chance'), *(Cell.percent(row.chance) for row in settings)]]
-  for number, one in enumerate(checkpoints):
+  for number, label in enumerate(compared.labels):
     accuracies = (Cell.estimate(row.accuracies[number]) for row in settings)
-    rows.append([Cell(one.label), *accuracies])
+    rows.append([Cell(label), *accuracies])
     if number:
       differences = (row.differences[number - 1] for row in settings)
       rows.append([Cell('  difference'), *map(Cell.difference, differences)])
   header = ('Checkpoint', *(row.name for row in settings))
-  title = f'Average accuracy in percent, differences to {checkpoints[0].label}'
+  title = f'Average accuracy in percent, differences to {compared.labels[0]}'
   return Table(title, header, rows)
 
 
-def _header(checkpoints: Sequence[Checkpoint]) -> list[str]:
-  first, *others = (one.label for one in checkpoints)
+def _header(compared: Comparison) -> list[str]:
+  first, *others = compared.labels
   return ['Chance', first, *others, *(f'{o} − {first}' for o in others)]
 
 
@@ -89,43 +87,35 @@ def _size(row: Row) -> str:
 
 
 def dataset_table(
-  checkpoints: Sequence[Checkpoint], mixture: str, folder: pathlib.Path
+  compared: Comparison, mixture: str, folder: pathlib.Path
 ) -> Table:
   """Accuracy on each dataset in one setting, with links to the predictions."""
   rows = []
-  for row in comparison.dataset_rows(checkpoints, mixture):
+  for row in compared.datasets[mixture]:
     [outcomes] = row.outcomes
     sources = [relative(o.path, folder) if o else None for o in outcomes]
     count = Cell.count(row.num_queries)
     rows.append([Cell(row.name), count, *_numbers(row, sources)])
-  header = ('Dataset', 'Queries', *_header(checkpoints))
+  header = ('Dataset', 'Queries', *_header(compared))
   return Table('Accuracy in percent', header, rows, mixture)
 
 
-def overview_table(checkpoints: Sequence[Checkpoint]) -> Table:
+def overview_table(compared: Comparison) -> Table:
   """Accuracy on each dataset in every setting, checkpoint after checkpoint."""
   by_mixture = {
-    mixture: {
-      row.name: row for row in comparison.dataset_rows(checkpoints, mixture)
-    }
-    for mixture in comparison.mixtures_of(checkpoints)
+    mixture: {row.name: row for row in rows}
+    for mixture, rows in compared.datasets.items()
   }
   datasets = dict.fromkeys(
     name for rows in by_mixture.values() for name in rows
   )
-  labels = ' → '.join(one.label for one in checkpoints)
-  return Table(
-    f'Accuracy in percent: {labels}',
-    ('Dataset', *map(comparison.setting_name, by_mixture)),
-    [
-      [
-        Cell(dataset),
-        *(Cell(_short(rows.get(dataset))) for rows in by_mixture.values()),
-      ]
-      for dataset in datasets
-    ],
-    'overview',
-  )
+  rows = []
+  for dataset in datasets:
+    own = (rows.get(dataset) for rows in by_mixture.values())
+    rows.append([Cell(dataset), *(Cell(_short(row)) for row in own)])
+  header = ('Dataset', *map(comparison.setting_name, by_mixture))
+  title = f'Accuracy in percent: {" → ".join(compared.labels)}'
+  return Table(title, header, rows, 'overview')
 
 
 def _short(row: Row | None) -> str:
@@ -136,33 +126,27 @@ def _short(row: Row | None) -> str:
   )
 
 
-def part(checkpoints: Sequence[Checkpoint], folder: pathlib.Path) -> Part:
+def part(compared: Comparison, folder: pathlib.Path) -> Part:
   """All that there is to say about accuracies but dataset by dataset."""
   return Part(
     'Accuracy',
     [
-      _settings_section(checkpoints, folder),
-      *_flipped_section(checkpoints),
-      *_algorithmic_section(checkpoints),
+      _settings_section(compared, folder),
+      *_flipped_section(compared),
+      *_algorithmic_section(compared),
     ],
   )
 
 
-def _settings_section(
-  checkpoints: Sequence[Checkpoint], folder: pathlib.Path
-) -> Section:
-  rows = comparison.setting_rows(checkpoints)
-  charts = [
-    Chart(
-      'settings',
-      'Average accuracy in each setting',
-      _bars(checkpoints, [row.name for row in rows], rows),
-    )
-  ]
-  first, *others = (one.label for one in checkpoints)
+def _settings_section(compared: Comparison, folder: pathlib.Path) -> Section:
+  rows = list(compared.settings.values())
+  names = [row.name for row in rows]
+  drawn = _bars(compared, names, rows)
+  charts = [Chart('settings', 'Average accuracy in each setting', drawn)]
+  first, *others = compared.labels
   if others:
     drawn = figures.differences(
-      [row.name for row in rows], others, [row.differences for row in rows]
+      names, others, [row.differences for row in rows]
     )
     charts.append(Chart('differences', f'Differences to {first}', drawn))
   return Section(
@@ -171,32 +155,31 @@ def _settings_section(
     ' noise and is marked n.s., not significant; in the figure its point is'
     ' hollow.',
     charts,
-    [settings_table(checkpoints, folder)],
+    [settings_table(compared, folder)],
   )
 
 
 def _bars(
-  checkpoints: Sequence[Checkpoint], names: Sequence[str], rows: Sequence[Row]
+  compared: Comparison, names: Sequence[str], rows: Sequence[Row]
 ) -> matplotlib.figure.Figure:
   return figures.grouped_bars(
     names,
     [
-      figures.Bars(one.label, [row.accuracies[number] for row in rows])
-      for number, one in enumerate(checkpoints)
+      figures.Bars(label, [row.accuracies[number] for row in rows])
+      for number, label in enumerate(compared.labels)
     ],
     [row.chance for row in rows],
   )
 
 
-def _flipped_section(checkpoints: Sequence[Checkpoint]) -> Iterator[Section]:
-  rows = comparison.dataset_rows(checkpoints, _FLIPPED)
-  if not rows:
+def _flipped_section(compared: Comparison) -> Iterator[Section]:
+  if _FLIPPED not in compared.settings:
     return
-  averages = _average(checkpoints, _FLIPPED)
+  rows = compared.datasets[_FLIPPED]
   drawn = _bars(
-    checkpoints,
-    [*(row.name for row in rows), *(_AVERAGE for _ in averages)],
-    [*rows, *averages],
+    compared,
+    [*(row.name for row in rows), _AVERAGE],
+    [*rows, compared.settings[_FLIPPED]],
   )
   yield Section(
     'Flipped labels',
@@ -206,62 +189,40 @@ def _flipped_section(checkpoints: Sequence[Checkpoint]) -> Iterator[Section]:
   )
 
 
-def _average(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
-  return [
-    row
-    for row in comparison.setting_rows(checkpoints)
-    if row.mixture == mixture
-  ]
-
-
-def _algorithmic_section(
-  checkpoints: Sequence[Checkpoint],
-) -> Iterator[Section]:
-  names, rows = [], []
-  for mixture in (*_BY_CATEGORY, *_ON_AVERAGE):
-    setting = comparison.setting_name(mixture)
-    averages = _average(checkpoints, mixture)
-    if averages and mixture in _BY_CATEGORY:
-      tasks = comparison.dataset_rows(checkpoints, mixture)
-      names += [f'{setting}: {row.name}' for row in tasks]
-      names += [f'{setting}: {_AVERAGE}']
-      rows += tasks
-    elif averages:
-      names += [setting]
-    rows += averages
-  if rows:
+def _algorithmic_section(compared: Comparison) -> Iterator[Section]:
+  named = {}
+  for mixture in _BY_CATEGORY:
+    if mixture in compared.settings:
+      setting = comparison.setting_name(mixture)
+      for row in compared.datasets[mixture]:
+        named[f'{setting}: {row.name}'] = row
+      named[f'{setting}: {_AVERAGE}'] = compared.settings[mixture]
+  for mixture in _ON_AVERAGE:
+    if mixture in compared.settings:
+      named[comparison.setting_name(mixture)] = compared.settings[mixture]
+  if named:
+    drawn = _bars(compared, list(named), list(named.values()))
+    title = 'Accuracy on algorithmic tasks by category'
     yield Section(
       'Algorithmic tasks',
       'The answer is written out, and right if it is exact.',
-      [
-        Chart(
-          'algorithmic',
-          'Accuracy on algorithmic tasks by category',
-          _bars(checkpoints, names, rows),
-        )
-      ],
+      [Chart('algorithmic', title, drawn)],
     )
 
 
-def datasets_part(
-  checkpoints: Sequence[Checkpoint], folder: pathlib.Path
-) -> Part:
+def datasets_part(compared: Comparison, folder: pathlib.Path) -> Part:
   """The accuracies on each dataset."""
-  return Part(
-    'Datasets',
-    [
-      Section(
-        'All settings',
-        'Each entry goes from checkpoint to checkpoint; in the tables below,'
-        ' each accuracy links to the predictions that it counts.',
-        tables=[overview_table(checkpoints)],
-      ),
-      *(
-        Section(
-          comparison.setting_name(mixture),
-          tables=[dataset_table(checkpoints, mixture, folder)],
-        )
-        for mixture in comparison.mixtures_of(checkpoints)
-      ),
-    ],
+  overview = Section(
+    'All settings',
+    'Each entry goes from checkpoint to checkpoint; in the tables below, each'
+    ' accuracy links to the predictions that it counts.',
+    tables=[overview_table(compared)],
   )
+  by_setting = [
+    Section(
+      comparison.setting_name(mixture),
+      tables=[dataset_table(compared, mixture, folder)],
+    )
+    for mixture in compared.datasets
+  ]
+  return Part('Datasets', [overview, *by_setting])

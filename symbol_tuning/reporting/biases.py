@@ -60,7 +60,7 @@ def _recency_panel(
       zip(evidence.labels, by_checkpoint, strict=True)
     )
   ]
-  last = max(place for line in lines for place in line.estimates)
+  last = max((place for line in lines for place in line.estimates), default=1)
   return figures.Panel(setting, lines, ([1, last], [0, 0]))
 
 

@@ -6,7 +6,7 @@ samples, and `reservations` says so.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from symbol_tuning.reporting import statistics
 from symbol_tuning.reporting.outcomes import Checkpoint, Outcome
@@ -32,14 +32,12 @@ class Row:
 
   Attributes:
     name: of the setting or the dataset.
-    mixture: that the tasks belong to.
     outcomes: of each task those of all checkpoints; None where one is missing.
     accuracies: of each checkpoint, as shares; None where it lacks a task.
     differences: of each checkpoint but the first to the first.
   """
 
   name: str
-  mixture: str
   outcomes: Sequence[Sequence[Outcome | None]]
   accuracies: Sequence[Estimate | None]
   differences: Sequence[Estimate | None]
@@ -94,17 +92,46 @@ def task_names(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
   )
 
 
-def setting_rows(checkpoints: Sequence[Checkpoint]) -> list[Row]:
-  """The average of each mixture over the tasks that checkpoints share."""
-  return [
-    _row(setting_name(mixture), checkpoints, mixture, tasks)
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """Checkpoints side by side.
+
+  Attributes:
+    checkpoints: the first is what others are compared with.
+    settings: for each mixture the average over the tasks that checkpoints
+      share, if they share any.
+    datasets: for each mixture the accuracy on each task.
+  """
+
+  checkpoints: Sequence[Checkpoint]
+  settings: Mapping[str, Row]
+  datasets: Mapping[str, Sequence[Row]]
+
+  @property
+  def labels(self) -> list[str]:
+    return [one.label for one in self.checkpoints]
+
+
+def compare(checkpoints: Sequence[Checkpoint]) -> Comparison:
+  """Resamples the queries of all tasks, and of all averages over tasks."""
+  mixtures = mixtures_of(checkpoints)
+  return Comparison(
+    checkpoints,
+    settings(checkpoints),
+    {mixture: _dataset_rows(checkpoints, mixture) for mixture in mixtures},
+  )
+
+
+def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, Row]:
+  """The averages alone, as in `Comparison`."""
+  return {
+    mixture: _row(setting_name(mixture), checkpoints, mixture, tasks)
     for mixture in mixtures_of(checkpoints)
     if (tasks := shared_tasks(checkpoints, mixture))
-  ]
+  }
 
 
-def dataset_rows(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
-  """The accuracy on each task of a mixture."""
+def _dataset_rows(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
   rows = []
   for task in task_names(checkpoints, mixture):
     known = [one.tasks(mixture).get(task) for one in checkpoints]
@@ -144,4 +171,4 @@ def _row(
     else None
     for number in range(1, len(checkpoints))
   ]
-  return Row(name, mixture, outcomes, accuracies, differences)
+  return Row(name, outcomes, accuracies, differences)

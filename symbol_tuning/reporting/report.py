@@ -14,6 +14,7 @@ from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import (
   accuracies,
   causes,
+  comparison,
   html,
   markdown,
   outcomes,
@@ -89,16 +90,17 @@ def write(
   folder = pathlib.Path(output_dir)
   checkpoints = [outcomes.collect(run) for run in load_runs(directories)]
   series = steps.find_series(checkpoints)
-  compared = steps.to_compare(checkpoints, series)
+  chosen = steps.to_compare(checkpoints, series)
+  compared = comparison.compare(chosen)
   document = Document(
     title='Evaluation of in-context learning',
     note=note,
-    reservations=reservations(compared),
+    reservations=reservations(chosen),
     parts=[
       accuracies.part(compared, folder),
-      *steps.part(series, compared, folder),
+      *steps.part(series, chosen, folder),
       accuracies.datasets_part(compared, folder),
-      causes.part(compared, folder),
+      causes.part(chosen, folder),
       _provenance(checkpoints, folder),
     ],
     method=[' '.join(paragraph.split()) for paragraph in METHOD],

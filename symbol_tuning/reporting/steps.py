@@ -117,7 +117,7 @@ def _panels(
   steps = [one.run.summary.step for one in everyone]
   colours = [compared.index(own.checkpoints[-1]) for own in series]
   panels = []
-  for row in comparison.setting_rows(everyone):
+  for row in comparison.settings(everyone).values():
     accuracies = {
       one.label: accuracy
       for one, accuracy in zip(everyone, row.accuracies, strict=True)
@@ -145,7 +145,7 @@ def _line(
 
 def _table(series: Sequence[Series], folder: pathlib.Path) -> Table:
   everyone = [(own.name, one) for own in series for one in own.checkpoints]
-  settings = comparison.setting_rows([one for _, one in everyone])
+  settings = comparison.settings([one for _, one in everyone]).values()
   rows = []
   for number, (name, one) in enumerate(everyone):
     source = relative(one.run.directory / results.SUMMARY, folder)

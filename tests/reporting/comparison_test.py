@@ -18,7 +18,7 @@ def test_an_average_gives_every_task_the_same_weight(fake):
       (SYMBOLS, 'teab'): fake.predictions(5, 10, ('a', 'b', 'c')),
     },
   )
-  [row] = comparison.setting_rows([one])
+  [row] = comparison.settings([one]).values()
   assert row.name == 'Symbols, uninstructed'
   assert row.accuracies[0].value == pytest.approx(0.7)
   assert row.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
@@ -33,7 +33,7 @@ def test_averages_are_over_the_tasks_that_checkpoints_share(fake):
   first = fake.collect('first', both)
   second = fake.collect('second', {(SYMBOLS, 'subj'): fake.predictions(80)})
   third = fake.collect('third', {('icl_flipped', 'subj'): fake.predictions(8)})
-  [symbols, flipped] = comparison.setting_rows([first, second, third])
+  [symbols, flipped] = comparison.settings([first, second, third]).values()
   assert [e and e.value for e in symbols.accuracies] == [0.5, 0.8, None]
   assert symbols.differences[0].value == pytest.approx(0.3)
   assert symbols.differences[1] is None
@@ -50,7 +50,7 @@ def test_the_same_queries_are_paired_whatever_the_prompt(fake):
   tasks = [{('icl_flipped', 'subj'): p} for p in (made, others)]
   first = fake.collect('first', tasks[0])
   second = fake.collect('second', tasks[1], settings={'separator': 'none'})
-  [row] = comparison.setting_rows([first, second])
+  [row] = comparison.settings([first, second]).values()
   assert row.differences[0].half_width == 0
   [warning] = reservations([first, second])
   assert 'first eos; second none' in warning
@@ -62,7 +62,7 @@ def test_other_queries_are_not_paired_and_said_to_be_others(fake):
     dataclasses.replace(p, query=p.query + 1000) for p in fake.predictions(50)
   ]
   second = fake.collect('second', {('icl_flipped', 'subj'): moved})
-  [row] = comparison.setting_rows([first, second])
+  [row] = comparison.settings([first, second]).values()
   assert row.differences[0].half_width > 0.1
   [warning] = reservations([first, second])
   assert warning.startswith('first and second had other queries in Flipped')

@@ -14,6 +14,7 @@ import pytest
 
 from symbol_tuning.reporting import accuracies, report
 from symbol_tuning.reporting import html as html_lib
+from symbol_tuning.reporting.comparison import compare
 from symbol_tuning.reporting.document import Document, Part, Section
 from symbol_tuning.reporting.tables import Cell, Table
 
@@ -278,13 +279,23 @@ def test_a_training_is_a_curve_and_its_ends_are_compared(
   assert 'step_100' in shown and 'step_200' not in shown
 
 
+def test_prompts_without_exemplars_are_reported_too(
+  fake, tmp_path, make_console
+):
+  made = {(FLIPPED, 'subj'): fake.predictions(60, shown=())}
+  fake.write('tuned', made)
+  report.write([fake.folder], tmp_path / 'report', console=make_console())
+  text = (tmp_path / 'report' / 'report.md').read_text()
+  assert 'Recency' not in text and 'Calibration' in text
+
+
 def test_many_checkpoints_fit_on_a_terminal(fake, make_console):
   checkpoints = [
     fake.collect(f'symbols_{number}', tasks_of(fake, 50 + number, 30, 10, 2))
     for number in range(5)
   ]
   console = make_console()
-  console.print(accuracies.short_table(checkpoints).rich())
+  console.print(accuracies.short_table(compare(checkpoints)).rich())
   lines = console.file.getvalue().splitlines()
   assert sum(line.startswith(' symbols_') for line in lines) == 5
   assert sum('difference ' in line for line in lines) == 4
