@@ -80,6 +80,7 @@ def evaluate_checkpoints(
     queue = checkpoint_queue.named(checkpoints)
     labels = [checkpoint.label for checkpoint in queue]
   separators.check(separator, labels)
+  questions.check()
   folder = epath.Path(output_dir).expanduser()
   read = _Reader(model, partitioner)
   curves = _curves_by_run(queue, folder / FOLDER)

@@ -89,6 +89,15 @@ class Questions:
   task_feature_lengths: Mapping[str, int]
   decoding: Decoding = DEFAULT_DECODING
 
+  def check(self) -> None:
+    """Refuses, at once, names that are not known and data that are missing.
+
+    Raises:
+      ValueError: if a name is not registered.
+      FileNotFoundError: if the data of a task are missing.
+    """
+    self._tasks()
+
   def load(self, separator: str | None = None) -> Suite:
     """Loads all tasks of these mixtures whose data are at hand.
 

@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.evaluation import jobs, layout, results, scoring
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
@@ -24,13 +25,13 @@ TASK = 'icl_flipped_subj'
 def questions(make_examples, use_data):
   use_data()
 
-  class Questions:
+  class Questions(suite_lib.Questions):
     def load(self, separator):
       task = RankingTask(make_examples(7))
       settings = {'separator': separator}
       return suite_lib.Suite({'icl_flipped': {TASK: task}}, settings)
 
-  return Questions()
+  return Questions(TASK, {})
 
 
 @pytest.fixture
@@ -188,6 +189,16 @@ def test_a_job_that_was_stopped_gives_the_same_results(
   assert len(scored) == 2 + 2
 
 
+def test_unknown_tasks_are_named_before_a_checkpoint_is_waited_for(
+  model, use_data, tmp_path
+):
+  use_data()
+  questions = suite_lib.Questions('icl_flipt', {})
+  training = NewCheckpoints('/nowhere')
+  with pytest.raises(ValueError, match=r"'icl_flipt'.*icl_flipped"):
+    jobs.evaluate_checkpoints(model, questions, training, str(tmp_path))
+
+
 @pytest.mark.parametrize(
   ('named', 'kwargs', 'message'),
   [
@@ -206,8 +217,7 @@ def test_a_job_that_was_stopped_gives_the_same_results(
   ],
 )
 def test_what_cannot_be_is_said_before_anything_is_loaded(
-  evaluate, questions, named, kwargs, message
+  evaluate, named, kwargs, message
 ):
-  del questions.__class__.load
   with pytest.raises((ValueError, FileNotFoundError), match=message):
     evaluate(named, **kwargs)
