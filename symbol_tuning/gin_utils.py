@@ -171,6 +171,10 @@ def macro(name: str, default: Any = None) -> Any:
 
 
 def _save_config(folder: str) -> None:
+  if '://' in folder:
+    raise ValueError(
+      f'{folder} is a URL; mount it as a file system and give the folder'
+    )
   path = pathlib.Path(folder).expanduser() / CONFIG_FILE
   path.parent.mkdir(parents=True, exist_ok=True)
   atomic.write_text(path, gin.config_str())

@@ -8,6 +8,7 @@ processes write and read a checkpoint together; their number may change.
 """
 
 import pathlib
+import time
 from typing import Any
 
 import jax
@@ -35,6 +36,9 @@ class Checkpoints:
     Args:
       model_dir: the run's folder, an absolute path.
       keep: how many checkpoints stay, the newest; None keeps all.
+
+    Raises:
+      FileNotFoundError: if process 0 made the folder and this one lacks it.
     """
     self.directory = model_dir / 'checkpoints'
     self._manager = ocp.CheckpointManager(
@@ -47,6 +51,7 @@ class Checkpoints:
         max_to_keep=keep, cleanup_tmp_directories=True
       ),
     )
+    _await_folder(self.directory)
 
   def __enter__(self) -> 'Checkpoints':
     return self
@@ -166,6 +171,18 @@ class Checkpoints:
       'checkpoints written before are intact, the newest at step '
       f'{self.latest_step()}: make room and run the same command again'
     )
+
+
+def _await_folder(folder: pathlib.Path, seconds: float = 60.0) -> None:
+  """Waits for network file systems, which show a new folder some time later."""
+  deadline = time.monotonic() + seconds
+  while not folder.is_dir():
+    if time.monotonic() > deadline:
+      raise FileNotFoundError(
+        f'process {jax.process_index()} does not see {folder}, which process 0 '
+        'has made: MODEL_DIR must be a folder that all hosts share'
+      )
+    time.sleep(1)
 
 
 def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:

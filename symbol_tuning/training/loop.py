@@ -274,7 +274,8 @@ class _Loop:
 def _run_folder(model_dir: str) -> pathlib.Path:
   if '://' in model_dir:
     raise ValueError(
-      f'MODEL_DIR {model_dir} is a URL; give a folder of a mounted file system'
+      f'MODEL_DIR {model_dir} is a URL; mount it as a file system and give the '
+      'folder'
     )
   return pathlib.Path(model_dir).expanduser().absolute()
 
