@@ -70,9 +70,13 @@ class Decoder(nn.Module):
       positions_BL: position of each token within its example; counts from zero
         along the row if None.
       segment_ids_BL: tokens see only tokens of the same id; None: one segment.
-      branch_ids_BL: for segments that are a prompt (0) and several ways to go
-        on from it (1, 2, ...), each of which sees the prompt and itself only
-        and counts its positions from the prompt's end; None: no branches.
+      branch_ids_BL: for segments that are a prompt (0), then several ways to go
+        on from it (1, 2, ...), each of which sees the prompt and itself only.
+        Positions must be given, and go on from the prompt's in each of them.
+        None: no branches.
+
+    Raises:
+      ValueError: branches without positions.
     """
     return self.logits(
       self.hidden_states(tokens_BL, positions_BL, segment_ids_BL, branch_ids_BL)
@@ -87,6 +91,11 @@ class Decoder(nn.Module):
   ) -> jax.Array:
     """What the logits are read from, after the final norm, [B, L, D]."""
     if positions_BL is None:
+      if branch_ids_BL is not None:
+        raise ValueError(
+          'branch_ids_BL was given without positions_BL: give positions that '
+          "go on from the prompt's in each branch."
+        )
       positions_BL = jnp.arange(tokens_BL.shape[-1])[None]
     context = context_lib.of_rows(
       self.config, positions_BL, segment_ids_BL, branch_ids_BL

@@ -20,7 +20,7 @@ from jax.sharding import PartitionSpec
 from symbol_tuning.models.config import DecoderConfig
 
 LANES = 128  # of a TPU's vector registers: blocks are a multiple
-BLOCK = 512  # queries, and keys, of a block in rows that are no shorter
+BLOCK = 512  # at most so many queries, and keys, are in a block
 
 
 def is_chosen(config: DecoderConfig) -> bool:
@@ -53,8 +53,9 @@ def attend(
     is_local: bool []; None: no window.
   """
   length, num_heads, head_dim = query_BLNH.shape[1:]
-  block = min(BLOCK, _round_up(length, LANES))
-  padding = _round_up(length, block) - length
+  num_blocks = -(-length // BLOCK)
+  block = -(-length // (num_blocks * LANES)) * LANES
+  padding = num_blocks * block - length
   if _heads_are_split_unevenly(key_BLKH.shape[2]):
     repeats = num_heads // key_BLKH.shape[2]
     key_BLKH, value_BLKH = (
@@ -141,15 +142,15 @@ def _heads_are_split_unevenly(num_kv_heads: int) -> bool:
   return num_kv_heads > 1 and heads != _mesh_axes('activation_kv_heads')
 
 
-def _mesh_axes(logical_axis: str) -> str | tuple[str, ...] | None:
-  return nn.logical_to_mesh_axes((logical_axis,))[0]
+def _mesh_axes(logical_axis: str) -> tuple[str, ...]:
+  """The axes of the mesh in force, of several devices, that split an axis."""
+  axes = nn.logical_to_mesh_axes((logical_axis,))[0] or ()
+  sizes = jax.sharding.get_abstract_mesh().shape
+  axes = (axes,) if isinstance(axes, str) else axes
+  return tuple(axis for axis in axes if sizes.get(axis, 1) > 1)
 
 
 def _platform() -> str:
   """Of the devices that a program is made for, which need not be here."""
   mesh = jax.sharding.get_abstract_mesh()
   return jax.default_backend() if mesh.empty else mesh.abstract_device.platform
-
-
-def _round_up(length: int, multiple: int) -> int:
-  return -(-length // multiple) * multiple

@@ -128,6 +128,12 @@ def test_changing_a_branch_changes_no_other(config):
   assert (np.abs(before - after)[tokens != changed].max(-1) > 1e-3).all()
 
 
+def test_branches_need_positions():
+  tokens, _, segment_ids, branch_ids = _row([(4, [2, 3])])
+  with pytest.raises(ValueError, match='branch_ids_BL was given without posit'):
+    _hidden_states(LLAMA)(tokens, None, segment_ids, branch_ids)
+
+
 def test_likelihoods_heed_branches():
   model = Decoder(PRIMER)
   params = _hidden_states(PRIMER).args[0]['params']
