@@ -67,11 +67,11 @@ class OfAny:
     distributed.global_state.initialize_preemption_sync_manager()
     return self
 
-  def __exit__(self, *_) -> None:
+  def __exit__(self, error_type, *_) -> None:
     distributed.global_state.preemption_sync_manager.shutdown()
     distributed.global_state.preemption_sync_manager = None
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if self._stops:
+    if self._stops and error_type is None:
       jax.distributed.shutdown()
       signal.raise_signal(signal.SIGTERM)
 
