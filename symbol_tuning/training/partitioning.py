@@ -150,13 +150,15 @@ class Partitioner:
     if batch_size % multiple:
       below = batch_size // multiple * multiple
       fitting = ' or '.join(str(n) for n in (below, below + multiple) if n)
-      microbatches = (
-        f'into {num_microbatches} microbatches ' if num_microbatches > 1 else ''
+      microbatches = num_microbatches, 'into {} microbatches'
+      devices = parts, 'over {} devices'
+      split = ' '.join(
+        text.format(n) for n, text in (microbatches, devices) if n > 1
       )
       raise ValueError(
-        f'a batch of {batch_size} rows cannot be split {microbatches}over '
-        f'{parts} devices ({_mesh_text(self.mesh)}): make the batch size a '
-        f'multiple of {multiple} ({fitting}) or change the mesh'
+        f'a batch of {batch_size} rows cannot be split {split} '
+        f'({_mesh_text(self.mesh)}): make the batch size a multiple of '
+        f'{multiple} ({fitting}) or change the mesh'
       )
 
   def put_batch(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:

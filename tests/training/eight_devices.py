@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import PartitionSpec
 
-from symbol_tuning.models import config, decoder, parameters
+from symbol_tuning.models import config, decoder, layers, parameters
 from symbol_tuning.training import checkpoints, optimizers, partitioning
 from symbol_tuning.training import state as states
 from symbol_tuning.training import step as steps
@@ -159,6 +160,29 @@ def specs_of_a_kernel(abstract):
   return {name: list(array.sharding.spec) for name, array in arrays.items()}
 
 
+def embedded_whole_batches():
+  """Arrays of embedded tokens that are not split along the batch."""
+  partitioner = partitioning.Partitioner(2, 4)
+  settings = dataclasses.replace(MODEL.config, vocab_size=4096, embed_dim=256)
+  embedding = layers.Embedding(settings)
+  table = partitioner.abstract(
+    jax.ShapeDtypeStruct((4096, 256), jnp.float32),
+    PartitionSpec('vocab', 'embed'),
+  )
+  tokens = jax.ShapeDtypeStruct(
+    (64, 128), jnp.int32, sharding=partitioner.batch_sharding
+  )
+
+  def loss(table, tokens):
+    x = embedding.apply({'params': {'embedding': table}}, tokens)
+    return jnp.sum(jnp.sin(decoder.constrain_residual(x)))
+
+  with partitioner.activate():
+    gradient = jax.jit(jax.grad(loss), out_shardings=table.sharding)
+    text = gradient.lower(table, tokens).compile().as_text()
+  return re.findall(r'f32\[64,128,\d+\]', text)
+
+
 def refused():
   messages = []
   for attempt in (
@@ -181,7 +205,9 @@ def main(folder, *meshes):
   with checkpoints.Checkpoints(folder) as run:
     run.save(jax.tree.map(jnp.asarray, expected.state), {})
   found = {mesh: on_mesh(mesh, folder, expected) for mesh in meshes}
-  print(json.dumps({**found, 'refused': refused()}))
+  found['refused'] = refused()
+  found['embedded_whole_batches'] = embedded_whole_batches()
+  print(json.dumps(found))
 
 
 if __name__ == '__main__':

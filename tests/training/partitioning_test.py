@@ -43,6 +43,10 @@ def test_microbatches_do_not_move_rows_between_devices(on_eight_devices):
   assert collectives == ['all-reduce f32']
 
 
+def test_no_device_embeds_the_rows_of_others(on_eight_devices):
+  assert on_eight_devices['embedded_whole_batches'] == []
+
+
 @pytest.mark.parametrize('mesh', MESHES)
 def test_a_checkpoint_moves_between_meshes(on_eight_devices, mesh):
   assert on_eight_devices[mesh]['restored_equal']
