@@ -1,8 +1,9 @@
-"""Accuracies over steps, in SeqIO's logs: TensorBoard events and JSON lines.
+"""Metrics over steps, in SeqIO's logs: TensorBoard events and JSON lines.
 
 The layout is T5X's: <folder>/inference_eval/<task>/events… with the tags
 eval/accuracy and the like, and <folder>/inference_eval/<task>-metrics.jsonl
-with one line a step. Mixtures have theirs as tasks do.
+with one line a step. Tasks have the metrics that they declare, and mixtures the
+averages over their tasks.
 """
 
 import json
@@ -12,10 +13,11 @@ import jax
 import seqio
 from etils import epath
 
-from symbol_tuning.evaluation import results
+from symbol_tuning.evaluation import results, task_metrics
+from symbol_tuning.evaluation.suite import Suite
 
 FOLDER = 'inference_eval'
-METRICS = ('accuracy', 'length_normalized_accuracy', 'chance')
+_AVERAGES = ('accuracy', 'length_normalized_accuracy', 'chance')
 
 
 class Curves:
@@ -30,13 +32,22 @@ class Curves:
       seqio.JSONLogger(str(self._folder), write_n_results=0),
     )
 
-  def add(self, summary: results.Summary) -> None:
-    """Adds a checkpoint; one that does not tell its step is at step 0."""
+  def add(
+    self, summary: results.Summary, suite: Suite, directory: epath.Path
+  ) -> None:
+    """Adds a checkpoint; one that does not tell its step is at step 0.
+
+    Args:
+      summary: its results.
+      suite: what it was asked.
+      directory: where the summary and its predictions are.
+    """
     if jax.process_index() != 0:
       return
     self._folder.mkdir(parents=True, exist_ok=True)
     step = summary.step or 0
-    for name, values in _values_by_name(summary).items():
+    values_by_name = _averages(summary) | _metrics(summary, suite, directory)
+    for name, values in values_by_name.items():
       if not self._has(name, {'step': step, **values}):
         scalars = {k: seqio.metrics.Scalar(v) for k, v in values.items()}
         for log in self._loggers:
@@ -48,16 +59,25 @@ class Curves:
     return line in [json.loads(known) for known in lines]
 
 
-def _values_by_name(summary: results.Summary) -> dict[str, dict[str, float]]:
-  """The metrics of every mixture and task."""
-  measured = dict(summary.mixtures)
-  for mixture in summary.mixtures.values():
-    measured |= mixture.tasks
+def _averages(summary: results.Summary) -> dict[str, task_metrics.Scalars]:
+  """The averages of each mixture."""
   return {
     name: {
       metric: value
-      for metric in METRICS
-      if (value := getattr(result, metric)) is not None
+      for metric in _AVERAGES
+      if (value := getattr(mixture, metric)) is not None
     }
-    for name, result in measured.items()
+    for name, mixture in summary.mixtures.items()
   }
+
+
+def _metrics(
+  summary: results.Summary, suite: Suite, directory: epath.Path
+) -> dict[str, task_metrics.Scalars]:
+  """The metrics of each task."""
+  metrics = {}
+  for mixture, name, task in suite:
+    path = directory / summary.mixtures[mixture].tasks[name].predictions
+    made = results.read_predictions(path)
+    metrics[name] = task_metrics.of_task(name, task.examples, made)
+  return metrics

@@ -88,9 +88,7 @@ def evaluate_checkpoints(
   summaries = []
   for checkpoint, params in _with_parameters(queue, read):
     with partitioner.activate() if partitioner else contextlib.nullcontext():
-      summary = job.run(checkpoint, params)
-    curves(checkpoint).add(summary)
-    summaries.append(summary)
+      summaries.append(job.run(checkpoint, params, curves(checkpoint)))
   print_line(f'Results: {output_dir}')
   return summaries
 
@@ -117,12 +115,23 @@ class _Job:
       lambda name: questions.load_others(name, choice_queries)
     )
 
-  def run(self, checkpoint: Checkpoint, params: Any) -> results.Summary:
+  def run(
+    self, checkpoint: Checkpoint, params: Any, curves: Curves
+  ) -> results.Summary:
     """Returns the results, which are also in a folder of the checkpoint's."""
     folder = self._folder / checkpoint.label
+    suite = self._suite(checkpoint, params, folder)
+    summary = self._evaluate(suite, checkpoint, params, folder)
+    curves.add(summary, suite, folder)
+    return summary
+
+  def _suite(
+    self, checkpoint: Checkpoint, params: Any, folder: epath.Path
+  ) -> Suite:
+    """Returns what is asked, with the separator that is wanted."""
     separator = separators.wanted(self._separator, checkpoint)
     if separator != separators.BEST:
-      return self._evaluate(self._load(separator), checkpoint, params, folder)
+      return self._load(separator)
 
     def measure(suite: Suite, name: str) -> results.Summary:
       asked = dataclasses.replace(
@@ -133,10 +142,9 @@ class _Job:
     choice = separators.choose(self._load, self._load_others, measure)
     print_line(f'{checkpoint.label} · {choice}')
     suite = self._load(choice.separator)
-    suite = dataclasses.replace(
+    return dataclasses.replace(
       suite, settings={**suite.settings, **choice.settings}
     )
-    return self._evaluate(suite, checkpoint, params, folder)
 
   def _evaluate(
     self,

@@ -7,6 +7,7 @@ import time
 
 import jax
 import pytest
+import seqio
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
@@ -113,6 +114,25 @@ def test_the_steps_of_a_run_make_one_curve(evaluate, save, tmp_path):
     for name in ('icl_flipped', TASK):
       logs = tmp_path / 'results' / 'inference_eval'
       assert curve(logs, name) == (expected, expected)
+
+
+def test_every_metric_that_a_task_declares_has_a_curve(
+  evaluate, save, tmp_path, monkeypatch
+):
+  def highest(targets, scores):
+    assert [query for (query, _), *_ in targets] == [n // 2 for n in range(14)]
+    return {'highest': max(scores), 'text': seqio.metrics.Text('not drawn')}
+
+  task = seqio.TaskRegistry.get(TASK).replace(metric_fns=[highest])
+  monkeypatch.setitem(seqio.TaskRegistry._REGISTRY, TASK, task)
+  evaluate(save(3))
+  folder = tmp_path / 'results'
+  made = results.read_predictions(
+    folder / 'step_3' / f'icl_flipped/{TASK}.jsonl'
+  )
+  best = max(o.log_likelihood for p in made for o in p.options)
+  line = (folder / 'inference_eval' / f'{TASK}-metrics.jsonl').read_text()
+  assert json.loads(line) == {'step': 3, 'highest': best}
 
 
 def test_every_new_checkpoint_of_a_training_is_evaluated(
