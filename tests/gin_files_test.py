@@ -10,6 +10,7 @@ from symbol_tuning.models import decoder, parameters
 from symbol_tuning.training import loop
 
 REQUIRED = {
+  'CACHE_DIR': 'folder',
   'CHECKPOINT': 'path',
   'CHECKPOINT_PATH': 'path',
   'EVAL_OUTPUT_DIR': 'folder',

@@ -5,6 +5,7 @@ those of a topology.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,10 +19,13 @@ from symbol_tuning.compilation.topology import Topology
 from symbol_tuning.evaluation import rows
 from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import batches, state, step
+from symbol_tuning.training import activations, batches, state, step
 from symbol_tuning.training.partitioning import Partitioner
 
 PyTree = Any
+# The variable of the environment by which the TPU compiler is given flags, here
+# as on TPUs.
+COMPILER_FLAGS = 'LIBTPU_INIT_ARGS'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +79,9 @@ def train_step(
     ValueError: if the mesh does not fit the topology, a parameter or the batch.
   """
   partitioner = _on_topology(partitioner, topology)
-  partitioner.check_batch_size(batch_size)
   row_length = sum(task_feature_lengths.values())
+  shape = batch_size, row_length
+  activations.check(partitioner, model.config, loss, shape, num_microbatches)
   function = step.make_train_step(model, optimizer, loss, num_microbatches)
   abstract = state.abstract_state(model, optimizer, partitioner)
   batch = _batch(partitioner, batches.FEATURES, batch_size, row_length)
@@ -196,4 +201,5 @@ def _settings(
     'tokens of a row': row_length,
     'activations': model.config.dtype,
     'parameters': model.config.param_dtype,
+    COMPILER_FLAGS: os.environ.get(COMPILER_FLAGS, ''),
   }

@@ -14,7 +14,7 @@ GIB = 2**30
 def markdown(report: Report) -> str:
   """A report for people."""
   mesh = ', '.join(f'{name} {size}' for name, size in report.mesh.items())
-  settings = ', '.join(f'{k} {v}' for k, v in report.settings.items())
+  settings = ', '.join(f'{k} {v}' for k, v in report.settings.items() if v)
   parts = [
     f'# {report.program.capitalize()} on {report.topology}',
     f'{report.num_devices:,} devices as {mesh}; {settings}.',

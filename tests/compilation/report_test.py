@@ -1,0 +1,101 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from symbol_tuning.compilation import memory, rendering, report, roofline
+
+GIB = 2**30
+SETTINGS = {
+  'rows of a batch': 32,
+  'tokens of a row': 2560,
+  'positions with loss': 256,
+  'microbatches': 1,
+  'remat': 'full',
+}
+
+
+def make_report(needed, **changes):
+  made = report.Report(
+    program='train step',
+    topology='v5e:4x4',
+    num_devices=16,
+    mesh={'data': 1, 'fsdp': 16, 'tensor': 1},
+    settings=SETTINGS,
+    memory=needed,
+    compile_seconds=9.0,
+    compile_bytes=GIB,
+  )
+  return dataclasses.replace(made, **changes)
+
+
+@pytest.fixture
+def fitting():
+  received = report.Traffic('all-gather', ('fsdp',), False, 64, 30e9)
+  return make_report(
+    memory.Memory({'parameters': 2 * GIB, 'temporary': GIB}, 16 * GIB, True),
+    work=report.Work(16e15, 20e15, 1.3e15, 100e9, (received,), ()),
+    roofline=roofline.Roofline(2.0, 1.5, 0.5, 0.5, 0.0, needed=1.25),
+  )
+
+
+def test_a_report_is_read_as_it_was_written(fitting):
+  assert report.from_json(report.to_json(fitting)) == fitting
+  too_large = dataclasses.replace(fitting, work=None, roofline=None)
+  assert report.from_json(report.to_json(too_large)) == too_large
+
+
+def test_a_report_says_what_there_is_to_know(fitting):
+  text = rendering.markdown(fitting)
+  assert 'Fits: 3.0 of 16.00 GiB a device' in text
+  assert '2.00–2.50 s a step, MFU 50%–62%' in text
+  assert '| all-gather | fsdp | 64 | 30.000 |' in text
+  for assumption in roofline.ASSUMPTIONS:
+    assert assumption in text
+
+
+def test_a_step_that_does_not_fit_is_an_answer(mesh):
+  """Float32 [8, 256] over two devices: 4 KiB each, of a need of 22.5 MiB."""
+  sharding = NamedSharding(mesh, PartitionSpec('fsdp'))
+  params = jax.ShapeDtypeStruct((8, 256), jnp.float32, sharding=sharding)
+  error = (
+    'RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required '
+    'for HLO temporaries (22.50M) exceeds available HBM (15.75G).'
+  )
+  assert memory.is_exhausted(RuntimeError(error))
+  needed = memory.of_error(error, {'parameters': params}, limit=15.75 * GIB)
+  assert needed.by_kind['parameters'] == 4096
+  assert needed.total == 22.5 * 2**20
+  text = rendering.markdown(make_report(needed))
+  assert 'Does not fit' in text
+  assert 'NUM_MICROBATCHES = 2' in text
+
+
+@pytest.mark.parametrize(
+  ('changes', 'advice'),
+  [
+    ({'remat': 'minimal'}, "remat = 'full'"),
+    ({'positions with loss': 2560}, 'LOSS_POSITIONS_PER_ROW = 256'),
+    ({'microbatches': 4}, 'NUM_MICROBATCHES = 8'),
+  ],
+)
+def test_advice_follows_from_the_settings(changes, advice):
+  needed = memory.Memory({'parameters': GIB}, 16 * GIB, fits=False)
+  found = '\n'.join(memory.advice(needed, SETTINGS | changes))
+  assert advice in found
+  assert 'bfloat16' not in found
+
+
+def test_advice_on_parameters_that_fill_the_memory():
+  needed = memory.Memory({'parameters': 9 * GIB}, 16 * GIB, fits=False)
+  assert '112%' in memory.advice(needed, SETTINGS)[0]
+
+
+def test_reports_are_compared_in_a_table(fitting):
+  too_large = dataclasses.replace(fitting, work=None, roofline=None)
+  lines = rendering.comparison([fitting, too_large]).splitlines()
+  assert '1 × 16 × 1' in lines[2]
+  assert '50%–62%' in lines[2]
+  assert 'does not fit' in lines[3]
