@@ -57,6 +57,8 @@ _HEARTBEAT_TIMEOUT = flags.DEFINE_integer(
 
 _FAILURE = 'symbol_tuning/failure'
 _POLL_SECONDS = 1.0
+_JOIN_SECONDS = 300
+_HINT_SECONDS = 15
 # What errors say which are due to the death of another process.
 _LOST_CONNECTION = ('Gloo ', 'NCCL ')
 
@@ -76,15 +78,7 @@ def joined() -> Iterator[None]:
     return
   # SIGTERM ends a program, but for the training loop, which asks for it.
   jax.config.update('jax_enable_preemption_service', False)
-  try:
-    jax.distributed.initialize(
-      _COORDINATOR_ADDRESS.value,
-      _PROCESS_COUNT.value,
-      _PROCESS_INDEX.value,
-      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT.value,
-    )
-  except (RuntimeError, ValueError) as error:
-    sys.exit(f'error: cannot join the other processes: {error}')
+  _join()
   client = jax_distributed.global_state.client
   threading.Thread(target=_watch, args=[client], daemon=True).start()
   try:
@@ -100,6 +94,33 @@ def _one_of_several() -> bool:
   if missing and len(missing) < len(where) and not _MULTIPROCESS.value:
     sys.exit(f'error: several processes need {" and ".join(missing)}, too.')
   return _MULTIPROCESS.value or not missing
+
+
+def _join() -> None:
+  hint = threading.Timer(_HINT_SECONDS, _hint_at_others)
+  hint.start()
+  try:
+    jax.distributed.initialize(
+      _COORDINATOR_ADDRESS.value,
+      _PROCESS_COUNT.value,
+      _PROCESS_INDEX.value,
+      initialization_timeout=_JOIN_SECONDS,
+      heartbeat_timeout_seconds=_HEARTBEAT_TIMEOUT.value,
+    )
+  except (RuntimeError, ValueError) as error:
+    sys.exit(f'error: cannot join the other processes: {error}')
+  finally:
+    hint.cancel()
+
+
+def _hint_at_others() -> None:
+  where = _COORDINATOR_ADDRESS.value or 'process 0'
+  print(
+    f'{socket.gethostname()} waits for the other processes, at most'
+    f' {_JOIN_SECONDS} s; are all of them started, and do they reach {where}?',
+    file=sys.stderr,
+    flush=True,
+  )
 
 
 def _watch(client: Any) -> None:
@@ -119,16 +140,20 @@ def _watch(client: Any) -> None:
 
 def _end_all(client: Any, error: BaseException) -> None:
   """Ends this process because of an error, and has the others end too."""
-  if not isinstance(error, SystemExit):
+  cause, status = error, 1
+  if isinstance(error, SystemExit):
+    # Its message, if it has one, was printed.
+    cause, status = error.__context__ or error, error.code
+  else:
     traceback.print_exception(error)
-  reason = str(error.__context__ or error) or type(error).__name__
+  reason = str(cause) or type(cause).__name__
   if any(mark in reason for mark in _LOST_CONNECTION):
     _await_verdict(reason)
   with contextlib.suppress(jax.errors.JaxRuntimeError):
     client.key_value_set(_FAILURE, f'{_name()} failed: {reason}')
     # Process 0, which serves the others, is there until they have read it.
     time.sleep(3 * _POLL_SECONDS)
-  _end(getattr(error, 'code', None) or 1)
+  _end(status if isinstance(status, int) else 1)
 
 
 def _await_verdict(reason: str) -> None:
