@@ -40,6 +40,14 @@ FAMILIES = {
   },
   'primer': {'conv_width': 4, 'tied_embeddings': False},
   'primer, unscanned': {'conv_width': 3, 'scan_layers': False},
+  'gemma': {
+    'local_window': 4,
+    'global_every': 2,
+    'qk_norm': True,
+    'post_norms': True,
+    'scaled_embeddings': True,
+    'activation': 'gelu',
+  },
 }
 
 
