@@ -28,9 +28,10 @@ from symbol_tuning.data import settings as data_settings
 from symbol_tuning.evaluation import queries, results
 from symbol_tuning.evaluation.layout import Example
 from symbol_tuning.evaluation.ranking import RankingTask
-from symbol_tuning.evaluation.suite import Questions
+from symbol_tuning.evaluation.suite import Questions, Suite
 
 SPLIT = 'validation'
+_SEPARATORS = ('eos', 'none')
 _METRICS = ('acc', 'acc_norm')
 
 
@@ -45,36 +46,48 @@ def export(
   Args:
     questions: the mixtures or tasks, in which label options are ranked.
     output_dir: the folder to write to; files of the same names are replaced.
-    separator: see `settings.DataSettings`; None: that of the settings.
+    separator: 'eos' or 'none', see `settings.DataSettings`; None: that of the
+      settings.
 
   Returns:
     The number of tasks.
 
   Raises:
-    ValueError: if answers are written in a task, a prompt or option is not what
-      its text is tokenized to, or the vocabulary has no text for its
-      end-of-sequence token.
+    ValueError: if the separator is another, answers are written in a task, a
+      prompt or option is not what its text is tokenized to, or the vocabulary
+      has no text for its end-of-sequence token.
   """
+  separator = separator or data_settings.current().separator
+  if separator not in _SEPARATORS:
+    raise ValueError(
+      f'The separator {separator!r} is not exported: lm-eval applies chat'
+      " templates itself (--apply_chat_template). Export with 'none'."
+    )
+  writer = _Writer(data_settings.vocabulary())
+  suite = questions.load(separator)
+  _check(suite)
   folder = pathlib.Path(output_dir).expanduser().resolve()
   folder.mkdir(parents=True, exist_ok=True)
-  suite = questions.load(separator)
-  writer = _Writer(data_settings.vocabulary())
-  for mixture, name, task in suite:
-    if not isinstance(task, RankingTask):
-      raise ValueError(
-        f'{name} of {mixture} asks for written answers, which are not exported:'
-        ' name mixtures in which label options are ranked.'
-      )
+  for _, name, task in suite:
     lines = [json.dumps(doc, ensure_ascii=False) for doc in writer.docs(task)]
     data = folder / f'{name}.jsonl'
     atomic.write_text(data, '\n'.join(lines) + '\n')
-    _write_yaml(folder, name, _task_config(name, data, suite.settings))
+    _write_yaml(folder, name, _task_config(name, data, separator))
   for mixture, tasks in suite.mixtures.items():
     if list(tasks) != [mixture]:
       _write_yaml(folder, mixture, _group_config(mixture, list(tasks)))
   count = sum(1 for _ in suite)
   print(f'Exported {count} tasks: lm_eval --include_path={folder} …')
   return count
+
+
+def _check(suite: Suite) -> None:
+  for mixture, name, task in suite:
+    if not isinstance(task, RankingTask):
+      raise ValueError(
+        f'{name} of {mixture} asks for written answers, which are not exported:'
+        ' name mixtures in which label options are ranked.'
+      )
 
 
 class _Writer:
@@ -127,7 +140,7 @@ def _eos_text(vocabulary: seqio.Vocabulary) -> str:
 
 
 def _task_config(
-  name: str, data: pathlib.Path, settings: dict[str, Any]
+  name: str, data: pathlib.Path, separator: str
 ) -> dict[str, Any]:
   return {
     'task': name,
@@ -145,7 +158,7 @@ def _task_config(
       {'metric': m, 'aggregation': 'mean', 'higher_is_better': True}
       for m in _METRICS
     ],
-    'metadata': {'version': 1.0, 'separator': settings['separator']},
+    'metadata': {'version': 1.0, 'separator': separator},
   }
 
 

@@ -99,6 +99,11 @@ def test_written_answers_are_not_exported(use_data, tmp_path):
     lm_eval_export.export(questions, str(tmp_path))
 
 
+def test_chat_templates_are_left_to_lm_eval(questions, tmp_path):
+  with pytest.raises(ValueError, match=r"'chat' .*--apply_chat_template"):
+    lm_eval_export.export(questions, str(tmp_path), 'chat')
+
+
 def test_a_vocabulary_whose_end_has_no_text_is_refused(use_data, tmp_path):
   use_data(evaluation_queries=3)
   questions = Questions('icl_flipped_subj', LENGTHS)
