@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
+import math
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -26,26 +27,6 @@ from symbol_tuning.training.partitioning import Partitioner
 
 MeshShape = tuple[int, int, int]
 _EFFORT = 'O1'  # of the compiler: a fifth of the time of a full compilation
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-  """One way to lay out a step.
-
-  Attributes:
-    mesh: sizes of the axes data, fsdp and tensor.
-    remat: what the backward pass recomputes (see `DecoderConfig`).
-    num_microbatches: parts of a batch that are computed one after the other.
-  """
-
-  mesh: MeshShape
-  remat: str
-  num_microbatches: int
-
-  def __str__(self) -> str:
-    return (
-      f'mesh {self.mesh}, remat {self.remat}, {self.num_microbatches} parts'
-    )
 
 
 def sweep(
@@ -68,40 +49,39 @@ def sweep(
     output_dir: sweep.md goes there; sweep/ holds what is known so far.
     meshes: sizes of data, fsdp and tensor. None: all whose data axis is as long
       as there are slices.
-    remat: policies to try.
-    num_microbatches: numbers to try.
+    remat: policies to try (see `DecoderConfig`).
+    num_microbatches: numbers of parts of a batch to try.
 
   Returns:
     The reports, the fastest first, then those that do not fit.
   """
-  folder = pathlib.Path(output_dir).expanduser() / 'sweep'
-  folder.mkdir(parents=True, exist_ok=True)
-  shapes = meshes or list(all_meshes(topology))
+  folder = pathlib.Path(output_dir).expanduser()
   found = []
-  for shape, policy, parts in itertools.product(
-    shapes, remat, num_microbatches
+  for mesh, policy, parts in itertools.product(
+    meshes or all_meshes(topology), remat, num_microbatches
   ):
-    candidate = Candidate(tuple(shape), policy, parts)
-    data, fsdp, tensor = candidate.mesh
+    name = f'mesh {mesh}, remat {policy}, {parts} microbatch(es)'
+    data, fsdp, tensor = mesh
+    layout = dataclasses.replace(
+      partitioner, data=data, fsdp=fsdp, tensor=tensor
+    )
+    config = dataclasses.replace(model.config, remat=policy)
     try:
-      made = program(
+      candidate = program(
         topology=topology,
-        model=model.clone(
-          config=dataclasses.replace(model.config, remat=policy)
-        ),
-        partitioner=dataclasses.replace(
-          partitioner, data=data, fsdp=fsdp, tensor=tensor
-        ),
+        model=model.clone(config=config),
+        partitioner=layout,
         num_microbatches=parts,
       )
     except ValueError as error:
-      print(f'{candidate}: left out, {str(error).split(":")[0]}', flush=True)
+      print(f'{name}: left out, for {error}', flush=True)
       continue
-    found.append(_report(made, folder))
-    print(f'{candidate}: {rendering.verdict(found[-1])}', flush=True)
-  found.sort(key=_slowness)
+    found.append(_report(candidate, folder / 'sweep'))
+    print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
+  found.sort(key=lambda r: r.roofline.serial if r.roofline else math.inf)
   text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
-  atomic.write_text(folder.parent / 'sweep.md', text)
+  folder.mkdir(parents=True, exist_ok=True)
+  atomic.write_text(folder / 'sweep.md', text)
   rendering.show(text)
   return found
 
@@ -124,6 +104,7 @@ def _report(program: Program, folder: pathlib.Path) -> Report:
     return measuring.first_report(program, held)
   with _quick_compilation():
     report = measuring.measure(program)
+  folder.mkdir(parents=True, exist_ok=True)
   atomic.write_text(path, reports.to_json(report))
   return report
 
@@ -150,10 +131,3 @@ def _quick_compilation() -> Iterator[None]:
     yield
   finally:
     jax.config.update('jax_optimization_level', before)
-
-
-def _slowness(report: Report) -> float:
-  """Seconds a row of the batch, at worst."""
-  if not report.roofline:
-    return float('inf')
-  return report.roofline.serial
