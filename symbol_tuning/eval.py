@@ -5,6 +5,10 @@
     --gin.CHECKPOINT_PATH="'/path/of/a/run'" \
     --gin.MIXTURE_OR_TASK_NAME="'icl_symbol_uninstructed'" \
     --gin.EVAL_OUTPUT_DIR="'/path/of/results'"
+
+With --gin_file=runs/eval_training.gin after it, every checkpoint that a
+training writes is evaluated while it goes on. A job that was stopped goes on
+where it was when it is started again.
 """
 
 from symbol_tuning import distributed, gin_utils

@@ -205,6 +205,10 @@ def _separated_by(
   return data_settings.changed(**changes)
 
 
-def load(*args: Any, **kwargs: Any) -> Suite:
-  """Loads what `Questions` of these arguments name."""
-  return Questions(*args, **kwargs).load()
+def load(
+  mixture_or_task_name: str | Sequence[str],
+  task_feature_lengths: Mapping[str, int],
+  decoding: Decoding = DEFAULT_DECODING,
+) -> Suite:
+  """Loads tasks with the separator of the settings; see `Questions`."""
+  return Questions(mixture_or_task_name, task_feature_lengths, decoding).load()
