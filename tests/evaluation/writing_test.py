@@ -157,6 +157,23 @@ def test_only_new_tasks_are_asked(
   assert asked == [1, 1]
 
 
+def test_the_token_that_ends_targets_ends_answers_too(monkeypatch):
+  """That of a turn, where models are asked in a chat template."""
+  turn_id = 9
+  example = example_of(0, ['2'])
+  example['targets'][-1] = turn_id
+  ends = []
+
+  def generate(model, params, prompts, layout, decoding, end, advance):
+    ends.append(end.ids)
+    return [Written((), ' 2')]
+
+  monkeypatch.setattr(generation, 'generate', generate)
+  (answer,) = task_of([example]).predictions(None, None, None, None)
+  assert answer.is_correct
+  assert ends == [(BYTES.eos_id, turn_id)]
+
+
 def test_a_task_without_exact_match_is_refused(model_writes):
   model_writes(['2'])
 
