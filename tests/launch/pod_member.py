@@ -22,7 +22,7 @@ MODEL = decoder.Decoder(
     vocab_size=VOCAB_SIZE,
     num_layers=1,
     embed_dim=8,
-    num_heads=2,
+    num_heads=4,
     num_kv_heads=1,
     head_dim=4,
     mlp_dim=16,
@@ -86,6 +86,9 @@ def train(folder, steps, partitioner, event=None):
 def main(argv):
   _, folder, steps, *event = argv
   with distributed.joined():
+    if not event:
+      # Both processes read all rows, for only the model is split.
+      train(folder, 1, partitioning.Partitioner(tensor=4))
     train(folder, int(steps), partitioning.Partitioner(fsdp=2), *event)
 
 
