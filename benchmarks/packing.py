@@ -9,6 +9,7 @@ SYMBOL_TUNING_DATA_ROOT names a folder of them, and of the tiny world elsewhere.
 """
 
 import argparse
+import itertools
 import os
 import time
 from collections.abc import Iterable
@@ -38,11 +39,11 @@ def example_lengths(num_examples: int) -> np.ndarray:
     )
   )
   lengths = {'inputs': MAX_INPUTS * CHARACTERS_PER_TOKEN, 'targets': 512}
-  dataset = pipeline.open_examples('symbol_tuning', lengths, seed=0)
+  examples = pipeline.open_examples('symbol_tuning', lengths, seed=0)
   return np.array(
     [
       (len(e['inputs']) + len(e['targets'])) // CHARACTERS_PER_TOKEN
-      for e in dataset.take(num_examples).as_numpy_iterator()
+      for e in itertools.islice(examples, num_examples)
     ]
   )
 

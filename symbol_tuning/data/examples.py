@@ -6,7 +6,7 @@ tokens, of which rows have different numbers, travel as bytes.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +57,21 @@ def _with_tokens(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
   return example | {
     name: tf.io.decode_raw(example[name], tf.int32) for name in _TOKENS
   }
+
+
+def take_apart(
+  batches: Iterable[Mapping[str, np.ndarray]],
+) -> Iterator[dict[str, np.ndarray]]:
+  """Yields the examples of batches that have left tf.data."""
+  for batch in batches:
+    columns = [
+      [np.frombuffer(row, np.int32) for row in column]
+      if name in _TOKENS
+      else column
+      for name, column in batch.items()
+    ]
+    for values in zip(*columns, strict=True):
+      yield dict(zip(batch, values, strict=True))
 
 
 def only(

@@ -92,7 +92,7 @@ def _tuning_lines(
   examples = pipeline.open_examples(
     name, task_feature_lengths, seed, passthrough_features=features
   )
-  for example in examples.as_numpy_iterator():
+  for example in examples:
     yield _line(example, tasks[example[pipeline.TASK]]) | {'seed': seed}
 
 

@@ -7,6 +7,7 @@ arrays of a batch have the names of SeqIO's and T5X's decoder features.
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import seqio
 import tensorflow as tf
 from absl import logging
 
-from symbol_tuning.data import settings, task_definitions, tokenization
+from symbol_tuning.data import mixing, settings, task_definitions, tokenization
 from symbol_tuning.data.shards import BatchShard
 
 Example = dict[str, np.ndarray]
@@ -309,7 +310,7 @@ def open_examples(
   seed: int,
   shard: seqio.ShardInfo | None = None,
   passthrough_features: Sequence[str] = (),
-) -> tf.data.Dataset:
+) -> Iterable[Example]:
   """Opens what is available of a mixture, endless and shuffled.
 
   Beside inputs and targets, an example has a `task`: int32 [], its place among
@@ -328,18 +329,15 @@ def open_examples(
   rates = mixing_rates(name)
   if shard:
     check_shards(rates, shard.num_shards)
-  marked = [
-    (_marked(task, number), rate)
-    for number, (task, rate) in enumerate(rates.items())
-  ]
-  return seqio.Mixture(name, marked).get_dataset(
-    sequence_length=task_feature_lengths,
-    split='train',
-    shuffle=True,
+  features = {'inputs', 'targets', *passthrough_features}
+  return mixing.MixedExamples(
+    [
+      mixing.TaskExamples.of(task, task_feature_lengths, seed, shard, features)
+      for task in rates
+    ],
+    list(rates.values()),
     seed=seed,
-    num_epochs=None,
-    shard_info=shard,
-    passthrough_features=[TASK, *passthrough_features],
+    mark=TASK,
   )
 
 
@@ -367,30 +365,21 @@ def check_shards(tasks: Iterable[seqio.Task], num_shards: int) -> None:
       )
 
 
-def _marked(task: seqio.Task, number: int) -> seqio.Task:
-  """Returns the task with its number in each example."""
-
-  def mark(dataset):
-    return dataset.map(lambda example: example | {TASK: number})
-
-  return task.replace(preprocessors=[*task.preprocessors, mark])
-
-
 class _SeqioExamples(grain.IterDataset):
-  """A tf.data.Dataset of tokenized examples, as a Grain dataset."""
+  """Examples of SeqIO tasks, as a Grain dataset."""
 
-  def __init__(self, dataset: tf.data.Dataset):
+  def __init__(self, examples: Iterable[Example]):
     super().__init__()
-    self._dataset = dataset
+    self._examples = examples
 
   def __iter__(self) -> grain.DatasetIterator:
-    return _SeqioExampleIterator(self._dataset)
+    return _SeqioExampleIterator(self._examples)
 
 
 class _SeqioExampleIterator(grain.DatasetIterator):
-  def __init__(self, dataset: tf.data.Dataset):
+  def __init__(self, examples: Iterable[Example]):
     super().__init__()
-    self._dataset = dataset
+    self._examples = examples
     self.set_state({'examples_read': 0})
 
   def __next__(self) -> Example:
@@ -403,6 +392,4 @@ class _SeqioExampleIterator(grain.DatasetIterator):
 
   def set_state(self, state: dict[str, int]) -> None:
     self._examples_read = state['examples_read']
-    self._iterator = iter(
-      self._dataset.skip(self._examples_read).as_numpy_iterator()
-    )
+    self._iterator = itertools.islice(self._examples, self._examples_read, None)

@@ -213,6 +213,16 @@ def is_available(task: seqio.Task) -> bool:
   return settings.current().source.available(source.spec)
 
 
+def is_composed(task: seqio.Task) -> bool:
+  """Whether a task is one of tuning that `add_tuning_task` made."""
+  return task.preprocessors[-1] == examples.TUNING.take_apart
+
+
+def in_batches(task: seqio.Task) -> seqio.Task:
+  """Returns a task of tuning whose examples are still in batches."""
+  return task.replace(preprocessors=task.preprocessors[:-1], output_features={})
+
+
 def tuning_pool(spec: catalog.DatasetSpec) -> sources.Pool:
   """Returns the training examples of a dataset, capped as the run says."""
   chosen = settings.current()
@@ -265,12 +275,16 @@ def add_tuning_task(
     def to_examples(batch, seed):
       return examples.TUNING.call(write, batch['query'], seed)
 
-    return examples.TUNING.take_apart(to_examples(dataset.batch(_BATCH_SIZE)))
+    return to_examples(dataset.batch(_BATCH_SIZE))
 
   seqio.TaskRegistry.add(
     name,
     source=QuerySource(spec, {'train': lambda: tuning_pool(spec)}),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), compose],
+    preprocessors=[
+      seqio.CacheDatasetPlaceholder(),
+      compose,
+      examples.TUNING.take_apart,
+    ],
     output_features=FEATURES,
     shuffle_buffer_size=None,
   )
