@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -85,12 +85,17 @@ def evaluate_checkpoints(
   read = _Reader(model, partitioner)
   curves = _curves_by_run(queue, folder / FOLDER)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
-  summaries = []
-  for checkpoint, params in _with_parameters(queue, read):
+
+  def evaluate_one(checkpoint: Checkpoint) -> results.Summary | None:
+    params = _read_if_there(checkpoint, queue, read)
+    if params is None:
+      return None
     with partitioner.activate() if partitioner else contextlib.nullcontext():
-      summaries.append(job.run(checkpoint, params, curves(checkpoint)))
+      return job.run(checkpoint, params, curves(checkpoint))
+
+  summaries = [evaluate_one(checkpoint) for checkpoint in queue]
   print_line(f'Results: {output_dir}')
-  return summaries
+  return [summary for summary in summaries if summary is not None]
 
 
 class _Job:
@@ -179,30 +184,26 @@ class _Reader:
     return jax.tree.map(lambda array: array.sharding, shapes)
 
 
-def _with_parameters(
-  queue: Iterable[Checkpoint], read: Callable[[str], Any]
-) -> Iterator[tuple[Checkpoint, Any]]:
-  """Yields what is to be evaluated.
-
-  A training removes old checkpoints, perhaps while they are read: what is gone
-  is passed over.
-  """
-  for checkpoint in queue:
-    print_line(f'{checkpoint.label} · reading {checkpoint.path}')
-    try:
-      params = read(checkpoint.path)
-    except Exception:
-      if not isinstance(queue, NewCheckpoints):
-        raise
-      time.sleep(queue.poll_period)
-      if checkpoint_queue.is_there(checkpoint):
-        raise
-      print_line(
-        f'{checkpoint.label} · skipped: the training removed it before it was'
-        ' read; have it keep more (loop.train.keep).'
-      )
-      continue
-    yield checkpoint, params
+def _read_if_there(
+  checkpoint: Checkpoint,
+  queue: list[Checkpoint] | NewCheckpoints,
+  read: Callable[[str], Any],
+) -> Any | None:
+  """Reads parameters; None if their training has removed them meanwhile."""
+  print_line(f'{checkpoint.label} · reading {checkpoint.path}')
+  try:
+    return read(checkpoint.path)
+  except Exception:
+    if not isinstance(queue, NewCheckpoints):
+      raise
+    time.sleep(queue.poll_period)
+    if checkpoint_queue.is_there(checkpoint):
+      raise
+  print_line(
+    f'{checkpoint.label} · skipped: the training removed it before it was read;'
+    ' have it keep more (loop.train.keep).'
+  )
+  return None
 
 
 def _curves_by_run(
