@@ -136,14 +136,9 @@ class Attention(nn.Module):
     query_BLNH, query_taps = project('query', 'heads')
     key_BLKH, key_taps = project('key', 'kv_heads')
     value_BLKH, value_taps = project('value', 'kv_heads')
-    if config.qk_norm:
-      query_BLNH = layers.Norm(config, 'head_dim', name='query_norm')(
-        query_BLNH
-      )
-      key_BLKH = layers.Norm(config, 'head_dim', name='key_norm')(key_BLKH)
     view = context.view(is_local)
-    query_BLNH = rotary.rotate(query_BLNH, view.rotation)
-    key_BLKH = rotary.rotate(key_BLKH, view.rotation)
+    query_BLNH = self._turn(query_BLNH, view.rotation, 'query_norm')
+    key_BLKH = self._turn(key_BLKH, view.rotation, 'key_norm')
     if memory is None:
       chunk = None
       y_BLNH = self._attend_to_row(
@@ -168,6 +163,14 @@ class Attention(nn.Module):
       name='output',
     )(y_BLNH)
     return y_BLD, chunk
+
+  def _turn(
+    self, x_BLNH: jax.Array, rotation: rotary.Rotation, norm: str
+  ) -> jax.Array:
+    """Queries or keys, normalized if asked, turned by their positions."""
+    if self.config.qk_norm:
+      x_BLNH = layers.Norm(self.config, 'head_dim', name=norm)(x_BLNH)
+    return rotary.rotate(x_BLNH, rotation)
 
   def _attend_to_row(
     self,
