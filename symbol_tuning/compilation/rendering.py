@@ -34,27 +34,28 @@ def markdown(report: Report) -> str:
 
 def verdict(report: Report) -> str:
   """One line: whether the step fits, and how fast it can be."""
-  held = report.memory.total / GIB
-  limit = report.memory.limit / GIB
+  held = figure(report.memory.total / GIB)
+  limit = figure(report.memory.limit / GIB)
   if not report.roofline:
-    return f'Does not fit: needs about {held:.1f} of {limit:.2f} GiB a device.'
+    return f'Does not fit: needs about {held} of {limit} GiB a device.'
   times = report.roofline
   return (
-    f'Fits: {held:.1f} of {limit:.2f} GiB a device. Roofline: '
-    f'{times.overlapped:.2f} s a step, MFU {times.best_mfu:.0%}; if '
-    f'communication never hides, {times.serial:.2f} s, {times.worst_mfu:.0%}.'
+    f'Fits: {held} of {limit} GiB a device. Roofline: '
+    f'{figure(times.overlapped)} s a step, MFU {times.best_mfu:.0%}; if '
+    f'communication never hides, {figure(times.serial)} s, '
+    f'{times.worst_mfu:.0%}.'
   )
 
 
 def _memory_table(report: Report) -> str:
   rows = [
-    (kind, f'{size / GIB:.2f}', f'{size / report.memory.limit:.1%}')
+    (kind, figure(size / GIB), f'{size / report.memory.limit:.1%}')
     for kind, size in report.memory.by_kind.items()
   ]
   rows.append(
     (
       'all',
-      f'{report.memory.total / GIB:.2f}',
+      figure(report.memory.total / GIB),
       f'{report.memory.total / report.memory.limit:.1%}',
     )
   )
@@ -70,7 +71,7 @@ def _work(report: Report) -> list[str]:
     ('devices compute, with what several of them do', None),
   ]
   operations = [
-    (what, f'{(total or work.device_flops * devices) / 1e12:,.1f}',
+    (what, figure((total or work.device_flops * devices) / 1e12),
      f'{(total / devices if total else work.device_flops) / 1e12:,.2f}')
     for what, total in rows
   ]  # fmt: skip
@@ -79,7 +80,7 @@ def _work(report: Report) -> list[str]:
       one.kind,
       ', '.join(one.axes) + (' between slices' if one.between_slices else ''),
       f'{one.count:,}',
-      f'{one.num_bytes / 1e9:,.3f}',
+      figure(one.num_bytes / 1e9),
     )
     for one in work.collectives
     if one.num_bytes >= 1e5
@@ -89,8 +90,8 @@ def _work(report: Report) -> list[str]:
     table(('what', 'all devices', 'a device'), operations),
     '## Bytes a device receives in a step',
     table(('collective', 'along', 'times', 'GB'), moved),
-    f'Together {work.collective_bytes / 1e9:,.2f} GB; '
-    f'{work.hbm_bytes / 1e9:,.1f} GB go in and out of its memory.',
+    f'Together {figure(work.collective_bytes / 1e9)} GB; '
+    f'{figure(work.hbm_bytes / 1e9)} GB go in and out of its memory.',
   ]
   if work.unknown_loops:
     loops = ', '.join(work.unknown_loops)
@@ -109,11 +110,11 @@ def _roofline(report: Report) -> list[str]:
   ]
   return [
     '## Roofline',
-    table(('resource', 'busy, s'), [(n, f'{s:.3f}') for n, s in rows]),
-    f'If communication hides behind computation, a step takes '
-    f'{times.overlapped:.3f} s (MFU {times.best_mfu:.1%}); if it never does, '
-    f'{times.serial:.3f} s (MFU {times.worst_mfu:.1%}). The first is the '
-    'roofline; a run is between the two. Assumed:',
+    table(('resource', 'busy, s'), [(n, figure(s)) for n, s in rows]),
+    'If communication hides behind computation, a step takes '
+    f'{figure(times.overlapped)} s (MFU {times.best_mfu:.1%}); if it never '
+    f'does, {figure(times.serial)} s (MFU {times.worst_mfu:.1%}). The first is '
+    'the roofline; a run is between the two. Assumed:',
     _bullets(roofline.ASSUMPTIONS),
   ]
 
@@ -144,16 +145,16 @@ def _line(report: Report) -> list[str]:
     str(settings['rows of a batch']),
     str(settings.get('remat', '')),
     str(settings.get('microbatches', '')),
-    f'{report.memory.total / GIB:.1f}',
+    figure(report.memory.total / GIB),
   ]
   if not report.roofline:
     return [*line, '', '', 'does not fit', '', '']
   times = report.roofline
   return [
     *line,
-    f'{report.work.device_flops / 1e12:,.1f}',
-    f'{report.work.collective_bytes / 1e9:,.1f}',
-    f'{times.overlapped:.2f}–{times.serial:.2f}',
+    figure(report.work.device_flops / 1e12),
+    figure(report.work.collective_bytes / 1e9),
+    f'{figure(times.overlapped)}–{figure(times.serial)}',
     f'{times.best_mfu:.0%}',
     f'{times.worst_mfu:.0%}',
   ]
@@ -166,6 +167,13 @@ def show(text: str) -> None:
     terminal.print(rich_markdown.Markdown(text))
   else:
     print(text, flush=True)
+
+
+def figure(number: float) -> str:
+  """A number with about three digits."""
+  if number >= 100 or number == 0:
+    return f'{number:,.0f}'
+  return f'{number:.1f}' if number >= 10 else f'{number:.3g}'
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

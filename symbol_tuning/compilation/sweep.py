@@ -74,7 +74,7 @@ def sweep(
         num_microbatches=parts,
       )
     except ValueError as error:
-      print(f'{name}: left out, for {error}', flush=True)
+      print(f'{name}: left out, for {str(error).splitlines()[0]}', flush=True)
       continue
     found.append(_report(candidate, folder / 'sweep'))
     print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
