@@ -150,12 +150,13 @@ wait_for_slice() {
 }
 
 # TPU images have a Python that is too old; uv brings one.
+# shellcheck disable=SC2016 # expanded on the host
 INSTALL='set -e
 rm -rf ~/symbol_tuning && mkdir ~/symbol_tuning
 tar -xzf ~/symbol_tuning.tar.gz -C ~/symbol_tuning
 python3 -m pip install --quiet --user uv
 ~/.local/bin/uv venv --quiet --clear --python 3.12 ~/venv
-~/.local/bin/uv pip install --quiet --python ~/venv ~/symbol_tuning[tpu]'
+~/.local/bin/uv pip install --quiet --python ~/venv "$HOME/symbol_tuning[tpu]"'
 
 install() {
   local checkout archive node

@@ -6,6 +6,7 @@ of a notice ends, the signal is sent again, to end the process as its sender
 expects.
 """
 
+import contextlib
 import signal
 import threading
 from typing import Protocol
@@ -15,7 +16,7 @@ from jax._src import distributed
 from jax.experimental import multihost_utils
 
 
-class Preemption(Protocol):
+class Preemption(contextlib.AbstractContextManager, Protocol):
   """Notices SIGTERM; a context manager."""
 
   def noticed(self, step: int) -> bool:

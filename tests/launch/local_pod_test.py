@@ -61,6 +61,8 @@ def test_two_processes_train_as_one_does_and_one_goes_on(tmp_path, member):
   assert ended.returncode == 0, ended.stdout
   assert '[0] step 3/3' in ended.stdout
   assert '[1] step' not in ended.stdout
+  # One for each of its two meshes, from process 0 alone.
+  assert len(list((tmp_path / 'pod').glob('events.out.tfevents.*'))) == 2
   member.train(tmp_path / 'pod', 4, partitioning.Partitioner(fsdp=4))
   member.train(tmp_path / 'alone', 4, partitioning.Partitioner())
   assert losses(tmp_path / 'pod') == pytest.approx(losses(tmp_path / 'alone'))
