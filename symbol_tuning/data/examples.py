@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
+import seqio
 import tensorflow as tf
 
 _TOKENS = ('inputs', 'targets')
@@ -48,9 +49,15 @@ class Signature:
       output.set_shape([None, *spec.shape])
     return dict(zip(self.features, outputs, strict=True))
 
-  def take_apart(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Returns the examples of batches one by one."""
+  def one_by_one(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns the examples of batches; the last preprocessor of a task."""
     return batches.unbatch().map(_with_tokens, synchronous=True)
+
+
+def makes_batches(task: seqio.Task) -> bool:
+  """Whether all but the last preprocessor of a task make batches."""
+  last = task.preprocessors[-1]
+  return isinstance(getattr(last, '__self__', None), Signature)
 
 
 def _with_tokens(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -7,13 +7,14 @@ examples of each task and their order are those of the task itself.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import seqio
 import tensorflow as tf
 
-from symbol_tuning.data import draws, examples, task_definitions
+from symbol_tuning.data import draws, examples
 
 Example = dict[str, np.ndarray]
 
@@ -25,7 +26,7 @@ _DRAWS = 1024
 
 @dataclasses.dataclass(frozen=True)
 class TaskExamples:
-  """The examples of a task, without end; can be read again.
+  """The examples of a task; can be read again.
 
   Attributes:
     dataset: batches as `examples.Signature.call` makes them, or examples.
@@ -39,33 +40,27 @@ class TaskExamples:
   def of(
     cls,
     task: seqio.Task,
-    task_feature_lengths: Mapping[str, int] | None,
-    seed: int,
-    shard: seqio.ShardInfo | None,
-    features: Collection[str],
+    features: Collection[str] | None = None,
+    **options: Any,
   ) -> 'TaskExamples':
-    """Opens the training split of a task.
+    """Opens any task; those that make batches are read fast.
 
     Args:
-      task: any one; those of `task_definitions` are read fast.
-      task_feature_lengths: most tokens of 'inputs' and 'targets'.
-      seed: of the order of examples and of every choice in a prompt.
-      shard: which share of the examples; all, by default.
-      features: what of an example is wanted, if it is there.
+      task: the task.
+      features: what of an example is wanted, where it is there; all of it by
+        default.
+      **options: of seqio.Task.get_dataset.
     """
-    in_batches = task_definitions.is_composed(task)
+    in_batches = examples.makes_batches(task)
     if in_batches:
-      task = task_definitions.in_batches(task)
-    dataset = task.get_dataset(
-      sequence_length=task_feature_lengths,
-      split='train',
-      shuffle=True,
-      seed=seed,
-      shard_info=shard,
-      num_epochs=None,
-    )
-    wanted = [name for name in dataset.element_spec if name in features]
-    return cls(dataset.map(lambda e: {k: e[k] for k in wanted}), in_batches)
+      task = task.replace(
+        preprocessors=task.preprocessors[:-1], output_features={}
+      )
+    dataset = task.get_dataset(**options)
+    if features is not None:
+      wanted = [name for name in dataset.element_spec if name in features]
+      dataset = dataset.map(lambda example: {k: example[k] for k in wanted})
+    return cls(dataset, in_batches)
 
   def __iter__(self) -> Iterator[Example]:
     if self.in_batches:
@@ -109,10 +104,7 @@ class MixedExamples:
 
 
 def read(dataset: tf.data.Dataset) -> Iterator[Example]:
-  """Yields examples that are tokens and numbers, as arrays.
-
-  Strings are not padded and come one by one.
-  """
+  """Yields examples, as arrays; those without strings many at a time."""
   specs = dataset.element_spec
   if any(spec.dtype == tf.string for spec in specs.values()):
     yield from dataset.as_numpy_iterator()

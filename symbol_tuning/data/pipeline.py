@@ -94,11 +94,14 @@ def evaluation_examples(
   Raises:
     ValueError: if the task is unknown, or a label option is too long.
   """
-  dataset = get_mixture_or_task(task_name).get_dataset(
-    sequence_length=task_feature_lengths, split='validation', shuffle=False
+  examples = mixing.TaskExamples.of(
+    get_mixture_or_task(task_name),
+    sequence_length=task_feature_lengths,
+    split='validation',
+    shuffle=False,
   )
   try:
-    return list(dataset.as_numpy_iterator())
+    return list(examples)
   except tf.errors.InvalidArgumentError as error:
     if tokenization.OPTION_TOO_LONG not in error.message:
       raise
@@ -332,7 +335,16 @@ def open_examples(
   features = {'inputs', 'targets', *passthrough_features}
   return mixing.MixedExamples(
     [
-      mixing.TaskExamples.of(task, task_feature_lengths, seed, shard, features)
+      mixing.TaskExamples.of(
+        task,
+        features,
+        sequence_length=task_feature_lengths,
+        split='train',
+        shuffle=True,
+        seed=seed,
+        shard_info=shard,
+        num_epochs=None,
+      )
       for task in rates
     ],
     list(rates.values()),

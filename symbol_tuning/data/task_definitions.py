@@ -213,16 +213,6 @@ def is_available(task: seqio.Task) -> bool:
   return settings.current().source.available(source.spec)
 
 
-def is_composed(task: seqio.Task) -> bool:
-  """Whether a task is one of tuning that `add_tuning_task` made."""
-  return task.preprocessors[-1] == examples.TUNING.take_apart
-
-
-def in_batches(task: seqio.Task) -> seqio.Task:
-  """Returns a task of tuning whose examples are still in batches."""
-  return task.replace(preprocessors=task.preprocessors[:-1], output_features={})
-
-
 def tuning_pool(spec: catalog.DatasetSpec) -> sources.Pool:
   """Returns the training examples of a dataset, capped as the run says."""
   chosen = settings.current()
@@ -283,7 +273,7 @@ def add_tuning_task(
     preprocessors=[
       seqio.CacheDatasetPlaceholder(),
       compose,
-      examples.TUNING.take_apart,
+      examples.TUNING.one_by_one,
     ],
     output_features=FEATURES,
     shuffle_buffer_size=None,
@@ -329,10 +319,9 @@ def add_evaluation_task(
         fits_E,
       )
 
-    batches = dataset.batch(_BATCH_SIZE).map(
+    return dataset.batch(_BATCH_SIZE).map(
       lambda batch: examples.EVALUATION.call(write, batch['query'])
     )
-    return examples.EVALUATION.take_apart(batches)
 
   seqio.TaskRegistry.add(
     name,
@@ -341,7 +330,11 @@ def add_evaluation_task(
       {'validation': lambda: evaluation_pool(spec)},
       max_queries=lambda: settings.current().evaluation_queries,
     ),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), compose],
+    preprocessors=[
+      seqio.CacheDatasetPlaceholder(),
+      compose,
+      examples.EVALUATION.one_by_one,
+    ],
     output_features=FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,

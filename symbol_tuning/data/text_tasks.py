@@ -118,14 +118,18 @@ def add_text_task(
   def write(dataset, sequence_length=None):
     limits = tokenization.Limits.of(sequence_length)
     make = functools.partial(_example, name, limits)
-    return _EXAMPLES.take_apart(
-      dataset.map(lambda q: _EXAMPLES.call(make, *(q[k] for k in _QUESTION)))
+    return dataset.map(
+      lambda q: _EXAMPLES.call(make, *(q[k] for k in _QUESTION))
     )
 
   seqio.TaskRegistry.add(
     name,
     source=seqio.FunctionDataSource(open_questions, splits=['validation']),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
+    preprocessors=[
+      seqio.CacheDatasetPlaceholder(),
+      write,
+      _EXAMPLES.one_by_one,
+    ],
     output_features=task_definitions.FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,
