@@ -14,6 +14,7 @@ whose functions they bind, so no library code mentions gin.
 """
 
 import contextlib
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -26,9 +27,11 @@ from typing import Any
 
 import gin
 import jax
+import numpy as np
 from absl import app, flags
 from absl import logging as absl_logging
 from gin import resource_reader
+from jax.experimental import multihost_utils
 
 from symbol_tuning.data import atomic
 
@@ -180,6 +183,20 @@ def _save_config(folder: str) -> None:
   atomic.write_text(path, gin.config_str())
 
 
+def _check_same_in_all_processes() -> None:
+  """Processes that do different things would wait for each other for ever."""
+  if jax.process_count() == 1:
+    return
+  digest = hashlib.sha256(gin.config_str().encode()).digest()
+  digests = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8))
+  others = np.flatnonzero((digests != digests[0]).any(axis=1))
+  if others.size:
+    raise ValueError(
+      f'The configuration of process {others[0]} is not that of process 0: give'
+      ' all processes the same gin files and flags.'
+    )
+
+
 def _configured(function: Callable[..., Any]) -> Callable[..., Any]:
   try:
     return gin.get_configurable(function)
@@ -245,6 +262,7 @@ def run(
       _GIN_SEARCH_PATHS.value,
     )
     configured = _configured(function)
+    _check_same_in_all_processes()
     output = macro('EVAL_OUTPUT_DIR') or macro('MODEL_DIR')
     if isinstance(output, str) and jax.process_index() == 0:
       _save_config(output)

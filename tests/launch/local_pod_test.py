@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -93,6 +94,25 @@ def test_sigterm_to_one_stops_all_at_the_same_step(tmp_path):
   (step,) = re.findall(r'Told to stop; saved step (\d+) first', ended.stdout)
   assert [p.name for p in (tmp_path / 'checkpoints').iterdir()] == [step]
   assert 'ending the others' not in ended.stdout
+
+
+def test_processes_must_be_configured_alike(tmp_path):
+  names = ('MIXTURE_OR_TASK_NAME', 'CACHE_DIR', 'INITIAL_CHECKPOINT_PATH')
+  arguments = [
+    '-m',
+    'symbol_tuning.train',
+    '--gin_file=models/tiny.gin',
+    '--gin_file=runs/train_cached.gin',
+    *(f'--gin.{name}=None' for name in names),
+    f"--gin.MODEL_DIR='{tmp_path}/run'",
+  ]
+  command = f'exec {shlex.join([sys.executable, *arguments])}'
+  ended = run(
+    2, 1, '--', 'bash', '-c', f'{command} --gin.TRAIN_STEPS=$JAX_PROCESS_ID'
+  )
+  assert ended.returncode == 1
+  assert 'configuration of process 1 is not that of process 0' in ended.stdout
+  assert not (tmp_path / 'run').exists()
 
 
 def test_the_rest_is_ended_and_the_status_kept():
