@@ -5,7 +5,7 @@ import jax
 import pytest
 
 from symbol_tuning import gin_utils
-from symbol_tuning.evaluation import jobs
+from symbol_tuning.evaluation import checkpoint_queue, jobs
 from symbol_tuning.models import decoder, parameters
 from symbol_tuning.training import loop
 
@@ -66,3 +66,9 @@ def test_every_experiment_configures_a_program(name):
   assert f'{program.__module__.split(".")[-1]}.{program.__name__}' in text
   model = gin.get_configurable(decoder.Decoder)()
   assert jax.tree.leaves(parameters.abstract_params(model))
+
+
+def test_an_evaluation_of_a_training_waits_for_its_checkpoints():
+  parse('experiments/quickstart_eval.gin', 'runs/eval_training.gin')
+  queue = gin.get_configurable(checkpoint_queue.NewCheckpoints)()
+  assert (queue.model_dir, queue.final_step) == ('folder', 7)
