@@ -155,10 +155,11 @@ def _digest(values: Iterable[object]) -> str:
 
 
 def _question(one: results.Prediction | results.Answer) -> tuple:
-  """What is asked, whatever the prompt around it."""
+  """What is asked, whatever the prompt around it and the space between."""
   if isinstance(one, results.Answer):
     return one.query, one.origin, one.answers
-  return one.query, one.label, tuple(option.text for option in one.options)
+  options = tuple(option.text.strip() for option in one.options)
+  return one.query, one.label, options
 
 
 def _choices(made: Sequence[results.Prediction]) -> Choices:

@@ -43,10 +43,20 @@ def test_averages_are_over_the_tasks_that_checkpoints_share(fake):
   assert 'icl_symbol_uninstructed_teab' in warning
 
 
+def in_a_chat(one):
+  options = tuple(
+    dataclasses.replace(option, text=option.text.strip())
+    for option in one.options
+  )
+  return dataclasses.replace(
+    one, prompt=f'You are asked:\n\n{one.prompt}', options=options
+  )
+
+
 def test_the_same_queries_are_paired_whatever_the_prompt(fake):
   """Both wrong on the same half of the queries: the difference is certain."""
   made = fake.predictions(50)
-  others = [dataclasses.replace(p, prompt=f'Hi! {p.prompt}') for p in made]
+  others = [in_a_chat(one) for one in made]
   tasks = [{('icl_flipped', 'subj'): p} for p in (made, others)]
   first = fake.collect('first', tasks[0])
   second = fake.collect('second', tasks[1], settings={'separator': 'none'})
