@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -83,3 +84,20 @@ def test_a_topology_must_be_named(tmp_path, binding, message):
   assert ended.returncode == 1
   assert message in ended.stderr
   assert 'Traceback' not in ended.stderr
+
+
+@needs_compiler
+def test_experiments_on_slices_are_the_papers_and_can_be_laid_out():
+  script = pathlib.Path(__file__).parent / 'experiments_layout.py'
+  ended = subprocess.run(
+    [sys.executable, str(script)], capture_output=True, text=True
+  )
+  assert ended.returncode == 0, ended.stderr[-3000:]
+  experiments = json.loads(ended.stdout.splitlines()[-1])
+  assert len(experiments) >= 6
+  for name, found in experiments.items():
+    rows = 256 if name.endswith('batch_256') else 32
+    assert (found['rows'], found['length']) == (rows, 2048 + 512), name
+    rate = 1e-3 if '540b' in name else 3e-3
+    assert found['learning_rate'] == rate, name
+    assert found['memory'] < 0.6, name
