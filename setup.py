@@ -57,6 +57,13 @@ setuptools.setup(
     'beam': ['apache-beam>=2.60', 'sentencepiece<0.2.3'],
     'tpu': ['jax[tpu]>=0.6'],
     'gpu': ['jax[cuda12]>=0.6'],
-    'test': ['hypothesis>=6.100', 'pytest>=8', 'ruff>=0.6'],
+    'test': [
+      'hypothesis>=6.100',
+      # The TPU compiler, which needs no TPU; tests that use it are skipped
+      # where there is none.
+      'jax[tpu]>=0.6; sys_platform == "linux" and platform_machine == "x86_64"',
+      'pytest>=8',
+      'ruff>=0.6',
+    ],
   },
 )
