@@ -68,6 +68,7 @@ def test_a_step_that_does_not_fit_ends_with_its_own_status(tmp_path):
   )
   assert ended.returncode == precompiling.DOES_NOT_FIT, ended.stderr[-3000:]
   assert 'Does not fit: needs about' in ended.stdout
+  assert '| gradients layers/mlp/' in ended.stdout
   assert 'Partitioner.fsdp' in ended.stdout
   assert 'Traceback' not in ended.stderr
 

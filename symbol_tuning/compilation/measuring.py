@@ -37,7 +37,9 @@ def measure(program: Program) -> Report:
     if not memory.is_exhausted(error):
       raise
     compiled = None
-    needed = memory.of_error(str(error), program.arguments, limit)
+    needed = memory.of_error(
+      str(error), program.arguments, program.temporaries, limit
+    )
   report = first_report(program, needed, time.perf_counter() - start)
   if compiled is None:
     return report

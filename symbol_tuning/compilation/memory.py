@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from symbol_tuning.training.partitioning import parameter_name
+
 PyTree = Any
 
 _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
@@ -25,11 +27,13 @@ class Memory:
       again for results is counted once; other results are temporary.
     limit: what there is.
     fits: whether the compiler made a program of it.
+    largest: the largest arrays, where they are of interest.
   """
 
   by_kind: Mapping[str, float]
   limit: float
   fits: bool
+  largest: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
   @property
   def total(self) -> float:
@@ -54,14 +58,27 @@ def of_compiled(
 
 
 def of_error(
-  error: str, arguments: Mapping[str, PyTree], limit: float
+  error: str,
+  arguments: Mapping[str, PyTree],
+  temporaries: Mapping[str, PyTree],
+  limit: float,
 ) -> Memory:
   """The memory of a program that the compiler found too large."""
   by_kind = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
   if match := re.search(_NEEDED, error):
     needed = float(match[1]) * _UNITS[match[2]]
     by_kind['temporary'] = max(0.0, needed - sum(by_kind.values()))
-  return Memory(by_kind, limit, fits=False)
+  largest = _largest({**arguments, **temporaries})
+  return Memory(by_kind, limit, fits=False, largest=largest)
+
+
+def _largest(trees: Mapping[str, PyTree], number: int = 8) -> dict[str, float]:
+  sizes = {
+    f'{kind} {parameter_name(path)}'.rstrip(): bytes_on_device(array)
+    for kind, tree in trees.items()
+    for path, array in jax.tree.leaves_with_path(tree)
+  }
+  return dict(sorted(sizes.items(), key=lambda item: -item[1])[:number])
 
 
 def bytes_on_device(tree: PyTree) -> float:
@@ -86,8 +103,10 @@ def is_exhausted(error: Exception) -> bool:
   return 'RESOURCE_EXHAUSTED' in str(error)
 
 
-def advice(memory: Memory, settings: Mapping[str, Any]) -> list[str]:
-  """What makes a program smaller, by what it needs most."""
+def advice(
+  memory: Memory, settings: Mapping[str, Any], mesh: Mapping[str, int]
+) -> list[str]:
+  """What makes a program smaller, the parameters first."""
   held = memory.by_kind.get('parameters', 0) * 2
   found = []
   if held > memory.limit / 2:
@@ -102,10 +121,8 @@ def advice(memory: Memory, settings: Mapping[str, Any]) -> list[str]:
     found.append(
       'unembed the positions with loss only: LOSS_POSITIONS_PER_ROW = 256'
     )
-  if settings.get('microbatches', 1) * 2 <= settings['rows of a batch']:
-    found.append(
-      'split the batch: NUM_MICROBATCHES = '
-      f'{settings.get("microbatches", 1) * 2}'
-    )
+  parts = settings.get('microbatches', 1)
+  if settings['rows of a batch'] >= 2 * parts * mesh['data'] * mesh['fsdp']:
+    found.append(f'split the batch: NUM_MICROBATCHES = {2 * parts}')
   found.append('split layers further (Partitioner.tensor), or take more chips')
   return found

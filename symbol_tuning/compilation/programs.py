@@ -18,6 +18,7 @@ from symbol_tuning.compilation import arithmetic
 from symbol_tuning.compilation.topology import Topology
 from symbol_tuning.evaluation import rows
 from symbol_tuning.models import likelihood, parameters
+from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import activations, batches, state, step
 from symbol_tuning.training.partitioning import Partitioner
@@ -37,6 +38,7 @@ class Program:
     topology: the devices.
     partitioner: with the topology's devices.
     arguments: what the step is given, by kind; arrays without data.
+    temporaries: large arrays that it makes for sure, likewise.
     settings: what it was made with, for the reader of a report.
     model_flops: what the model needs in a step; see `arithmetic`.
     trace: gives the step's jaxpr.
@@ -47,6 +49,7 @@ class Program:
   topology: Topology
   partitioner: Partitioner
   arguments: Mapping[str, PyTree]
+  temporaries: Mapping[str, PyTree]
   settings: Mapping[str, Any]
   model_flops: float
   trace: Callable[[], core.Jaxpr]
@@ -99,6 +102,16 @@ def train_step(
       'parameters': abstract.params,
       'optimizer state': abstract.opt_state,
       'batch': batch,
+    },
+    temporaries={
+      'gradients': abstract.params,
+      **_activations(
+        partitioner,
+        model.config,
+        batch_size // num_microbatches,
+        row_length,
+        min(positions, loss.chunk_size),
+      ),
     },
     settings={
       **_settings(model, batch_size, row_length),
@@ -163,6 +176,7 @@ def eval_step(
     topology=topology,
     partitioner=partitioner,
     arguments={'parameters': params, 'batch': batch},
+    temporaries={},
     settings={
       **_settings(model, batch_size, row_length),
       'positions with loss': num_positions,
@@ -190,6 +204,37 @@ def _batch(
       (batch_size, row_length), jnp.int32, sharding=partitioner.batch_sharding
     )
     for name in features
+  }
+
+
+def _activations(
+  partitioner: Partitioner,
+  config: DecoderConfig,
+  rows: int,
+  length: int,
+  num_logits: int,
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """What the backward pass needs of the forward pass, at least."""
+
+  def array(name, shape, axes, dtype):
+    sharding = partitioner.sharding(name, shape, axes)
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+  stream = 'residual stream of each layer'
+  logits = 'logits of a chunk'
+  return {
+    stream: array(
+      stream,
+      (config.num_layers, rows, length, config.embed_dim),
+      (None, 'batch', 'length', 'activation_embed'),
+      jnp.dtype(config.dtype),
+    ),
+    logits: array(
+      logits,
+      (rows, num_logits, config.vocab_size),
+      ('batch', 'length', 'activation_vocab'),
+      jnp.float32,
+    ),
   }
 
 

@@ -19,7 +19,7 @@ def markdown(report: Report) -> str:
     f'# {report.program.capitalize()} on {report.topology}',
     f'{report.num_devices:,} devices as {mesh}; {settings}.',
     f'**{verdict(report)}**',
-    f'Compiled in {report.compile_seconds:.0f} s with '
+    f'The compiler took {report.compile_seconds:.0f} s and '
     f'{report.compile_bytes / GIB:.1f} GiB of memory.',
     '## Memory of a device',
     _memory_table(report),
@@ -27,8 +27,8 @@ def markdown(report: Report) -> str:
   if report.work and report.roofline:
     parts += [*_work(report), *_roofline(report)]
   else:
-    advice = memory.advice(report.memory, report.settings)
-    parts += ['## What to change', _bullets(advice)]
+    advice = memory.advice(report.memory, report.settings, report.mesh)
+    parts += [_largest(report), '## What to change', _bullets(advice)]
   return '\n\n'.join(parts) + '\n'
 
 
@@ -60,6 +60,13 @@ def _memory_table(report: Report) -> str:
     )
   )
   return table(('what', 'GiB', 'of the limit'), rows)
+
+
+def _largest(report: Report) -> str:
+  return table(
+    ('the largest arrays', 'GiB'),
+    [(name, figure(n / GIB)) for name, n in report.memory.largest.items()],
+  )
 
 
 def _work(report: Report) -> list[str]:

@@ -8,6 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from symbol_tuning.compilation import memory, rendering, report, roofline
 
 GIB = 2**30
+MESH = {'data': 1, 'fsdp': 4, 'tensor': 4}
 SETTINGS = {
   'rows of a batch': 32,
   'tokens of a row': 2560,
@@ -22,7 +23,7 @@ def make_report(needed, **changes):
     program='train step',
     topology='v5e:4x4',
     num_devices=16,
-    mesh={'data': 1, 'fsdp': 16, 'tensor': 1},
+    mesh=MESH,
     settings=SETTINGS,
     memory=needed,
     compile_seconds=9.0,
@@ -65,10 +66,14 @@ def test_a_step_that_does_not_fit_is_an_answer(mesh):
     'for HLO temporaries (22.50M) exceeds available HBM (15.75G).'
   )
   assert memory.is_exhausted(RuntimeError(error))
-  needed = memory.of_error(error, {'parameters': params}, limit=15.75 * GIB)
+  needed = memory.of_error(
+    error, {'parameters': params}, {'gradients': {'w': params}}, 15.75 * GIB
+  )
   assert needed.by_kind['parameters'] == 4096
   assert needed.total == 22.5 * 2**20
+  assert needed.largest == {'parameters': 4096, 'gradients w': 4096}
   text = rendering.markdown(make_report(needed))
+  assert '| gradients w |' in text
   assert 'Does not fit' in text
   assert 'NUM_MICROBATCHES = 2' in text
 
@@ -83,19 +88,25 @@ def test_a_step_that_does_not_fit_is_an_answer(mesh):
 )
 def test_advice_follows_from_the_settings(changes, advice):
   needed = memory.Memory({'parameters': GIB}, 16 * GIB, fits=False)
-  found = '\n'.join(memory.advice(needed, SETTINGS | changes))
+  found = '\n'.join(memory.advice(needed, SETTINGS | changes, MESH))
   assert advice in found
   assert 'bfloat16' not in found
 
 
+def test_a_batch_of_a_row_a_device_is_not_to_be_split():
+  needed = memory.Memory({'parameters': GIB}, 16 * GIB, fits=False)
+  mesh = MESH | {'fsdp': 32}
+  assert 'MICROBATCHES' not in str(memory.advice(needed, SETTINGS, mesh))
+
+
 def test_advice_on_parameters_that_fill_the_memory():
   needed = memory.Memory({'parameters': 9 * GIB}, 16 * GIB, fits=False)
-  assert '112%' in memory.advice(needed, SETTINGS)[0]
+  assert '112%' in memory.advice(needed, SETTINGS, MESH)[0]
 
 
 def test_reports_are_compared_in_a_table(fitting):
   too_large = dataclasses.replace(fitting, work=None, roofline=None)
   lines = rendering.comparison([fitting, too_large]).splitlines()
-  assert '1 × 16 × 1' in lines[2]
+  assert '1 × 4 × 4' in lines[2]
   assert '2–2.5 | 62% | 50% |' in lines[2]
   assert 'does not fit' in lines[3]
