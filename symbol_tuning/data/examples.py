@@ -5,7 +5,10 @@ prompt. So it is given batches, whose features are rows of one array each;
 tokens, of which rows have different numbers, travel as bytes.
 """
 
+import atexit
 import dataclasses
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -13,6 +16,42 @@ import seqio
 import tensorflow as tf
 
 _TOKENS = ('inputs', 'targets')
+# Seconds in which TensorFlow's threads learn that Python exits.
+_REFUSING = 0.1
+
+
+class _Calls:
+  """Calls of Python from TensorFlow's threads, ended before Python exits.
+
+  A thread that works ahead would wait for an interpreter that is gone, and
+  TensorFlow for the thread.
+  """
+
+  def __init__(self):
+    self._changed = threading.Condition()
+    self._number = 0
+    self._is_closed = False
+    atexit.register(self._close)
+
+  def __enter__(self) -> None:
+    with self._changed:
+      if self._is_closed:
+        raise RuntimeError('Python exits; no more examples are made.')
+      self._number += 1
+
+  def __exit__(self, *_) -> None:
+    with self._changed:
+      self._number -= 1
+      self._changed.notify_all()
+
+  def _close(self) -> None:
+    with self._changed:
+      self._is_closed = True
+      self._changed.wait_for(lambda: not self._number)
+    time.sleep(_REFUSING)
+
+
+_calls = _Calls()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +76,8 @@ class Signature:
     """
 
     def arrays(*inputs: np.ndarray) -> list[np.ndarray]:
-      made = make(*inputs)
+      with _calls:
+        made = make(*inputs)
       return [
         np.asarray(made[name], spec.dtype.as_numpy_dtype)
         for name, spec in self.features.items()
