@@ -3,11 +3,11 @@
     python benchmarks/scoring.py --checkpoint=SmolLM2-135M-Instruct.Q4_1.gguf \
       [--lm_eval_python=venv/bin/python] [--rounds=3] [--queries=24]
 
-All contenders read the same files: the tasks that symbol_tuning.export_lm_eval
-writes, of real prompts (SYMBOL_TUNING_DATA_ROOT must name a folder with the
-datasets of --tasks), and the float32 weights in the Hugging Face folder that
-symbol_tuning.convert writes. lm-eval's backend is `hf`; its time includes
-tokenization, about one percent.
+All contenders read the tasks that symbol_tuning.export_lm_eval writes, of real
+prompts (SYMBOL_TUNING_DATA_ROOT must name a folder with the datasets of
+--tasks), and have the same float32 weights: ours from the checkpoint, lm-eval's
+`hf` backend from the Hugging Face folder that symbol_tuning.convert makes of
+it. lm-eval's time includes tokenization, about one percent.
 
 Each contender is a process of its own, which reads its model once and scores
 every task once before it is timed; then rounds are interleaved. Medians over
@@ -96,9 +96,8 @@ def our_scorer(arguments: argparse.Namespace) -> scoring_lm_eval.Scorer:
   from symbol_tuning.models import parameters
   from symbol_tuning.models.decoder import Decoder
 
-  checkpoint = os.path.join(arguments.folder, 'model')
-  model = Decoder(parameters.read_config(checkpoint))
-  params = parameters.load_params(checkpoint, model)
+  model = Decoder(parameters.read_config(arguments.checkpoint))
+  params = parameters.load_params(arguments.checkpoint, model)
   tasks = {name: examples_of(name, arguments) for name in arguments.tasks}
   chosen = rows.plan(
     [query for name in tasks for query in queries.grouped(tasks[name])],
