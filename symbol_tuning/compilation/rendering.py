@@ -48,17 +48,11 @@ def verdict(report: Report) -> str:
 
 
 def _memory_table(report: Report) -> str:
+  sizes = {**report.memory.by_kind, 'all': report.memory.total}
   rows = [
     (kind, figure(size / GIB), f'{size / report.memory.limit:.1%}')
-    for kind, size in report.memory.by_kind.items()
+    for kind, size in sizes.items()
   ]
-  rows.append(
-    (
-      'all',
-      figure(report.memory.total / GIB),
-      f'{report.memory.total / report.memory.limit:.1%}',
-    )
-  )
   return table(('what', 'GiB', 'of the limit'), rows)
 
 
@@ -72,16 +66,14 @@ def _largest(report: Report) -> str:
 def _work(report: Report) -> list[str]:
   work = report.work
   devices = report.num_devices
-  rows = [
-    ('the model needs', work.model_flops),
-    ('the step computes, with what it computes again', work.step_flops),
-    ('devices compute, with what several of them do', None),
-  ]
   operations = [
-    (what, figure((total or work.device_flops * devices) / 1e12),
-     f'{(total / devices if total else work.device_flops) / 1e12:,.2f}')
-    for what, total in rows
-  ]  # fmt: skip
+    (what, figure(total / 1e12), figure(total / devices / 1e12))
+    for what, total in (
+      ('the model needs', work.model_flops),
+      ('the step computes, with what it computes again', work.step_flops),
+      ('devices compute, with what several do', work.device_flops * devices),
+    )
+  ]
   moved = [
     (
       one.kind,

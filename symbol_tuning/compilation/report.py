@@ -90,12 +90,25 @@ class Report:
 
 
 def to_json(report: Report) -> str:
-  return json.dumps(dataclasses.asdict(report), indent=2) + '\n'
+  """All of a report, and a summary of what follows from it."""
+  summary = {'memory_bytes': report.memory.total, 'fits': report.fits}
+  if report.work and report.roofline:
+    times = report.roofline
+    summary |= {
+      'collective_bytes': report.work.collective_bytes,
+      'seconds_if_communication_hides': times.overlapped,
+      'seconds_if_it_never_does': times.serial,
+      'mfu_if_communication_hides': times.best_mfu,
+      'mfu_if_it_never_does': times.worst_mfu,
+    }
+  fields = {'summary': summary, **dataclasses.asdict(report)}
+  return json.dumps(fields, indent=2) + '\n'
 
 
 def from_json(text: str) -> Report:
   """The report that `to_json` wrote."""
   fields = json.loads(text)
+  del fields['summary']
   work, times = fields.pop('work'), fields.pop('roofline')
   memory = Memory(**fields.pop('memory'))
   if work:

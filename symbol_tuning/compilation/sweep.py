@@ -1,7 +1,7 @@
 """Compares ways to lay out a train step over a topology.
 
 Every candidate is compiled, quickly and less well than for training, and ranked
-by its roofline. Where parameters and gradients alone fill the memory, nothing
+by its time if communication never hides behind computation. Where parameters and gradients alone fill the memory, nothing
 is compiled. Results are kept in files, so that a sweep which was stopped goes
 on.
 """
@@ -99,7 +99,8 @@ def _report(program: Program, folder: pathlib.Path) -> Report:
   path = folder / f'{_fingerprint(program)}.json'
   if path.exists():
     return reports.from_json(path.read_text(encoding='utf-8'))
-  held = memory.of_arguments(program.arguments, program.topology.chip.hbm_bytes)
+  limit = program.topology.chip.hbm_bytes
+  held = memory.of_arguments(program.arguments, limit)
   if not held.fits:
     return measuring.first_report(program, held)
   with _quick_compilation():
