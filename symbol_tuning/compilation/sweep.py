@@ -1,9 +1,9 @@
 """Compares ways to lay out a train step over a topology.
 
 Every candidate is compiled, quickly and less well than for training, and ranked
-by its time if communication never hides behind computation. Where parameters and gradients alone fill the memory, nothing
-is compiled. Results are kept in files, so that a sweep which was stopped goes
-on.
+by its time if communication never hides behind computation. Where parameters
+and gradients alone fill the memory, nothing is compiled. Results are kept in
+files, so that a sweep which was stopped goes on.
 """
 
 import contextlib
