@@ -1,6 +1,6 @@
 """Prompts per second: our composer, plain Python and SeqIO's few-shot source.
 
-    python benchmarks/prompts.py [--rounds=5] [--seconds=2]
+    python benchmarks/prompts.py [--rounds=5] [--seconds=2] [--warming=10]
 
 All three write prompts of eight exemplars around the same texts and tokenize
 them with the same vocabulary: a SentencePiece unigram model and a byte-level
@@ -15,9 +15,10 @@ Every round times each contender once, so that a busy machine slows all alike;
 medians and the ratio of medians are printed. A contender's threads work ahead
 while others are timed, until their buffers are full. So each reads for a second
 without a clock, which empties what was made ahead, and is then timed while it
-makes prompts as fast as it can. By then ours has tokenized every text once and
-only joins tokens, as it does in all but the first minutes of a run; what it is
-like before, the time to the first thousand prompts tells, which is counted from
+makes prompts as fast as it can. Ours tokenizes texts and symbols when they are
+first drawn and later joins their tokens. So that it is timed as it is in all
+but the first minutes of a run, every contender first reads for some seconds;
+how fast it begins, the time to the first thousand prompts tells, counted from
 opening the data. Cores are set by CPU affinity, in a process of their own for
 each number of cores.
 """
@@ -188,7 +189,11 @@ def load_pool() -> tuple[object, NamedPool]:
 
 
 def measure(
-  num_cores: int, vocabulary_kind: str, rounds: int, seconds: float
+  num_cores: int,
+  vocabulary_kind: str,
+  rounds: int,
+  seconds: float,
+  warming: float,
 ) -> dict[str, Speed]:
   """Times all contenders in this process, on so many cores."""
   os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:num_cores]))
@@ -206,6 +211,8 @@ def measure(
     )
     streams = {key: f(pool, vocabulary) for key, f in CONTENDERS.items()}
     openings = {key: _opening(stream) for key, stream in streams.items()}
+    for stream in streams.values():
+      _read_for(stream, warming)
     timings = {key: [] for key in streams}
     for _ in range(rounds):
       for key, stream in streams.items():
@@ -246,6 +253,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--rounds', type=int, default=5)
   parser.add_argument('--seconds', type=float, default=2.0)
+  parser.add_argument('--warming', type=float, default=10.0)
   arguments = parser.parse_args()
   print(
     '| vocabulary | cores | contender | prompts/s | tokens/s | ours / it |'
@@ -254,9 +262,7 @@ def main() -> None:
   print('| --- | --- | --- | --- | --- | --- | --- | --- |')
   spawn = multiprocessing.get_context('spawn')
   for kind, cores in itertools.product(('SentencePiece', 'BPE'), (1, 2)):
-    run = functools.partial(
-      measure, cores, kind, arguments.rounds, arguments.seconds
-    )
+    run = functools.partial(measure, cores, kind, **vars(arguments))
     with spawn.Pool(1) as pool:
       speeds = pool.apply(run)
     for key, speed in speeds.items():
