@@ -88,6 +88,7 @@ TABLES = {
         'palm_62b_v5p_128',
         'palm_540b_v5p_1024',
         'palm_540b_2x_v4_4096',
+        'palm_540b_2x_v4_4096_batch_256',
       )
     ),
     MEMORY | COSTS | ROOFLINE | COMPILING,

@@ -2,9 +2,9 @@
 
 Only matrix products count, two operations for each multiplication, as often as
 the loops around them turn. What a rematerialized block computes again is in the
-jaxpr, so this counts what the hardware does; `forward_flops` counts what
-the model needs, by which utilization is measured (PaLM, Chowdhery et al. 2022,
-appendix B).
+jaxpr, so this counts what the hardware does; `forward_flops` counts what the
+model needs, by which utilization is measured (after PaLM, Chowdhery et al.,
+2022, appendix B, who count attention to later tokens and every logit as well).
 """
 
 import dataclasses
@@ -104,8 +104,8 @@ def forward_flops(
 ) -> float:
   """What the model needs for a forward pass; training needs three times that.
 
-  Attention is counted from each token to those before it; packing, which lets
-  tokens see fewer, is not. The unembedding is counted where there is loss.
+  Attention is counted from each token to all before it, also where packing or
+  local layers let it see fewer. The unembedding is counted where there is loss.
 
   Args:
     model: the decoder.
