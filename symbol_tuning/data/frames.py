@@ -4,6 +4,9 @@
 plain text, for models that were never trained so. 'chat' asks in the first
 turn of a conversation, as a model expects that was tuned to answer instructions
 and ships a chat template; its label has no space in front.
+
+Models whose tokenizer begins every text with BOS, as those of Gemma and Llama
+do, have read no text without it: there every prompt begins with it.
 """
 
 import dataclasses
@@ -39,10 +42,11 @@ def of(separator: str, vocabulary: 'seqio.Vocabulary') -> Frame:
     ValueError: if it is unknown, or the vocabulary does not support it.
   """
   eos_id = vocabulary.eos_id
+  before = getattr(vocabulary, 'text_start', ())
   if separator == 'eos':
-    return Frame((), (eos_id,), eos_id)
+    return Frame(before, (eos_id,), eos_id)
   if separator == 'none':
-    return Frame((), (), eos_id)
+    return Frame(before, (), eos_id)
   if separator != 'chat':
     raise ValueError(
       f'separator {separator!r} is none of {", ".join(SEPARATORS)}.'

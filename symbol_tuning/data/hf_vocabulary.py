@@ -13,6 +13,8 @@ import tokenizers
 from symbol_tuning.data import chat, frames
 from symbol_tuning.models import tokenizer_files
 
+_ANY_TEXT = 'a'
+
 
 @functools.cache
 def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
@@ -53,10 +55,11 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
 class HuggingFaceVocabulary(seqio.Vocabulary):
   """The tokens of a `tokenizers` tokenizer.
 
-  Text is encoded as it stands: special tokens are never added around it, and
-  what looks like one within it is text, lest data could end a prompt or speak
-  for the model. Id 0 pads, as everywhere in SeqIO, even where it is a token of
-  its own: rows are told apart by segment ids, never by their padding.
+  Text is encoded as it stands: special tokens are never added around it (see
+  `text_start` for those that a prompt begins with), and what looks like one
+  within it is text, lest data could end a prompt or speak for the model. Id 0
+  pads, as everywhere in SeqIO, even where it is a token of its own: rows are
+  told apart by segment ids, never by their padding.
   """
 
   def __init__(
@@ -103,6 +106,27 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
   def _decode(self, ids: Sequence[int]) -> str:
     return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
+  def encode_markup(self, text: str) -> list[int]:
+    """Tokenizes as `transformers` does by default.
+
+    Special tokens are added, and seen in the text.
+    """
+    return self._markup.encode(text).ids
+
+  @functools.cached_property
+  def _markup(self) -> tokenizers.Tokenizer:
+    tokenizer = tokenizers.Tokenizer.from_str(self.tokenizer.to_str())
+    tokenizer.encode_special_tokens = False
+    return tokenizer
+
+  @functools.cached_property
+  def text_start(self) -> tuple[int, ...]:
+    """The tokens that the tokenizer begins every text with: BOS, or none."""
+    plain, begun = self.encode(_ANY_TEXT), self.encode_markup(_ANY_TEXT)
+    places = range(len(begun) - len(plain) + 1)
+    starts = (i for i in places if begun[i : i + len(plain)] == plain)
+    return tuple(begun[: next(starts, 0)])
+
   @functools.cached_property
   def chat_frame(self) -> frames.Frame:
     """The tokens of the turns of a conversation.
@@ -114,13 +138,11 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
       ValueError: if the chat template cannot be used.
     """
     text = chat.turns(self.chat_template, self._special_tokens)
-    tokenizer = tokenizers.Tokenizer.from_str(self.tokenizer.to_str())
-    tokenizer.encode_special_tokens = False
     before, between, after = (
-      tokenizer.encode(part, add_special_tokens=False).ids
+      self._markup.encode(part, add_special_tokens=False).ids
       for part in (text.before, text.between, text.after)
     )
-    added = tokenizer.get_added_tokens_decoder()
+    added = self.tokenizer.get_added_tokens_decoder()
     ends = [i for i in after if i in added and added[i].special]
     end = ends[0] if ends else self._eos_id
     return frames.Frame(tuple(before), tuple(between), end, spaced=False)

@@ -178,7 +178,7 @@ def _example(
     limits.room,
   )
   inputs = limits.input_start + tokenization.as_row(tokens) + limits.input_end
-  targets = tokenization.as_row(limits.vocabulary.encode(target))
+  targets = tokenization.as_row(limits.label_tokens(target))
   targets += limits.target_end
   if len(tokens) > limits.room or not limits.targets_fit([targets]).all():
     raise ValueError(

@@ -25,6 +25,9 @@ from symbol_tuning.data import (
 
 OPTION_TOO_LONG = 'a label option is longer than the targets may be'
 
+# What the infixes of formats end with, as far as tokens are concerned.
+_BEFORE_LABEL = ':'
+
 Features = dict[str, np.ndarray]
 Row = bytes  # tokens, int32
 
@@ -78,6 +81,18 @@ class Limits:
   def label(self, text: str) -> str:
     """Returns a label, which has a space in front, as it is to be written."""
     return text if self.frame.spaced else text.removeprefix(' ')
+
+  def label_tokens(self, text: str) -> list[int]:
+    """Returns the tokens of a label as they are after a prompt.
+
+    Some tokenizers, such as Llama 2's, begin every text with a space of their
+    own, which a label does not have beside the one it is written with.
+    """
+    start = self.vocabulary.encode(_BEFORE_LABEL)
+    tokens = self.vocabulary.encode(_BEFORE_LABEL + text)
+    if text.startswith(' ') and tokens[: len(start)] == start:
+      return tokens[len(start) :]
+    return self.vocabulary.encode(text)
 
   def targets_fit(self, targets: Sequence[Row]) -> np.ndarray:
     """Returns whether targets are short enough, bool."""
@@ -186,7 +201,7 @@ class PromptTokenizer:
     is_known_E = self._table.is_exact(numbers_E1) & self._limits.frame.spaced
     for i in np.flatnonzero(~is_known_E):
       text = self._limits.label(self._texts[numbers_E1[i, 0]])
-      rows[i] = as_row(self._limits.vocabulary.encode(text))
+      rows[i] = as_row(self._limits.label_tokens(text))
     return [row + self._limits.target_end for row in rows]
 
   def _labels(self, numbers_E1: np.ndarray) -> list[bytes]:

@@ -5,7 +5,13 @@ import shutil
 
 import pytest
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import (
+  decoders,
+  models,
+  normalizers,
+  pre_tokenizers,
+  processors,
+)
 
 EOS = '<|end|>'
 CHAT = (
@@ -45,4 +51,18 @@ def chat_folder(folder, tmp_path, request):
   else:
     config['chat_template'] = [{'name': 'default', 'template': CHAT}]
   (tmp_path / 'tokenizer_config.json').write_text(json.dumps(config))
+  return tmp_path
+
+
+@pytest.fixture
+def llama_folder(folder, tmp_path):
+  """A tokenizer that begins texts with BOS and a space, as Llama 2's does."""
+  tokenizer = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  tokenizer.normalizer = normalizers.Prepend(' ')
+  tokenizer.add_special_tokens(['<s>'])
+  tokenizer.post_processor = processors.TemplateProcessing(
+    single='<s> $A', special_tokens=[('<s>', tokenizer.token_to_id('<s>'))]
+  )
+  tokenizer.save(str(tmp_path / 'tokenizer.json'))
+  shutil.copy(folder / 'config.json', tmp_path)
   return tmp_path

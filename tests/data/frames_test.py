@@ -1,6 +1,7 @@
 """Prompts and labels behind each separator."""
 
 import pytest
+import tokenizers
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import frames, pipeline, settings, vocabularies
@@ -54,6 +55,32 @@ def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
   lengths = {'inputs': room - 1}
   (shorter, *_) = pipeline.evaluation_examples(TASKS[0], lengths)
   assert shorter['num_exemplars'] == whole['num_exemplars'] - 1
+
+
+@pytest.mark.parametrize('name', TASKS)
+@pytest.mark.parametrize('separator', ['eos', 'none'])
+def test_prompt_and_label_are_what_transformers_makes_of_the_text(
+  use_data, llama_folder, separator, name
+):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(llama_folder)),
+    separator=separator,
+    evaluation_queries=1,
+    evaluation_exemplars=1,
+  )
+  tokenizer = tokenizers.Tokenizer.from_file(
+    str(llama_folder / 'tokenizer.json')
+  )
+  example = pipeline.evaluation_examples(name, {})[0]
+  label = example['targets_pretokenized'].decode()
+  whole = example['inputs_pretokenized'].decode() + label
+  end = [settings.vocabulary().eos_id]
+  inputs, targets = example['inputs'].tolist(), example['targets'].tolist()
+  if separator == 'eos':
+    assert inputs[-1:] == end
+    inputs.pop()
+  assert inputs + targets == tokenizer.encode(whole).ids + end
+  assert inputs[0] == tokenizer.token_to_id('<s>')
 
 
 def test_a_vocabulary_without_turns_cannot_chat(use_data):
