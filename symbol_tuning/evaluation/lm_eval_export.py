@@ -108,24 +108,40 @@ class _Writer:
 
   def _doc(self, options: Sequence[Example]) -> dict[str, Any]:
     correct = map(operator.itemgetter('is_correct'), options)
-    return {
+    doc = {
       'query': int(options[0]['idx'][0]),
       'prompt': self._text(options[0], 'inputs'),
       'options': [self._text(option, 'targets') for option in options],
       'label': [bool(c) for c in correct].index(True),
     }
+    for option, text in zip(options, doc['options'], strict=True):
+      self._check(option, doc['prompt'], text)
+    return doc
 
   def _text(self, example: Example, feature: str) -> str:
     """The text of inputs or targets, with that of the token that ends it."""
     text = results.text_of(example[f'{feature}_pretokenized'])
-    tokens = example[feature].tolist()
-    ends = tokens[-1] == self._vocabulary.eos_id
-    if self._vocabulary.encode(text) != (tokens[:-1] if ends else tokens):
-      raise ValueError(
-        f'The {feature} of query {example["idx"][0]} are not what their text'
-        f' is tokenized to, so lm-eval would ask another question: {text!r}.'
-      )
+    ends = example[feature][-1] == self._vocabulary.eos_id
     return text + self._eos if ends else text
+
+  def _check(self, example: Example, prompt: str, option: str) -> None:
+    """Refuses texts of which lm-eval would make other tokens than ours."""
+    inputs, targets = example['inputs'].tolist(), example['targets'].tolist()
+    pairs = ((prompt, inputs), (prompt + option, inputs + targets))
+    for text, tokens in pairs:
+      if self._tokens(text) != tokens:
+        raise ValueError(
+          f'Query {example["idx"][0]} is not what its text is tokenized to, so'
+          f' lm-eval would ask another question: {text!r}.'
+        )
+
+  def _tokens(self, text: str) -> list[int]:
+    """Tokenizes as lm-eval does, which sees special tokens in texts."""
+    vocabulary = self._vocabulary
+    if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+      return vocabulary.encode_markup(text)
+    first, *others = map(vocabulary.encode, text.split(self._eos))
+    return first + [t for part in others for t in (vocabulary.eos_id, *part)]
 
 
 def _eos_text(vocabulary: seqio.Vocabulary) -> str:

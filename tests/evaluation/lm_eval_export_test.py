@@ -3,10 +3,12 @@
 import json
 
 import datasets
+import numpy as np
 import pytest
 import yaml
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data import vocabularies
 from symbol_tuning.evaluation import lm_eval_export
 from symbol_tuning.evaluation.suite import Questions
@@ -125,3 +127,23 @@ def test_text_that_is_tokenized_to_something_else_is_refused(
   monkeypatch.setattr(Questions, 'load', change)
   with pytest.raises(ValueError, match='would ask another question'):
     lm_eval_export.export(questions, str(tmp_path))
+
+
+def test_special_tokens_that_lm_eval_would_see_in_texts_are_refused(
+  questions, tmp_path, monkeypatch
+):
+  load = Questions.load
+
+  def change(self, separator=None):
+    suite = load(self, separator)
+    vocabulary = data_settings.vocabulary()
+    for _, _, task in suite:
+      for example in task.examples:
+        text = example['inputs_pretokenized'] + EOS.encode()
+        tokens = np.array(vocabulary.encode(text.decode()))
+        example |= {'inputs_pretokenized': text, 'inputs': tokens}
+    return suite
+
+  monkeypatch.setattr(Questions, 'load', change)
+  with pytest.raises(ValueError, match='would ask another question'):
+    lm_eval_export.export(questions, str(tmp_path), 'none')
