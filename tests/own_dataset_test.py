@@ -125,6 +125,9 @@ def test_only_two_classes_are_flipped():
     ({'labels': ('praise',)}, "two or more names, not .'praise',"),
     ({'labels': 'praise'}, "two or more names, not 'praise'"),
     ({'labels': ('a', 'b', 'a')}, 'stands twice'),
+    ({'labels': ('Yes', 'yes')}, 'stands twice'),
+    ({'labels': ('', 'praise')}, "single spaces, not ''"),
+    ({'labels': ('no\n\npraise', 'praise')}, 'a label is a word'),
     ({'template': 'body'}, "'body' reads no column"),
   ],
 )

@@ -17,6 +17,13 @@ import seqio
 from symbol_tuning import symbols
 from symbol_tuning.data import frames, sources, vocabularies
 
+_LEAST = {
+  'max_examples': 1,
+  'symbols_per_category': 1,
+  'evaluation_exemplars': 0,
+  'evaluation_queries': 1,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class DataSettings:
@@ -67,6 +74,11 @@ class DataSettings:
       least, most = getattr(self, name)
       if not 0 <= least <= most or not most:
         raise ValueError(f'{name} = ({least}, {most}) is not a range.')
+    for name, least in _LEAST.items():
+      if getattr(self, name) < least:
+        raise ValueError(
+          f'{name} is {getattr(self, name)}; it must be at least {least}.'
+        )
     if not 0 <= self.instruction_share <= 1:
       raise ValueError(
         f'instruction_share {self.instruction_share} is not within 0 and 1.'

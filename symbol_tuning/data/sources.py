@@ -114,7 +114,7 @@ def build_pool(table: Table, spec: DatasetSpec) -> Pool:
 
   Raises:
     ValueError: a missing column or value, a label that the spec does not
-      have, or a class without examples.
+      have, half a character, or a class without examples.
   """
   columns = {
     name: table.columns.get(name, name)
@@ -136,7 +136,7 @@ def build_pool(table: Table, spec: DatasetSpec) -> Pool:
         f'has the labels {", ".join(class_ids)}.'
       )
     labels.append(class_ids[label])
-    texts.append(spec.template.format_map(fields))
+    texts.append(_checked(spec.template.format_map(fields), place))
   if skipped:
     logging.info(
       '%s: skipped %d rows of no label or text', table.place, skipped
@@ -176,6 +176,18 @@ def _label_key(value: Any) -> str:
 
 def _one_line(value: Any) -> str:
   return ' '.join(str(value).split())
+
+
+def _checked(text: str, place: str) -> str:
+  """Refuses half characters, which JSON can hold and no tokenizer reads."""
+  try:
+    text.encode()
+  except UnicodeEncodeError as error:
+    raise ValueError(
+      f'{place}: the text has half of a character, {text[error.start]!r}, as'
+      ' texts have that were cut: remove it.'
+    ) from None
+  return text
 
 
 def _check_classes(examples: Pool, spec: DatasetSpec, place: str) -> None:

@@ -97,8 +97,17 @@ class DatasetSpec:
       raise ValueError(
         f'{self.name}: labels are two or more names, not {self.labels!r}.'
       )
-    if len(set(self.labels)) < len(self.labels):
-      raise ValueError(f'{self.name}: a label stands twice in {self.labels}.')
+    object.__setattr__(self, 'labels', tuple(self.labels))
+    if len({label.lower() for label in self.labels}) < len(self.labels):
+      raise ValueError(
+        f'{self.name}: a label stands twice, whatever its case: {self.labels}.'
+      )
+    for label in self.labels:
+      if not label or label != ' '.join(label.split()):
+        raise ValueError(
+          f'{self.name}: a label is a word, or some between single spaces, not'
+          f' {label!r}.'
+        )
     if not self.text_columns:
       raise ValueError(
         f'{self.name}: the template {self.template!r} reads no column; write'

@@ -250,6 +250,7 @@ def test_a_missing_split_is_named_with_what_is_there(tmp_path):
     ('{"sentence": "a film", "label": 9}', r'train\.jsonl:4: label is .9'),
     ('{"sentence": "a film"', r'train\.jsonl:4: not JSON'),
     ('["a film", 1]', r'train\.jsonl:4: not a JSON object'),
+    (r'{"sentence": "\ud83d", "label": 1}', r'train\.jsonl:4: .* half of a'),
   ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
