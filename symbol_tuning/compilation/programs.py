@@ -84,8 +84,8 @@ def train_step(
   partitioner = _on_topology(partitioner, topology)
   row_length = sum(task_feature_lengths.values())
   shape = batch_size, row_length
-  activations.check(partitioner, model.config, loss, shape, num_microbatches)
   function = step.make_train_step(model, optimizer, loss, num_microbatches)
+  activations.check(partitioner, model.config, loss, shape, num_microbatches)
   abstract = state.abstract_state(model, optimizer, partitioner)
   batch = _batch(partitioner, batches.FEATURES, batch_size, row_length)
   positions = loss.num_positions(row_length)

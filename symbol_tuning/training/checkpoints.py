@@ -38,8 +38,13 @@ class Checkpoints:
       keep: how many checkpoints stay, the newest; None keeps all.
 
     Raises:
+      ValueError: if none would stay.
       FileNotFoundError: if process 0 made the folder and this one lacks it.
     """
+    if keep is not None and keep < 1:
+      raise ValueError(
+        f'keep is {keep}; it must be at least 1, or None, which keeps all'
+      )
     self.directory = model_dir / 'checkpoints'
     self._manager = ocp.CheckpointManager(
       self.directory,

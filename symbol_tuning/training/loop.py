@@ -146,6 +146,7 @@ def train(
   schedule = Schedule(train_steps, checkpoint_period, eval_period, log_period)
   partitioner = partitioner or Partitioner()
   loss = loss or Loss()
+  train_step = make_train_step(model, optimizer, loss, num_microbatches)
   folder = _run_folder(model_dir)
   abstract = abstract_state(model, optimizer, partitioner)
   with preemption.notice() as notice, Checkpoints(folder, keep) as checkpoints:
@@ -163,17 +164,15 @@ def train(
         f'Training from {start}: {train_steps - start.step} steps to go. '
         'Compiling ...'
       )
-      train_step = compile_train_step(
-        make_train_step(model, optimizer, loss, num_microbatches),
-        abstract,
-        first_batch,
-        partitioner,
+      compiled = compile_train_step(
+        train_step, abstract, first_batch, partitioner
       )
       loop = _Loop(
         schedule, train_data, checkpoints, reporter, notice, evaluate
       )
-      batches_ahead = itertools.chain([first_batch], feed)
-      return loop.run(train_step, state, start.step, batches_ahead)
+      return loop.run(
+        compiled, state, start.step, itertools.chain([first_batch], feed)
+      )
 
 
 @dataclasses.dataclass(frozen=True)

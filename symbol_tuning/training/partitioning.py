@@ -72,6 +72,9 @@ class Partitioner:
     slices: number of slices: equal groups of consecutive devices, each with a
       fast network of its own. None: as many as the devices say they are in.
     devices: what the mesh is made of; None: all devices of all processes.
+
+  Raises:
+    ValueError: if a rule names no axis of the mesh.
   """
 
   data: int = -1
@@ -82,6 +85,14 @@ class Partitioner:
   )
   slices: int | None = None
   devices: tuple[jax.Device, ...] | None = None
+
+  def __post_init__(self):
+    for rule in self.logical_axis_rules:
+      if not set(_names(rule[1])) <= set(MESH_AXES):
+        raise ValueError(
+          f'the logical axis rule {rule} names no axis of the mesh; its axes '
+          f'are {", ".join(MESH_AXES)}, and None keeps an array whole'
+        )
 
   @functools.cached_property
   def mesh(self) -> Mesh:
@@ -145,6 +156,8 @@ class Partitioner:
     self, batch_size: int, num_microbatches: int = 1
   ) -> None:
     """Raises ValueError unless the mesh divides each part of a global batch."""
+    if batch_size < 1:
+      raise ValueError(f'BATCH_SIZE is {batch_size}; it must be at least 1')
     parts = _parts(self.mesh, self.batch_sharding.spec[0])
     multiple = parts * num_microbatches
     if batch_size % multiple:
@@ -252,9 +265,12 @@ def _with_mesh(array: jax.ShapeDtypeStruct, mesh: Mesh):
   return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
 
-def _parts(mesh: Mesh, axes: str | tuple[str, ...] | None) -> int:
-  names = (axes,) if isinstance(axes, str) else axes or ()
-  return math.prod(mesh.shape[name] for name in names)
+def _names(axes: MeshAxes) -> tuple[str, ...]:
+  return (axes,) if isinstance(axes, str) else axes or ()
+
+
+def _parts(mesh: Mesh, axes: MeshAxes) -> int:
+  return math.prod(mesh.shape[name] for name in _names(axes))
 
 
 def _mesh_text(mesh: Mesh) -> str:
@@ -266,7 +282,7 @@ def _check_divides(array, shape, names, spec, mesh) -> None:
     parts = _parts(mesh, mesh_axes)
     if size % parts:
       fitting = [n for n in range(1, parts + 1) if size % n == 0]
-      over = mesh_axes if isinstance(mesh_axes, str) else ' × '.join(mesh_axes)
+      over = ' × '.join(_names(mesh_axes))
       raise ValueError(
         f"{array}: axis '{name}' of size {size} cannot be split into {parts} "
         f'parts ({_mesh_text(mesh)}); sizes of {over} that would do: '

@@ -80,11 +80,24 @@ class Loss:
     z_loss: factor of a penalty, the square of log Z, that keeps the sum Z of
       the exponentiated logits near one; PaLM was pretrained with 1e-4
       (Chowdhery et al., 2022, section 5).
+
+  Raises:
+    ValueError: if there are fewer positions than one, or a reward for z.
   """
 
   positions_per_row: int | None = None
   chunk_size: int = likelihood.CHUNK_SIZE
   z_loss: float = 0.0
+
+  def __post_init__(self):
+    for name, least in (
+      ('positions_per_row', 1),
+      ('chunk_size', 1),
+      ('z_loss', 0),
+    ):
+      value = getattr(self, name)
+      if value is not None and value < least:
+        raise ValueError(f'Loss.{name} is {value}; it must be at least {least}')
 
   def __call__(
     self, model: Decoder, params: PyTree, batch: Batch, rng: jax.Array

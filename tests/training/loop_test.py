@@ -124,6 +124,8 @@ def test_a_run_describes_its_model(train, tmp_path):
   [
     ({'steps': 0}, 'train_steps is 0'),
     ({'log_period': 0}, 'log_period is 0'),
+    ({'keep': 0}, 'keep is 0; it must be at least 1, or None'),
+    ({'num_microbatches': 0}, 'NUM_MICROBATCHES is 0'),
   ],
 )
 def test_bad_settings_are_named(train, settings, message):

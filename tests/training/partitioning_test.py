@@ -104,6 +104,18 @@ def test_eight_devices_refuse_what_they_cannot_divide(on_eight_devices):
   assert "[1, 2, 4], or keep the axis whole by the rule ('heads'" in heads
 
 
+def test_a_rule_for_an_axis_that_the_mesh_lacks_is_refused():
+  rules = partitioning.standard_logical_axis_rules([('embed', 'fdsp')])
+  message = r"rule \('embed', 'fdsp'\) .* data, fsdp, tensor"
+  with pytest.raises(ValueError, match=message):
+    partitioning.Partitioner(logical_axis_rules=rules)
+
+
+def test_an_empty_batch_is_refused():
+  with pytest.raises(ValueError, match='BATCH_SIZE is 0'):
+    partitioning.Partitioner().check_batch_size(0)
+
+
 def test_additional_rules_come_first():
   rules = partitioning.standard_logical_axis_rules([['embed', None]])
   partitioner = partitioning.Partitioner(logical_axis_rules=rules)

@@ -151,6 +151,15 @@ def test_bfloat16_parameters_train(make_model, make_batch):
   assert {x.dtype.name for x in jax.tree.leaves(now.params)} == {'bfloat16'}
 
 
+@pytest.mark.parametrize(
+  'setting', [{'positions_per_row': 0}, {'chunk_size': 0}, {'z_loss': -1e-4}]
+)
+def test_a_loss_that_makes_no_sense_is_refused(setting):
+  [(name, value)] = setting.items()
+  with pytest.raises(ValueError, match=rf'Loss\.{name} is {value}'):
+    step.Loss(**setting)
+
+
 def arrays_of(jaxpr):
   """The shape of every array that a program makes, in its inner ones too."""
   for equation in jaxpr.eqns:
