@@ -58,7 +58,7 @@ METHOD = (
   times elsewhere, and the middle 95 % of the results are kept. Checkpoints that
   had the same queries are resampled together, so that their difference is
   paired. Where all queries of a dataset ended alike, resampling shows no
-  spread, and the interval of its accuracy is that of Jeffreys’ prior.""",
+  spread, and its accuracy is drawn from Jeffreys’ prior.""",
   """Intervals do not cover the choice of exemplars, the randomness of training,
   or that queries about one Turing concept share their exemplars; and of twenty
   differences that are all noise, one is expected to exclude zero.""",

@@ -61,9 +61,10 @@ class Resampled:
   Attributes:
     means_R: the average of each checkpoint.
     draws_BR: the same in each resample.
-    shares_BR: the same where values are shares of queries, 0 or 1: a task on
-      which all queries ended alike shows no spread, so its share is drawn from
-      what is known of it then (Jeffreys' prior, Beta(½, ½)).
+    shares_BR: the same where values are 0 or 1: a task on which all queries
+      ended alike shows no spread, so its share is drawn from what is known of
+      it then (Jeffreys' prior, Beta(½, ½)), once for all checkpoints that
+      answered it alike.
   """
 
   means_R: np.ndarray
@@ -76,21 +77,20 @@ class Resampled:
 
   def share(self, checkpoint: int) -> Estimate:
     """An average of values that are 0 or 1; its interval has a width."""
-    value = float(self.means_R[checkpoint])
-    drawn = _estimate(value, self.shares_BR[:, checkpoint])
-    return Estimate(value, min(drawn.low, value), max(drawn.high, value))
+    return _estimate(self.means_R[checkpoint], self.shares_BR[:, checkpoint])
 
   def difference(self, first: int, second: int) -> Estimate:
-    """How much greater the second checkpoint's average is."""
+    """How much greater the second checkpoint's share is."""
     return _estimate(
       self.means_R[second] - self.means_R[first],
-      self.draws_BR[:, second] - self.draws_BR[:, first],
+      self.shares_BR[:, second] - self.shares_BR[:, first],
     )
 
 
 def _estimate(value: float, draws_B: np.ndarray) -> Estimate:
+  """The middle of the draws; of shares drawn from a prior, up to the value."""
   low, high = np.percentile(draws_B, _PERCENTILES)
-  return Estimate(float(value), float(low), float(high))
+  return Estimate(float(value), float(min(low, value)), float(max(high, value)))
 
 
 def resample(
@@ -153,11 +153,6 @@ def _with_spread(
 ) -> np.ndarray:
   """Draws of shares, where the queries of a column ended alike from a prior."""
   is_alike_R = (values_QR == values_QR[0]).all(axis=0)
-  if not is_alike_R.any():
-    return draws_BR
-  num_queries = len(values_QR)
-  correct_R = np.clip(values_QR.sum(axis=0), 0, num_queries)
-  beta_BR = rng.beta(
-    correct_R + 0.5, num_queries - correct_R + 0.5, size=draws_BR.shape
-  )
-  return np.where(is_alike_R, beta_BR, draws_BR)
+  rest_2B1 = rng.beta(0.5, len(values_QR) + 0.5, size=(2, len(draws_BR), 1))
+  alike_BR = np.where(values_QR[0] > 0, 1 - rest_2B1[0], rest_2B1[1])
+  return np.where(is_alike_R, alike_BR, draws_BR)

@@ -96,6 +96,16 @@ def test_no_error_among_few_queries_is_not_certainty():
   assert 0.7 < share.low < 0.85  # Jeffreys: 0.78
 
 
+@pytest.mark.parametrize(('num_queries', 'is_clear'), [(1, False), (30, True)])
+def test_one_query_that_ended_otherwise_is_no_effect(num_queries, is_clear):
+  values = (answers(0, num_queries), answers(num_queries, num_queries))
+  task = [Measurement(values_Q, 'q') for values_Q in values]
+  difference = resample([task]).difference(0, 1)
+  assert difference.value == difference.high == 1
+  assert difference.low < 0.97
+  assert difference.excludes_zero == is_clear
+
+
 def test_nothing_cannot_be_resampled():
   with pytest.raises(ValueError, match='no task'):
     resample([])
