@@ -60,25 +60,33 @@ class Record:
       for mixture, name, task in suite
     }
     earlier = self._earlier()
-    self._tasks = earlier | {
+    known = {}
+    if earlier:
+      self._settings = {**earlier.settings, **self._settings}
+      known = {name: dict(m.tasks) for name, m in earlier.mixtures.items()}
+    self._tasks = known | {
       mixture: {
         task: result
-        for task, result in earlier.get(mixture, {}).items()
+        for task, result in known.get(mixture, {}).items()
         if self._is_valid(mixture, task, result)
       }
       for mixture in suite.mixtures
     }
 
-  def _earlier(self) -> dict[str, dict[str, results.TaskResult]]:
-    """The results of these parameters at these settings, by mixture."""
+  def _earlier(self) -> results.Summary | None:
+    """The results of these parameters at these settings, if there are any.
+
+    Settings that only one of the two evaluations has, such as how answers are
+    written, are those of its own tasks.
+    """
     if not (self._directory / results.SUMMARY).exists():
-      return {}
+      return None
     summary = results.read_summary(self._directory)
-    if summary.fingerprint != self._fingerprint:
-      return {}
-    if summary.settings != self._settings:
-      return {}
-    return {name: dict(m.tasks) for name, m in summary.mixtures.items()}
+    shared = summary.settings.keys() & self._settings.keys()
+    is_same = summary.fingerprint == self._fingerprint and all(
+      summary.settings[name] == self._settings[name] for name in shared
+    )
+    return summary if is_same else None
 
   def _is_valid(
     self, mixture: str, task: str, result: results.TaskResult

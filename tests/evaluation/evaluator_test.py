@@ -123,6 +123,23 @@ def test_other_parameters_or_examples_are_evaluated_anew(
   assert scored == [6, 6, 6]
 
 
+def test_other_tasks_may_follow_with_settings_of_their_own(
+  model, params, suite, make_examples, tmp_path, scored
+):
+  evaluate(model, params, suite, tmp_path)
+  task = RankingTask(make_examples(2, seed=9))
+  settings = suite.settings | {'decoding': {'max_new_tokens': 64}}
+  others = suite_lib.Suite({'more': {'more_subj': task}}, settings)
+  summary = evaluate(model, params, others, tmp_path)
+  assert set(summary.mixtures) == {*suite.mixtures, 'more'}
+  assert summary.settings['decoding'] == {'max_new_tokens': 64}
+  scored.clear()
+  assert evaluate(model, params, suite, tmp_path) == summary
+  assert not scored
+  otherwise = suite_lib.Suite(others.mixtures, settings | {'separator': 'none'})
+  assert set(evaluate(model, params, otherwise, tmp_path).mixtures) == {'more'}
+
+
 def test_an_empty_task_is_named():
   with pytest.raises(ValueError, match='task icl_flipped_subj of'):
     suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': RankingTask([])}})
