@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import urllib.parse
 from collections.abc import Iterator, Sequence
 
 import rich.box
@@ -77,7 +78,12 @@ class Cell:
   def markdown(self) -> str:
     text = self.text.replace('|', '\\|')
     text = f'**{text}**' if self.strong else text
-    return f'[{text}]({self.link})' if self.link else text
+    return f'[{text}]({self.address})' if self.link else text
+
+  @property
+  def address(self) -> str:
+    """The link as a relative address: paths may have spaces and brackets."""
+    return urllib.parse.quote(self.link or '')
 
   @property
   def style(self) -> str:

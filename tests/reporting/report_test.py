@@ -203,6 +203,15 @@ def test_words_from_elsewhere_are_escaped():
   assert '"><script>' not in text
 
 
+def test_links_lead_to_folders_of_any_name():
+  cell = Cell('57.1', link='../before (135M)/a#b.jsonl')
+  address = '../before%20%28135M%29/a%23b.jsonl'
+  assert cell.markdown() == f'[57.1]({address})'
+  section = Section('s', tables=[Table('t', ('x',), [[cell]], 'name')])
+  document = Document('d', '', [], [Part('p', [section])], [])
+  assert f'<a href="{address}">57.1</a>' in html_lib.write(document, {})
+
+
 BROWSER = next(
   filter(
     None,
