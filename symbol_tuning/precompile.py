@@ -16,21 +16,36 @@ instead; --sweep compares meshes and what is computed again. The TPU compiler is
 """
 
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from symbol_tuning import gin_utils
 from symbol_tuning.compilation import environment, precompiling, sweep
 
-_SWEEP = flags.DEFINE_bool(
-  'sweep', False, 'Compare meshes and rematerialization; see sweep.sweep.'
-)
+
+def _define_sweep(values: flags.FlagValues) -> flags.FlagHolder[bool]:
+  return flags.DEFINE_bool(
+    'sweep',
+    False,
+    'Compare meshes and rematerialization; see sweep.sweep.',
+    flag_values=values,
+  )
+
+
+def is_sweep(argv: Sequence[str]) -> bool:
+  """The value of --sweep, read ahead: it says which function is configured."""
+  ahead = flags.FlagValues()
+  found = _define_sweep(ahead)
+  ahead(argv, known_only=True)
+  return found.value
+
 
 if __name__ == '__main__':
   environment.prepare()
-  is_sweep = any(arg in ('--sweep', '-sweep') for arg in sys.argv)
+  _define_sweep(flags.FLAGS)
   gin_utils.run(
-    sweep.sweep if is_sweep else precompiling.precompile,
+    sweep.sweep if is_sweep(sys.argv) else precompiling.precompile,
     gin_files=['runs/precompile_defaults.gin'],
     unused_macros=[
       'CACHE_DIR',

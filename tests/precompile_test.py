@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from symbol_tuning import precompile as precompile_main
 from symbol_tuning.compilation import precompiling
 
 needs_compiler = pytest.mark.skipif(
@@ -85,6 +86,20 @@ def test_a_topology_must_be_named(tmp_path, binding, message):
   assert ended.returncode == 1
   assert message in ended.stderr
   assert 'Traceback' not in ended.stderr
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'expected'),
+  [
+    (['--gin.A=1', '--sweep'], True),
+    (['--sweep=true'], True),
+    (['--nosweep'], False),
+    (['--gin.SWEEP_MESHES=None'], False),
+  ],
+)
+def test_a_sweep_is_asked_for_as_any_flag(arguments, expected):
+  argv = ['precompile', *arguments, '--gin_file=runs/precompile.gin']
+  assert precompile_main.is_sweep(argv) == expected
 
 
 @needs_compiler

@@ -99,8 +99,13 @@ def of_arguments(arguments: Mapping[str, PyTree], limit: float) -> Memory:
 
 
 def is_exhausted(error: Exception) -> bool:
-  """Whether a compiler's error says that memory does not suffice."""
-  return 'RESOURCE_EXHAUSTED' in str(error)
+  """Whether a compiler's error says that HBM does not suffice.
+
+  A kernel may also ask for more than a chip's own memory (VMEM) holds, which no
+  layout of arrays mends.
+  """
+  text = str(error)
+  return 'RESOURCE_EXHAUSTED' in text and 'hbm' in text.lower()
 
 
 def advice(

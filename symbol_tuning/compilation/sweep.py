@@ -96,13 +96,13 @@ def all_meshes(topology: Topology) -> Iterator[MeshShape]:
 
 def _report(program: Program, folder: pathlib.Path) -> Report:
   """Of a candidate; read from a file where it is known."""
-  path = folder / f'{_fingerprint(program)}.json'
-  if path.exists():
-    return reports.from_json(path.read_text(encoding='utf-8'))
   limit = program.topology.chip.hbm_bytes
   held = memory.of_arguments(program.arguments, limit)
   if not held.fits:
     return measuring.first_report(program, held)
+  path = folder / f'{_fingerprint(program)}.json'
+  if path.exists():
+    return reports.from_json(path.read_text(encoding='utf-8'))
   with _quick_compilation():
     report = measuring.measure(program)
   folder.mkdir(parents=True, exist_ok=True)
@@ -111,14 +111,14 @@ def _report(program: Program, folder: pathlib.Path) -> Report:
 
 
 def _fingerprint(program: Program) -> str:
-  """Of all that its report depends on."""
+  """Of all that its report depends on, the whole step included."""
   described = (
     program.name,
     program.topology.name,
     sorted(program.partitioner.mesh.shape.items()),
     program.partitioner.logical_axis_rules,
-    jax.tree.map(lambda a: (a.shape, str(a.dtype)), program.arguments),
     sorted(program.settings.items()),
+    str(program.trace()),
     jax.__version__,
   )
   return hashlib.sha256(repr(described).encode()).hexdigest()[:16]

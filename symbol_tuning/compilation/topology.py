@@ -56,9 +56,10 @@ def parse(name: str) -> tuple[int, chips.Chip, tuple[int, ...]]:
   by_name = {chip.name: chip for chip in chips.CHIPS}
   chip = match and by_name.get(match[2])
   shape = tuple(map(int, match[3].split('x'))) if match else ()
-  if not chip or len(shape) != chip.dimensions:
+  num_slices = int(match[1] or 1) if match else 0
+  if not chip or len(shape) != chip.dimensions or 0 in (num_slices, *shape):
     raise ValueError(f'no topology is named {name!r}; {_suggestion(name)}')
-  return int(match[1] or 1), chip, shape
+  return num_slices, chip, shape
 
 
 def load(name: str) -> Topology:

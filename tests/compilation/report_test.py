@@ -57,6 +57,11 @@ def test_a_report_says_what_there_is_to_know(fitting):
     assert assumption in text
 
 
+def test_a_kernel_that_asks_for_too_much_is_no_lack_of_hbm():
+  error = 'RESOURCE_EXHAUSTED: Allocation (size=9) would exceed memory, space=v'
+  assert not memory.is_exhausted(RuntimeError(error))
+
+
 def test_a_step_that_does_not_fit_is_an_answer(mesh):
   """Float32 [8, 256] over two devices: 4 KiB each, of a need of 22.5 MiB."""
   sharding = NamedSharding(mesh, PartitionSpec('fsdp'))

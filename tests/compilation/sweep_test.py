@@ -79,6 +79,14 @@ def test_a_sweep_that_was_stopped_goes_on(compare, compiled):
   assert compiled == [(1, 'full'), (1, 'minimal')]
 
 
+def test_another_model_of_the_same_shapes_is_compiled(compare, compiled):
+  model = compare.keywords['model']
+  settings = dataclasses.replace(model.config, activation='gelu')
+  for changed in (model, model.clone(config=settings)):
+    compare(model=changed, meshes=[(1, 4, 1)], remat=('full',))
+  assert len(compiled) == 2
+
+
 def test_what_cannot_fit_is_not_compiled(compare, compiled, monkeypatch):
   monkeypatch.setattr(memory, 'bytes_on_device', lambda tree: 2.0**40)
   [found] = compare(meshes=[(1, 4, 1)], remat=('full',))

@@ -26,6 +26,8 @@ def test_names_are_read(name, num_slices, chip, shape):
     ('v6:4x4', 'v6e:4x4'),
     ('v5e:4x4x4', 'v5e:4x4'),
     ('2xv5:4x4', '2xv5e:4x4'),
+    ('0xv4:8x16x16', 'v4:8x16x16'),
+    ('v5e:0x4', 'v5e:4x4'),
     ('H100', 'v5e:16x16'),
   ],
 )
