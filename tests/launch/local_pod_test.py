@@ -1,6 +1,7 @@
 """Runs two processes as launch/local_pod.sh starts them."""
 
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -52,12 +53,19 @@ def member():
   return module
 
 
-def losses(folder):
+def measured(folder):
+  """The losses and the scores of each step."""
   lines = (folder / 'metrics.jsonl').read_text().splitlines()
-  return [json.loads(line)['loss'] for line in lines]
+  return [
+    value
+    for name, value in itertools.chain(*(json.loads(x).items() for x in lines))
+    if name == 'loss' or name.startswith('score')
+  ]
 
 
-def test_two_processes_train_as_one_does_and_one_goes_on(tmp_path, member):
+def test_two_processes_train_and_evaluate_as_one_and_one_goes_on(
+  tmp_path, member
+):
   ended = run_pod(tmp_path / 'pod', 3)
   assert ended.returncode == 0, ended.stdout
   assert '[0] step 3/3' in ended.stdout
@@ -66,7 +74,9 @@ def test_two_processes_train_as_one_does_and_one_goes_on(tmp_path, member):
   assert len(list((tmp_path / 'pod').glob('events.out.tfevents.*'))) == 2
   member.train(tmp_path / 'pod', 4, partitioning.Partitioner(fsdp=4))
   member.train(tmp_path / 'alone', 4, partitioning.Partitioner())
-  assert losses(tmp_path / 'pod') == pytest.approx(losses(tmp_path / 'alone'))
+  alone = measured(tmp_path / 'alone')
+  assert len(alone) == 4 * (1 + len(member.EXAMPLES))
+  assert measured(tmp_path / 'pod') == pytest.approx(alone)
 
 
 def test_an_error_in_one_process_ends_all(tmp_path):

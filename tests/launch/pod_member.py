@@ -5,6 +5,7 @@
 The event happens to process 1 before batch 3: 'die', 'fail' or 'terminate'.
 """
 
+import functools
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ import numpy as np
 from absl import app
 
 from symbol_tuning import distributed
+from symbol_tuning.evaluation import layout, scoring
 from symbol_tuning.models import config, decoder
 from symbol_tuning.training import feeding, loop, optimizers, partitioning
 
@@ -71,7 +73,28 @@ class Data:
     self.count = state['count']
 
 
+# Two options for each of three queries; two processes score them together.
+EXAMPLES = [
+  {
+    'inputs': np.arange(1, 5 + query),
+    'targets': np.array([option + 7, query + 9]),
+    'idx': np.array([query, option]),
+  }
+  for query in range(3)
+  for option in range(2)
+]
+LAYOUT = layout.Layout((16,), num_targets=8, batch_tokens=64, batch_multiple=4)
+
+
+def evaluate(partitioner, params, step):
+  del step
+  with partitioner.activate():
+    scores = scoring.log_likelihoods(MODEL, params, EXAMPLES, LAYOUT)
+  return {f'score_{number}': score for number, score in enumerate(scores)}
+
+
 def train(folder, steps, partitioner, event=None):
+  evaluates = functools.partial(evaluate, partitioner)
   return loop.train(
     MODEL,
     Data(feeding.batch_shard(partitioner), event),
@@ -80,6 +103,8 @@ def train(folder, steps, partitioner, event=None):
     optimizers.adafactor(0.05),
     partitioner=partitioner,
     log_period=1,
+    eval_period=1,
+    evaluate=None if event else evaluates,
   )
 
 
