@@ -127,6 +127,8 @@ class Checkpoints:
     Raises:
       ValueError: if the checkpoint is damaged, not one of ours, or of another
         model or optimizer; it names an array with both shapes.
+      jax.errors.JaxRuntimeError: if the devices lack the memory, or another
+        process is gone.
     """
     wanted = vars(abstract)
     self._check_shapes(step, wanted)
@@ -138,6 +140,8 @@ class Checkpoints:
     )
     try:
       return TrainState(**self._manager.restore(step, args=items)['state'])
+    except (MemoryError, jax.errors.JaxRuntimeError):
+      raise  # That is no fault of the files, which nobody should delete then.
     except Exception as error:
       raise self._read_error(step, error) from error
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 
 from symbol_tuning.training import checkpoints, partitioning
@@ -91,6 +92,15 @@ def test_a_truncated_checkpoint_is_named(saved):
   largest = max(folder.rglob('*'), key=lambda path: path.stat().st_size)
   largest.write_bytes(largest.read_bytes()[:1000])
   with pytest.raises(ValueError, match=r'checkpoints/3.* damaged'):
+    restored(saved, make_state())
+
+
+def test_a_lack_of_memory_is_not_blamed_on_the_checkpoint(saved, monkeypatch):
+  def restore(*_, **__):
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: out of memory')
+
+  monkeypatch.setattr(ocp.CheckpointManager, 'restore', restore)
+  with pytest.raises(jax.errors.JaxRuntimeError, match='out of memory'):
     restored(saved, make_state())
 
 
