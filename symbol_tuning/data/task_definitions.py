@@ -238,7 +238,9 @@ def add_tuning_task(
   """
 
   def compose(dataset, sequence_length=None):
-    composer = _composer(spec, tuning_pool(spec), recipe(spec))
+    pool = tuning_pool(spec)
+    composer = _composer(spec, pool, recipe(spec))
+    losses = _Losses(name, most=2 * len(pool))
     tokenizer = tokenization.PromptTokenizer.for_lengths(
       composer.texts, sequence_length
     )
@@ -250,7 +252,7 @@ def add_tuning_task(
       seed_B2 = _task_seeds(name, int(seed[0]), seed[1] + row_B)
       batch = composer.compose(query_B, seed_B2)
       features, fits_B = tokenizer.training_examples(batch)
-      dropped_queries[name] += int((~fits_B).sum())
+      losses.count(fits_B)
       return examples.only(
         features
         | {
@@ -278,6 +280,31 @@ def add_tuning_task(
     output_features=FEATURES,
     shuffle_buffer_size=None,
   )
+
+
+@dataclasses.dataclass
+class _Losses:
+  """Counts prompts of a task that do not fit.
+
+  Attributes:
+    name: of the task.
+    most: prompts in a row; if none of more fits, then none ever will, and
+      whoever waits for the next example would wait for ever.
+    in_a_row: how many there are.
+  """
+
+  name: str
+  most: int
+  in_a_row: int = 0
+
+  def count(self, fits_B: np.ndarray) -> None:
+    dropped_queries[self.name] += int((~fits_B).sum())
+    self.in_a_row = 0 if fits_B.any() else self.in_a_row + len(fits_B)
+    if self.in_a_row > self.most:
+      raise ValueError(
+        f'{self.name}: none of {self.in_a_row} prompts fits, even without'
+        ' exemplars: raise TASK_FEATURE_LENGTHS.'
+      )
 
 
 def add_evaluation_task(

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import seqio
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,6 +211,18 @@ def test_queries_too_long_for_the_model_are_dropped_and_counted(use_data):
   kept = len(list(dataset))
   assert 0 < kept < 72
   assert task_definitions.dropped_queries[name] == 72 - kept
+
+
+@pytest.mark.parametrize(
+  'lengths', [{'inputs': 3, 'targets': 20}, {'inputs': 200, 'targets': 1}]
+)
+def test_a_training_that_no_prompt_fits_does_not_wait_for_one(
+  use_data, lengths
+):
+  use_data()
+  examples = pipeline.open_examples('symbol_tuning_sst2', lengths, seed=0)
+  with pytest.raises(tf.errors.InvalidArgumentError, match=r'none of .* fits'):
+    next(iter(examples))
 
 
 def test_label_options_are_never_cut(use_data):
