@@ -20,6 +20,10 @@ from symbol_tuning.compilation.collectives import Collective, collectives
 from symbol_tuning.compilation.programs import Program
 from symbol_tuning.compilation.report import Report, Traffic, Work
 
+# The variable of the environment by which compilers are told to hurry; what they
+# make then needs other amounts of memory and time.
+OPTIMIZATION_LEVEL = 'JAX_OPTIMIZATION_LEVEL'
+
 
 def measure(program: Program) -> Report:
   """Compiles a step; that it does not fit is an answer too.
@@ -55,11 +59,16 @@ def first_report(
     topology=program.topology.name,
     num_devices=len(program.topology.devices),
     mesh=dict(program.partitioner.mesh.shape),
-    settings=dict(program.settings),
+    settings={**program.settings, OPTIMIZATION_LEVEL: _optimization_level()},
     memory=needed,
     compile_seconds=compile_seconds,
     compile_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
   )
+
+
+def _optimization_level() -> str:
+  level = jax.config.jax_optimization_level
+  return '' if level == 'UNKNOWN' else level
 
 
 def _with_work(

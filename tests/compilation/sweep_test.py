@@ -69,6 +69,7 @@ def test_candidates_come_fastest_first_and_those_that_cannot_be_are_left_out(
   found = compare(remat=('full',))
   assert [one.mesh['tensor'] for one in found] == [1, 2]
   assert compiled == [(1, 'full'), (2, 'full')]
+  assert {one.settings[measuring.OPTIMIZATION_LEVEL] for one in found} == {'O1'}
   assert 'mesh (1, 1, 4)' in capsys.readouterr().out
   assert '1 × 4 × 1' in (tmp_path / 'sweep.md').read_text().splitlines()[4]
 
