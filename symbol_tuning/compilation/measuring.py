@@ -20,8 +20,8 @@ from symbol_tuning.compilation.collectives import Collective, collectives
 from symbol_tuning.compilation.programs import Program
 from symbol_tuning.compilation.report import Report, Traffic, Work
 
-# The variable of the environment by which compilers are told to hurry; what they
-# make then needs other amounts of memory and time.
+# The variable of the environment by which compilers are told to hurry; a step
+# then needs other amounts of memory and time.
 OPTIMIZATION_LEVEL = 'JAX_OPTIMIZATION_LEVEL'
 
 
