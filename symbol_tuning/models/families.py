@@ -8,7 +8,7 @@ by 1 + scale; ours are kept with the one added.
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -169,11 +169,11 @@ def read(
     slot = slots[path]
     stacked = slot.axes[0] == 'layers'
     shape, axes = slot.shape[stacked:], slot.axes[stacked:]
-    arrays = [
+    arrays = (
       _import(tensors[name], weight, shape, axes, f'{name} in {source}')
       for name in names
-    ]
-    params[path] = slot.place(np.stack(arrays) if stacked else arrays[0])
+    )
+    params[path] = slot.place(_stack(arrays, slot) if stacked else next(arrays))
   return params
 
 
@@ -230,6 +230,14 @@ def _import(
   if weight.offset:
     return array.astype(np.float32) + weight.offset
   return array
+
+
+def _stack(arrays: Iterable[np.ndarray], slot: Slot) -> np.ndarray:
+  """What fills a slot, of one layer's array after the other."""
+  stack = np.empty(slot.shape, slot.dtype)
+  for layer, array in zip(stack, arrays, strict=True):
+    layer[...] = array
+  return stack
 
 
 def _export(array: np.ndarray, weight: Weight) -> np.ndarray:

@@ -123,27 +123,32 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 class _Tensors(Mapping[str, np.ndarray]):
-  """The tensors of safetensors files, each read when asked for."""
+  """The tensors of safetensors files, each read when asked for.
+
+  The files are mapped, and opened anew each time: what was read of a file stays
+  in memory for as long as it is open.
+  """
 
   def __init__(self, paths: list[Path]):
-    self._files = {}
+    self._paths = {}
     for path in paths:
-      file = _open(path)
-      self._files |= dict.fromkeys(file.keys(), file)
+      with _open(path) as file:
+        self._paths |= dict.fromkeys(file.keys(), path)
 
   def leave_out_copy(self, name: str, original: str) -> None:
     """Forgets a tensor that repeats another, as some tied exports do."""
     if name in self and np.array_equal(self[name], self[original]):
-      del self._files[name]
+      del self._paths[name]
 
   def __getitem__(self, name: str) -> np.ndarray:
-    return self._files[name].get_tensor(name)
+    with _open(self._paths[name]) as file:
+      return file.get_tensor(name)
 
   def __iter__(self) -> Iterator[str]:
-    return iter(self._files)
+    return iter(self._paths)
 
   def __len__(self) -> int:
-    return len(self._files)
+    return len(self._paths)
 
 
 def _open(path: Path) -> safetensors.safe_open:

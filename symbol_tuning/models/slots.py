@@ -57,11 +57,14 @@ class Slot:
   sharding: jax.sharding.Sharding
 
   def place(self, array: np.ndarray) -> jax.Array:
-    """The array on the devices; each process copies only its own part."""
+    """The array on the devices; each process copies only its own part.
+
+    Waits for the copy, lest arrays wait for theirs while the next are read.
+    """
     array = array.astype(self.dtype, copy=False)
     return jax.make_array_from_callback(
       self.shape, self.sharding, lambda index: array[index]
-    )
+    ).block_until_ready()
 
 
 def check_shape(
