@@ -32,7 +32,6 @@ class Chip:
     wrap_multiple: an axis of the torus closes to a ring where its length is a
       multiple of this.
     shapes: of slices that are commonly offered.
-    devices_per_chip: devices with the same coordinates; they share its links.
     options: what the compiler must be told beside the name.
   """
 
@@ -45,7 +44,6 @@ class Chip:
   dimensions: int
   wrap_multiple: int
   shapes: tuple[str, ...]
-  devices_per_chip: int = 1
   options: tuple[tuple[str, str], ...] = ()
 
 
@@ -112,6 +110,5 @@ CHIPS = (
     dimensions=3,
     wrap_multiple=4,
     shapes=_CUBES,
-    devices_per_chip=2,
   ),
 )

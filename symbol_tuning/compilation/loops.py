@@ -28,7 +28,8 @@ class Execution(NamedTuple):
 def executed(program: Program) -> Iterator[Execution]:
   """What a device executes; fusions are one instruction each.
 
-  A loop of unknown length counts as one turn; see `unknown_loops`.
+  A loop of unknown length counts as one turn; see `unknown_loops`. All branches
+  of a conditional count, though it takes one only.
   """
   yield from _executed(program, program.computations[program.entry], 1)
 
