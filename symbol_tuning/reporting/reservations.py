@@ -1,9 +1,9 @@
 """What a reader must know before comparing checkpoints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from symbol_tuning.reporting import comparison
-from symbol_tuning.reporting.outcomes import Checkpoint
+from symbol_tuning.reporting.outcomes import Checkpoint, Outcome
 from symbol_tuning.reporting.tables import MISSING, words
 
 # May differ: a checkpoint is asked in the way that is best for it.
@@ -20,6 +20,7 @@ def reservations(checkpoints: Sequence[Checkpoint]) -> list[str]:
     *_separators(checkpoints),
     *_missing_tasks(checkpoints),
     *_other_queries(checkpoints),
+    *_other_exemplars(checkpoints),
   ]
 
 
@@ -69,27 +70,43 @@ def _missing_tasks(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
 
 
 def _other_queries(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
+  for first, other, mixtures in _where(
+    lambda one, other: one.queries != other.queries, checkpoints
+  ):
+    yield (
+      f'{first} and {other} had other queries in {mixtures}: their differences'
+      ' there cannot be paired, so that their intervals are wider, and part of'
+      ' a difference may be due to the queries.'
+    )
+
+
+def _other_exemplars(checkpoints: Sequence[Checkpoint]) -> Iterator[str]:
+  for first, other, mixtures in _where(
+    lambda one, other: (
+      one.queries == other.queries and one.prompts != other.prompts
+    ),
+    checkpoints,
+  ):
+    yield (
+      f'{first} and {other} read other prompts to the same queries in'
+      f' {mixtures}: part of a difference may be due to the exemplars.'
+    )
+
+
+def _where(
+  differ: Callable[[Outcome, Outcome], bool], checkpoints: Sequence[Checkpoint]
+) -> Iterator[tuple[str, str, str]]:
+  """Yields the first checkpoint, another, and settings in which they differ."""
   first, *others = checkpoints
   for other in others:
     mixtures = [
       comparison.setting_name(mixture)
       for mixture in comparison.mixtures_of([first, other])
-      if _has_other_queries(first, other, mixture)
+      if any(
+        differ(first.tasks(mixture)[task], outcome)
+        for task, outcome in other.tasks(mixture).items()
+        if task in first.tasks(mixture)
+      )
     ]
     if mixtures:
-      yield (
-        f'{first.label} and {other.label} had other queries in'
-        f' {", ".join(mixtures)}: their differences there cannot be paired, so'
-        ' that their intervals are wider, and part of a difference may be due'
-        ' to the queries.'
-      )
-
-
-def _has_other_queries(
-  first: Checkpoint, other: Checkpoint, mixture: str
-) -> bool:
-  return any(
-    first.tasks(mixture)[task].queries != outcome.queries
-    for task, outcome in other.tasks(mixture).items()
-    if task in first.tasks(mixture)
-  )
+      yield first.label, other.label, ', '.join(mixtures)

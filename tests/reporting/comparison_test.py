@@ -62,8 +62,9 @@ def test_the_same_queries_are_paired_whatever_the_prompt(fake):
   second = fake.collect('second', tasks[1], settings={'separator': 'none'})
   [row] = comparison.settings([first, second]).values()
   assert row.differences[0].half_width == 0
-  [warning] = reservations([first, second])
-  assert 'first eos; second none' in warning
+  separators, prompts = reservations([first, second])
+  assert 'first eos; second none' in separators
+  assert 'read other prompts to the same queries in Flipped' in prompts
 
 
 def test_other_queries_are_not_paired_and_said_to_be_others(fake):
