@@ -1,7 +1,6 @@
 """A `tokenizers` tokenizer under SeqIO's interface, which SeqIO lacks."""
 
 import functools
-import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -147,27 +146,13 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
     end = ends[0] if ends else self._eos_id
     return frames.Frame(tuple(before), tuple(between), end, spaced=False)
 
-  def encode_batch_tf(self, text_B: tf.Tensor) -> tf.RaggedTensor:
-    """Tokenizes strings [B] at once, int32 [B, (T)]."""
-
-    def encode(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-      encodings = self.tokenizer.encode_batch_fast(
-        [text.decode('utf-8') for text in texts], add_special_tokens=False
-      )
-      rows = [encoding.ids for encoding in encodings]
-      lengths = np.asarray([len(row) for row in rows], np.int64)
-      ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32)
-      return ids, lengths
-
-    ids, lengths_B = tf.numpy_function(
-      encode, [text_B], [tf.int32, tf.int64], stateful=False
-    )
-    ids.set_shape([None])
-    lengths_B.set_shape(text_B.shape)
-    return tf.RaggedTensor.from_row_lengths(ids, lengths_B, validate=False)
-
   def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
-    return self.encode_batch_tf(s[tf.newaxis])[0]
+    def encode(texts: np.ndarray) -> np.ndarray:
+      return np.array(self._encode(texts[0].decode('utf-8')), np.int32)
+
+    ids = tf.numpy_function(encode, [s[tf.newaxis]], tf.int32, stateful=False)
+    ids.set_shape([None])
+    return ids
 
   def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
     def decode(row: np.ndarray) -> bytes:

@@ -53,8 +53,8 @@ def test_text_that_looks_like_a_special_token_is_text(chat_folder):
   special = vocabulary.tokenizer.get_added_tokens_decoder()
   assert len(special) == 5
   text = f'a<|turn|>{EOS} <|assistant|>b'
-  in_batch = vocabulary.encode_batch_tf(tf.constant([text]))[0].numpy().tolist()
-  for ids in (vocabulary.encode(text), in_batch):
+  in_graph = vocabulary.encode_tf(tf.constant(text)).numpy().tolist()
+  for ids in (vocabulary.encode(text), in_graph):
     assert not special.keys() & set(ids)
     assert vocabulary.decode(ids) == text
 
