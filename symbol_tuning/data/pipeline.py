@@ -8,6 +8,7 @@ arrays of a batch have the names of SeqIO's and T5X's decoder features.
 import dataclasses
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,7 +93,8 @@ def evaluation_examples(
   """Returns the examples of an evaluation task, one per query and option.
 
   Raises:
-    ValueError: if the task is unknown, or a label option is too long.
+    ValueError: if the task is unknown, or a label option or a question that is
+      answered by writing is too long.
   """
   examples = mixing.TaskExamples.of(
     get_mixture_or_task(task_name),
@@ -103,11 +105,12 @@ def evaluation_examples(
   try:
     return list(examples)
   except tf.errors.InvalidArgumentError as error:
-    if tokenization.OPTION_TOO_LONG not in error.message:
+    if tokenization.TOO_LONG not in error.message:
       raise
+    reason = re.search('ValueError: (.*)', error.message)[1]
     raise ValueError(
-      f'{task_name}: {tokenization.OPTION_TOO_LONG}; raise'
-      f' TASK_FEATURE_LENGTHS, now {dict(task_feature_lengths)}.'
+      f'{task_name}: {reason}; raise TASK_FEATURE_LENGTHS, now'
+      f' {dict(task_feature_lengths)}.'
     ) from None
 
 

@@ -117,7 +117,7 @@ def add_text_task(
 
   def write(dataset, sequence_length=None):
     limits = tokenization.Limits.of(sequence_length)
-    make = functools.partial(_example, name, limits)
+    make = functools.partial(_example, limits)
     return dataset.map(
       lambda q: _EXAMPLES.call(make, *(q[k] for k in _QUESTION))
     )
@@ -159,7 +159,6 @@ def _features(questions: Sequence[Question]) -> Iterator[dict]:
 
 
 def _example(
-  name: str,
   limits: tokenization.Limits,
   shots: np.ndarray,
   query: bytes,
@@ -182,8 +181,8 @@ def _example(
   targets += limits.target_end
   if len(tokens) > limits.room or not limits.targets_fit([targets]).all():
     raise ValueError(
-      f'{name}: a question or its answer is longer than TASK_FEATURE_LENGTHS:'
-      f' {blocks[-1]!r} {answer!r}'
+      f'a question or its answer {tokenization.TOO_LONG}: {blocks[-1]!r}'
+      f' {answer!r}'
     )
   written = {
     'inputs': inputs,

@@ -23,7 +23,8 @@ from symbol_tuning.data import (
   token_tables,
 )
 
-OPTION_TOO_LONG = 'a label option is longer than the targets may be'
+# Of errors that longer features would mend.
+TOO_LONG = 'is longer than it may be'
 
 # What the infixes of formats end with, as far as tokens are concerned.
 _BEFORE_LABEL = ':'
@@ -174,7 +175,7 @@ class PromptTokenizer:
     option_E1 = batch.options_BC.reshape(-1, 1)
     targets = self._targets(option_E1)
     if not self._limits.targets_fit(targets).all():
-      raise ValueError(OPTION_TOO_LONG)
+      raise ValueError(f'a label option {TOO_LONG}')
     inputs, fits_B = self._inputs(batch)
     option_E = np.tile(np.arange(num_options), len(fits_B))
     features = {k: np.repeat(v, num_options) for k, v in inputs.items()} | {
