@@ -11,15 +11,20 @@ help:  ## list the commands
 quickstart: $(VENV)/installed  ## pretrain, tune and evaluate a tiny model, in minutes
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash launch/quickstart.sh
 
-test: $(VENV)/installed  ## run the tests
+test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed  ## check style and format
+lint: $(VENV)/installed-test  ## check style and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 $(VENV)/installed: setup.py
 	@echo 'Installing into $(VENV); this takes a minute or two.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo 'Installing what the tests need.'
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@

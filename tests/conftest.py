@@ -4,6 +4,8 @@ import dataclasses
 import os
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+# The TPU compiler, where it is installed, would look for a TPU.
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # Read when JAX first compiles: tests spend their time compiling, not running.
 os.environ.setdefault(
   'XLA_FLAGS',
