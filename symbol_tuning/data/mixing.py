@@ -7,6 +7,7 @@ examples of each task and their order are those of the task itself.
 """
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -63,9 +64,21 @@ class TaskExamples:
     return cls(dataset, in_batches)
 
   def __iter__(self) -> Iterator[Example]:
-    if self.in_batches:
-      return examples.take_apart(self.dataset.as_numpy_iterator())
-    return read(self.dataset)
+    """Yields the examples.
+
+    Raises:
+      ValueError: if what makes them does.
+    """
+    try:
+      if self.in_batches:
+        yield from examples.take_apart(self.dataset.as_numpy_iterator())
+      else:
+        yield from read(self.dataset)
+    except tf.errors.InvalidArgumentError as error:
+      reason = re.search('ValueError: (.*)', error.message)
+      if reason is None:
+        raise
+      raise ValueError(reason[1]) from None
 
 
 @dataclasses.dataclass(frozen=True)

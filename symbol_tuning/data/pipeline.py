@@ -8,14 +8,12 @@ arrays of a batch have the names of SeqIO's and T5X's decoder features.
 import dataclasses
 import difflib
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
 import numpy as np
 import seqio
-import tensorflow as tf
 from absl import logging
 
 from symbol_tuning.data import mixing, settings, task_definitions, tokenization
@@ -104,12 +102,11 @@ def evaluation_examples(
   )
   try:
     return list(examples)
-  except tf.errors.InvalidArgumentError as error:
-    if tokenization.TOO_LONG not in error.message:
+  except ValueError as error:
+    if tokenization.TOO_LONG not in str(error):
       raise
-    reason = re.search('ValueError: (.*)', error.message)[1]
     raise ValueError(
-      f'{task_name}: {reason}; raise TASK_FEATURE_LENGTHS, now'
+      f'{task_name}: {error}; raise TASK_FEATURE_LENGTHS, now'
       f' {dict(task_feature_lengths)}.'
     ) from None
 
