@@ -16,6 +16,7 @@ layers.
 from collections.abc import Mapping
 from typing import Any
 
+import flax
 import jax
 import jax.numpy as jnp
 from flax import traverse_util
@@ -133,9 +134,8 @@ class FromCheckpoint(utils.TrainStateInitializer):
   def from_scratch(self, init_rng: jax.Array) -> train_state.TrainState:
     state = super().from_scratch(init_rng)
     shardings = jax.tree.map(lambda array: array.sharding, state.params)
-    return state.replace_params(
-      parameters.load_params(self.path, self.model, shardings)
-    )
+    params = parameters.load_params(self.path, self.model, shardings)
+    return state.replace_params(flax.core.freeze(params))
 
 
 def _params_axes(model: Decoder) -> PyTree:

@@ -5,6 +5,7 @@ import importlib
 import pathlib
 import sys
 
+import flax
 import gin
 import jax
 import jax.numpy as jnp
@@ -178,15 +179,20 @@ def test_t5x_starts_from_our_checkpoint(make_model, optimizer, tmp_path):
   model = make_model()
   params = random_params(model)
   checkpoints.save(params, tmp_path)
-  state = t5x_models.FromCheckpoint(
+  initializer = t5x_models.FromCheckpoint(
     optimizer,
     model.get_initial_variables,
     {'decoder_input_tokens': (4, 8)},
     partitioning.PjitPartitioner(1),
     model=model.module,
     path=str(tmp_path),
-  ).from_scratch(jax.random.key(0))
-  jax.tree.map(np.testing.assert_array_equal, dict(state.params), params)
+  )
+  state = initializer.from_scratch(jax.random.key(0))
+  shape = initializer.global_train_state_shape
+  assert jax.tree.structure(state) == jax.tree.structure(shape)
+  jax.tree.map(
+    np.testing.assert_array_equal, flax.core.unfreeze(state.params), params
+  )
 
 
 @pytest.mark.parametrize(
