@@ -1,7 +1,9 @@
 """Parameters out of, and into, this framework's own Orbax checkpoints.
 
 A training run keeps <MODEL_DIR>/checkpoints/<step>/state, a tree with 'params'
-beside the optimizer's state. Only 'params' is read here.
+beside the optimizer's state. Only 'params' is read here. What T5X trains (see
+`t5x_models`) is read too: <MODEL_DIR>/checkpoint_<step>/state, where they are
+'target'.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from symbol_tuning.models.slots import Slot
 STEPS = 'checkpoints'
 STATE = 'state'
 ARRAYS = '_METADATA'
+PARAMS = 'params'
+T5X_PARAMS = 'target'
 
 
 def find_state(path: epath.Path) -> epath.Path | None:
@@ -49,9 +53,9 @@ def load(state: epath.Path, slots: Mapping[str, Slot]) -> dict[str, jax.Array]:
     ValueError: an array is missing, left over or of another shape.
   """
   handler = ocp.PyTreeCheckpointHandler()
-  saved = traverse_util.flatten_dict(
-    handler.metadata(state).tree['params'], sep='/'
-  )
+  tree = handler.metadata(state).tree
+  params = T5X_PARAMS if T5X_PARAMS in tree else PARAMS
+  saved = traverse_util.flatten_dict(tree[params], sep='/')
   slots_lib.check_names(state, set(saved), set(slots))
   for path, slot in slots.items():
     groups = [(axis,) for axis in slot.axes]
@@ -61,14 +65,14 @@ def load(state: epath.Path, slots: Mapping[str, Slot]) -> dict[str, jax.Array]:
     path: jax.ShapeDtypeStruct(slot.shape, slot.dtype, sharding=slot.sharding)
     for path, slot in slots.items()
   }
-  item = {'params': traverse_util.unflatten_dict(flat, sep='/')}
+  item = {params: traverse_util.unflatten_dict(flat, sep='/')}
   restore = ocp.args.PyTreeRestore(
     item,
     restore_args=ocp.checkpoint_utils.construct_restore_args(item),
     partial_restore=True,
   )
   restored = handler.restore(state, args=restore)
-  return traverse_util.flatten_dict(restored['params'], sep='/')
+  return traverse_util.flatten_dict(restored[params], sep='/')
 
 
 def save(params: Mapping[str, Any], folder: str | Path) -> None:
@@ -79,7 +83,7 @@ def save(params: Mapping[str, Any], folder: str | Path) -> None:
   """
   with ocp.StandardCheckpointer() as checkpointer:
     state = epath.Path(folder).absolute() / STATE
-    checkpointer.save(state, {'params': params})
+    checkpointer.save(state, {PARAMS: params})
 
 
 def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:

@@ -50,6 +50,13 @@ def test_the_newest_checkpoint_of_a_run_is_read(model_dir, model, params):
     _assert_same(parameters.load_params(path, model), expected)
 
 
+def test_a_checkpoint_of_t5x_is_read(tmp_path, model, params):
+  step = tmp_path / 'checkpoint_60'
+  with ocp.StandardCheckpointer() as checkpointer:
+    checkpointer.save(step / 'state', {'step': 60, 'target': params})
+  _assert_same(parameters.load_params(str(step), model), params)
+
+
 def test_a_relative_path_is_read(model_dir, model, params, monkeypatch):
   monkeypatch.chdir(model_dir.parent)
   newest = jax.tree.map(lambda x: x + 10, params)
