@@ -20,11 +20,11 @@ def precompile(program: Program, output_dir: str) -> Report:
   Raises:
     SystemExit: with status DOES_NOT_FIT, if it does not.
   """
+  folder = pathlib.Path(output_dir).expanduser()
+  folder.mkdir(parents=True, exist_ok=True)
   found = measuring.measure(program)
   text = rendering.markdown(found)
   name = f'{found.program}-{found.topology}'.replace(' ', '_').replace(':', '_')
-  folder = pathlib.Path(output_dir).expanduser()
-  folder.mkdir(parents=True, exist_ok=True)
   atomic.write_text(folder / f'{name}.md', text)
   atomic.write_text(folder / f'{name}.json', report.to_json(found))
   rendering.show(text)

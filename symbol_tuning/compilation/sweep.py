@@ -56,6 +56,7 @@ def sweep(
     The reports, the fastest first, then those that do not fit.
   """
   folder = pathlib.Path(output_dir).expanduser()
+  (folder / 'sweep').mkdir(parents=True, exist_ok=True)
   found = []
   for mesh, policy, parts in itertools.product(
     meshes or all_meshes(topology), remat, num_microbatches
@@ -80,7 +81,6 @@ def sweep(
     print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
   found.sort(key=lambda r: r.roofline.serial if r.roofline else math.inf)
   text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
-  folder.mkdir(parents=True, exist_ok=True)
   atomic.write_text(folder / 'sweep.md', text)
   rendering.show(text)
   return found
@@ -105,7 +105,6 @@ def _report(program: Program, folder: pathlib.Path) -> Report:
     return reports.from_json(path.read_text(encoding='utf-8'))
   with _quick_compilation():
     report = measuring.measure(program)
-  folder.mkdir(parents=True, exist_ok=True)
   atomic.write_text(path, reports.to_json(report))
   return report
 
