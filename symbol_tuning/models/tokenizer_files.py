@@ -1,19 +1,27 @@
 """The tokenizer that belongs to a model, as the files `transformers` reads.
 
-A GGUF file keeps its vocabulary and merges in its header; the byte-level BPE
-that they are of (Radford et al. 2019) is rebuilt with the `tokenizers` library.
-A Hugging Face folder's files are copied.
+A GGUF file keeps its vocabulary in its header, and merges or scores; the
+byte-level BPE (Radford et al. 2019) or SentencePiece's BPE (Kudo and Richardson
+2018, arXiv 1808.06226) that they are of is rebuilt with the `tokenizers`
+library. A Hugging Face folder's files are copied.
 """
 
 import functools
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 from gguf import GGUFReader
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import (
+  decoders,
+  models,
+  normalizers,
+  pre_tokenizers,
+  processors,
+)
 
 from symbol_tuning.models import gguf
 
@@ -23,7 +31,9 @@ SPECIAL_TOKENS = {
   'unk_token_id': 'unknown_token_id',
   'pad_token_id': 'padding_token_id',
 }  # Hugging Face's name → GGUF's
-CONTROL, USER_DEFINED = 3, 4  # token types that are never split
+NORMAL = 1  # of the token types, those that text is merged into
+CONTROL, USER_DEFINED = 3, 4  # those that are never split
+SPACE = '▁'  # how SentencePiece writes it
 
 TOKENIZER_CONFIG = 'tokenizer_config.json'
 CHAT_TEMPLATE = 'chat_template.jinja'
@@ -44,7 +54,7 @@ def from_gguf(path: str | Path) -> tokenizers.Tokenizer:
   """The tokenizer in a GGUF file's header.
 
   Raises:
-    ValueError: it is not a byte-level BPE, or splits text in an unknown way.
+    ValueError: it is of another kind, or splits text in an unknown way.
   """
   return _tokenizer(_open(Path(path)), path)
 
@@ -115,13 +125,37 @@ def _open(path: Path) -> GGUFReader:
 
 def _tokenizer(reader: GGUFReader, path: str | Path) -> tokenizers.Tokenizer:
   kind = gguf.metadata(reader, 'tokenizer.ggml.model')
-  if kind != 'gpt2':
-    raise ValueError(
-      f'The tokenizer in {path} is of kind {kind!r}; only byte-level BPE '
-      "('gpt2') is read from GGUF. Use the model's own tokenizer files."
-    )
   tokens = gguf.metadata(reader, 'tokenizer.ggml.tokens')
   types = gguf.metadata(reader, 'tokenizer.ggml.token_type')
+  if kind == 'gpt2':
+    tokenizer = _byte_level_bpe(reader, tokens, path)
+  elif kind == 'llama':
+    tokenizer = _sentencepiece_bpe(reader, tokens, types, path)
+  else:
+    raise ValueError(
+      f'The tokenizer in {path} is of kind {kind!r}; only byte-level BPE '
+      "('gpt2') and SentencePiece's ('llama') are read from GGUF. Use the "
+      "model's own tokenizer files."
+    )
+  tokenizer.add_tokens(
+    [
+      tokenizers.AddedToken(token, special=kind == CONTROL, normalized=False)
+      for token, kind in zip(tokens, types, strict=True)
+      if kind in (CONTROL, USER_DEFINED)
+    ]
+  )
+  if gguf.metadata(reader, 'tokenizer.ggml.add_bos_token', False):
+    bos_id = _special_token_ids(reader)['bos_token_id']
+    bos = tokens[bos_id]
+    tokenizer.post_processor = processors.TemplateProcessing(
+      single=[bos, '$A'], special_tokens=[(bos, bos_id)]
+    )
+  return tokenizer
+
+
+def _byte_level_bpe(
+  reader: GGUFReader, tokens: list[str], path: str | Path
+) -> tokenizers.Tokenizer:
   merges = gguf.metadata(reader, 'tokenizer.ggml.merges')
   tokenizer = tokenizers.Tokenizer(
     models.BPE(
@@ -133,13 +167,50 @@ def _tokenizer(reader: GGUFReader, path: str | Path) -> tokenizers.Tokenizer:
     gguf.metadata(reader, 'tokenizer.ggml.pre'), path
   )
   tokenizer.decoder = decoders.ByteLevel()
-  for token, kind in zip(tokens, types, strict=True):
-    if kind in (CONTROL, USER_DEFINED):
-      special = kind == CONTROL
-      added = tokenizers.AddedToken(token, special=special, normalized=False)
-      add = tokenizer.add_special_tokens if special else tokenizer.add_tokens
-      add([added])
   return tokenizer
+
+
+def _sentencepiece_bpe(
+  reader: GGUFReader, tokens: list[str], types: list[int], path: str | Path
+) -> tokenizers.Tokenizer:
+  """Characters that have no token become those of their bytes."""
+  if gguf.metadata(reader, 'tokenizer.ggml.add_space_prefix', True):
+    raise ValueError(
+      f'The tokenizer in {path} puts a space before every text, which is not '
+      "supported. Use the model's own tokenizer files."
+    )
+  scores = gguf.metadata(reader, 'tokenizer.ggml.scores')
+  unknown_id = _special_token_ids(reader).get('unk_token_id')
+  tokenizer = tokenizers.Tokenizer(
+    models.BPE(
+      vocab={token: i for i, token in enumerate(tokens)},
+      merges=list(_merges(tokens, scores, types)),
+      unk_token=None if unknown_id is None else tokens[unknown_id],
+      fuse_unk=True,
+      byte_fallback=True,
+    )
+  )
+  tokenizer.normalizer = normalizers.Replace(' ', SPACE)
+  tokenizer.decoder = decoders.Sequence(
+    [decoders.Replace(SPACE, ' '), decoders.ByteFallback(), decoders.Fuse()]
+  )
+  return tokenizer
+
+
+def _merges(
+  tokens: list[str], scores: list[float], types: list[int]
+) -> Iterator[tuple[str, str]]:
+  """All ways to make a token of two, those of the highest score first.
+
+  SentencePiece joins whichever neighbours make the token of the highest score.
+  """
+  known = set(tokens)
+  normal = [i for i, kind in enumerate(types) if kind == NORMAL]
+  for i in sorted(normal, key=scores.__getitem__, reverse=True):
+    for length in range(1, len(tokens[i])):
+      pair = tokens[i][:length], tokens[i][length:]
+      if known.issuperset(pair):
+        yield pair
 
 
 def _special_token_ids(reader: GGUFReader) -> dict[str, int]:
@@ -153,10 +224,11 @@ def _special_token_ids(reader: GGUFReader) -> dict[str, int]:
 def _settings(reader: GGUFReader) -> dict[str, Any]:
   """What tokenizer_config.json says of a GGUF file's tokenizer."""
   tokens = gguf.metadata(reader, 'tokenizer.ggml.tokens')
+  architecture = gguf.metadata(reader, 'general.architecture')
   settings = {
     'tokenizer_class': 'PreTrainedTokenizerFast',
     'clean_up_tokenization_spaces': False,
-    'model_max_length': gguf.metadata(reader, 'llama.context_length'),
+    'model_max_length': gguf.metadata(reader, f'{architecture}.context_length'),
     'chat_template': gguf.metadata(reader, 'tokenizer.chat_template'),
   }
   for key, index in _special_token_ids(reader).items():
