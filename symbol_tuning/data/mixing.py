@@ -57,7 +57,8 @@ class TaskExamples:
       task = task.replace(
         preprocessors=task.preprocessors[:-1], output_features={}
       )
-    dataset = task.get_dataset(**options)
+    # Sources are in memory already, or stream.
+    dataset = task.get_dataset(try_in_mem_cache=False, **options)
     if features is not None:
       wanted = [name for name in dataset.element_spec if name in features]
       dataset = dataset.map(lambda example: {k: example[k] for k in wanted})
