@@ -1,6 +1,5 @@
 """Scores of options, against one plain forward pass for each."""
 
-import dataclasses
 import functools
 
 import flax.linen as nn
@@ -9,40 +8,16 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.evaluation import layout, placement, queries, rows, scoring
 from symbol_tuning.models import parameters
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
-VOCAB_SIZE = 40
-LLAMA = DecoderConfig(
-  vocab_size=VOCAB_SIZE,
-  num_layers=2,
-  embed_dim=16,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=8,
-  mlp_dim=24,
-)
-FAMILIES = {
-  'llama': LLAMA,
-  'palm': dataclasses.replace(
-    LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
-  ),
-  'primer': dataclasses.replace(LLAMA, conv_width=4),
-  'gemma': dataclasses.replace(
-    LLAMA,
-    qk_norm=True,
-    post_norms=True,
-    local_window=3,
-    global_every=2,
-    scaled_embeddings=True,
-  ),
-}
+FAMILIES = {'llama': LLAMA, 'palm': PALM, 'primer': PRIMER, 'gemma': GEMMA}
 LAYOUT = layout.Layout((48,), num_targets=32, batch_tokens=96)
 
-TOKENS = st.integers(0, VOCAB_SIZE - 1)
+TOKENS = st.integers(0, LLAMA.vocab_size - 1)
 # Few different tokens, so that options share beginnings or are the same.
 OPTION = st.lists(st.integers(0, 2), min_size=1, max_size=4)
 QUERIES = st.lists(
@@ -58,12 +33,7 @@ QUERIES = st.lists(
 @functools.cache
 def family(name):
   """A model, and parameters that make its scores differ widely."""
-  model = Decoder(FAMILIES[name])
-  rng = np.random.default_rng(0)
-  return model, jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(model),
-  )
+  return Decoder(FAMILIES[name]), random_params(FAMILIES[name])
 
 
 def examples_of(asked):

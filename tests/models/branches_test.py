@@ -8,38 +8,15 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
-from symbol_tuning.models import likelihood, parameters
-from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models import likelihood
 from symbol_tuning.models.decoder import Decoder
 
-LLAMA = DecoderConfig(
-  vocab_size=50,
-  num_layers=2,
-  embed_dim=16,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=8,
-  mlp_dim=24,
-)
-PALM = dataclasses.replace(
-  LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
-)
-PRIMER = dataclasses.replace(LLAMA, conv_width=4, scan_layers=False)
-GEMMA = dataclasses.replace(
-  LLAMA,
-  num_kv_heads=1,
-  activation='gelu',
-  qk_norm=True,
-  post_norms=True,
-  rope_base=1e6,
-  local_window=3,
-  global_every=2,
-  scaled_embeddings=True,
-)
+UNSCANNED_PRIMER = dataclasses.replace(PRIMER, scan_layers=False)
 FAMILIES = pytest.mark.parametrize(
   'config',
-  [LLAMA, PALM, PRIMER, GEMMA],
+  [LLAMA, PALM, UNSCANNED_PRIMER, GEMMA],
   ids=['llama', 'palm', 'primer', 'gemma'],
 )
 ROW_LENGTH, ALONE_LENGTH = 32, 12
@@ -54,13 +31,8 @@ SEGMENTS = st.lists(
 
 @functools.cache
 def _hidden_states(config):
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(Decoder(config)),
-  )
   apply = functools.partial(Decoder(config).apply, method='hidden_states')
-  return functools.partial(jax.jit(apply), {'params': params})
+  return functools.partial(jax.jit(apply), {'params': random_params(config)})
 
 
 def _parts(segments):
@@ -135,8 +107,8 @@ def test_branches_need_positions():
 
 
 def test_likelihoods_heed_branches():
-  model = Decoder(PRIMER)
-  params = _hidden_states(PRIMER).args[0]['params']
+  model = Decoder(UNSCANNED_PRIMER)
+  params = _hidden_states(UNSCANNED_PRIMER).args[0]['params']
   tokens, positions, segment_ids, branch_ids = _row([(4, [3, 2])])
   batch = {
     'decoder_input_tokens': tokens,

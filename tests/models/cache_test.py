@@ -7,36 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.models import cache as cache_lib
-from symbol_tuning.models import parameters
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
-LLAMA = DecoderConfig(
-  vocab_size=50,
-  num_layers=2,
-  embed_dim=16,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=8,
-  mlp_dim=24,
-)
-PALM = dataclasses.replace(
-  LLAMA, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
-)
-PRIMER = dataclasses.replace(LLAMA, conv_width=4)
-GEMMA = dataclasses.replace(
-  LLAMA,
-  num_kv_heads=1,
-  activation='gelu',
-  qk_norm=True,
-  post_norms=True,
-  rope_base=1e6,
-  local_window=3,
-  global_every=2,
-  scaled_embeddings=True,
-)
 UNSCANNED = dataclasses.replace(
   PALM, conv_width=3, remat='full', scan_layers=False
 )
@@ -45,14 +20,6 @@ FAMILIES = pytest.mark.parametrize(
   [LLAMA, PALM, PRIMER, UNSCANNED, GEMMA],
   ids=['llama', 'palm', 'primer', 'unscanned', 'gemma'],
 )
-
-
-def random_params(config):
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(Decoder(config)),
-  )
 
 
 @functools.cache

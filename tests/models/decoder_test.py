@@ -7,55 +7,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.models import parameters
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
-TINY = DecoderConfig(
-  vocab_size=50,
-  num_layers=2,
-  embed_dim=16,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=8,
-  mlp_dim=24,
-)
-PALM_LIKE = dataclasses.replace(
-  TINY, num_kv_heads=1, parallel_block=True, norm='layer', scaled_logits=True
-)
-PRIMER_LIKE = dataclasses.replace(TINY, conv_width=4)
-UNTIED = dataclasses.replace(TINY, tied_embeddings=False, activation='gelu')
-GEMMA_LIKE = dataclasses.replace(
-  TINY,
-  num_kv_heads=1,
-  activation='gelu',
-  qk_norm=True,
-  post_norms=True,
-  rope_base=1e6,
-  local_window=3,
-  global_every=2,
-  scaled_embeddings=True,
-)
+UNTIED = dataclasses.replace(LLAMA, tied_embeddings=False, activation='gelu')
 FAMILIES = pytest.mark.parametrize(
   'config',
-  [TINY, PALM_LIKE, PRIMER_LIKE, UNTIED, GEMMA_LIKE],
+  [LLAMA, PALM, PRIMER, UNTIED, GEMMA],
   ids=['llama', 'palm', 'primer', 'untied', 'gemma'],
 )
 
 
-@functools.cache
-def _random_params(config):
-  """Parameters with no zeros or ones left by an initializer."""
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(Decoder(config)),
-  )
-
-
 def _tokens(*shape):
-  return np.random.default_rng(0).integers(0, TINY.vocab_size, shape)
+  return np.random.default_rng(0).integers(0, LLAMA.vocab_size, shape)
 
 
 def _logits(config, params, *inputs, **kwargs):
@@ -70,7 +36,7 @@ def _assert_close(a, b, tolerance=2e-5):
 
 @FAMILIES
 def test_a_token_does_not_see_later_ones(config):
-  params = _random_params(config)
+  params = random_params(config)
   tokens = _tokens(1, 8)
   changed = tokens.copy()
   changed[0, 5] = (changed[0, 5] + 1) % config.vocab_size
@@ -81,7 +47,7 @@ def test_a_token_does_not_see_later_ones(config):
 
 @FAMILIES
 def test_packed_examples_do_not_see_each_other(config):
-  params = _random_params(config)
+  params = random_params(config)
   first, second = _tokens(1, 4), _tokens(1, 5) + 1
   packed = np.concatenate([first, second, np.zeros((1, 3), int)], axis=1)
   positions = np.array([[*range(4), *range(5), 0, 0, 0]])
@@ -94,7 +60,7 @@ def test_packed_examples_do_not_see_each_other(config):
 
 @FAMILIES
 def test_scanned_and_unscanned_layers_give_the_same_logits(config):
-  params = _random_params(config)
+  params = random_params(config)
   unscanned = dataclasses.replace(config, scan_layers=False)
   unstacked = parameters.unstack_layers(params)
   tokens = _tokens(2, 7)
@@ -111,8 +77,8 @@ def test_scanned_and_unscanned_layers_give_the_same_logits(config):
 
 @pytest.mark.parametrize('scan_layers', [True, False])
 def test_recomputing_does_not_change_gradients(scan_layers):
-  config = dataclasses.replace(TINY, scan_layers=scan_layers)
-  params = _random_params(config)
+  config = dataclasses.replace(LLAMA, scan_layers=scan_layers)
+  params = random_params(config)
   tokens = _tokens(2, 6)
 
   def gradients(config):
@@ -129,18 +95,18 @@ def test_recomputing_does_not_change_gradients(scan_layers):
 
 
 def test_positions_matter_only_by_their_distance():
-  params = _random_params(TINY)
+  params = random_params(LLAMA)
   tokens, positions = _tokens(1, 6), np.arange(6)[None]
-  logits = _logits(TINY, params, tokens, positions)
-  _assert_close(logits, _logits(TINY, params, tokens, positions + 7), 1e-4)
-  stretched = _logits(TINY, params, tokens, positions * 2)
+  logits = _logits(LLAMA, params, tokens, positions)
+  _assert_close(logits, _logits(LLAMA, params, tokens, positions + 7), 1e-4)
+  stretched = _logits(LLAMA, params, tokens, positions * 2)
   assert np.abs(logits - stretched).max() > 1e-2
 
 
 def test_parallel_block_is_the_one_of_the_paper():
   """Against PaLM's y = x + MLP(LN(x)) + Attention(LN(x)) in plain NumPy."""
-  config = dataclasses.replace(PALM_LIKE, num_layers=1)
-  params = _random_params(config)
+  config = dataclasses.replace(PALM, num_layers=1)
+  params = random_params(config)
   block = jax.tree.map(lambda x: x[0], params['layers'])
   embedding_VD = params['token_embedding']['embedding']
   tokens = _tokens(1, 1)
@@ -169,8 +135,8 @@ def test_local_layers_see_a_window_and_global_layers_everything():
   changed = tokens.copy()
   changed[0, 0] ^= 1
   for global_every, first_unseeing in ((2, None), (3, 5)):
-    config = dataclasses.replace(GEMMA_LIKE, global_every=global_every)
-    params = _random_params(config)
+    config = dataclasses.replace(GEMMA, global_every=global_every)
+    params = random_params(config)
     before, after = (_logits(config, params, x) for x in (tokens, changed))
     differs = (np.abs(before - after) > 1e-5).any(axis=(0, 2))
     assert differs[:first_unseeing].all()
@@ -178,11 +144,11 @@ def test_local_layers_see_a_window_and_global_layers_everything():
 
 
 def test_dropout_needs_a_key():
-  config = dataclasses.replace(TINY, dropout_rate=0.5)
-  params = _random_params(config)
+  config = dataclasses.replace(LLAMA, dropout_rate=0.5)
+  params = random_params(config)
   tokens = _tokens(1, 6)
   plain = _logits(config, params, tokens)
-  np.testing.assert_array_equal(plain, _logits(TINY, params, tokens))
+  np.testing.assert_array_equal(plain, _logits(LLAMA, params, tokens))
   dropped = [
     _logits(config, params, tokens, rngs={'dropout': jax.random.key(i)})
     for i in range(2)
@@ -192,15 +158,15 @@ def test_dropout_needs_a_key():
 
 
 def test_bfloat16_activations_keep_float32_parameters_and_logits():
-  config = dataclasses.replace(TINY, dtype='bfloat16')
+  config = dataclasses.replace(LLAMA, dtype='bfloat16')
   model = Decoder(config)
-  params = _random_params(config)
+  params = random_params(config)
   dtypes = {x.dtype for x in jax.tree.leaves(parameters.abstract_params(model))}
   assert dtypes == {jnp.dtype('float32')}
   tokens = _tokens(2, 6)
   logits = _logits(config, params, tokens)
   assert logits.dtype == np.float32
-  exact = _logits(TINY, params, tokens)
+  exact = _logits(LLAMA, params, tokens)
   assert 0 < np.abs(logits - exact).max() < 0.2
   hidden = _logits(config, params, tokens, method='hidden_states')
   assert hidden.dtype == jnp.bfloat16
@@ -218,7 +184,7 @@ def test_palm_has_as_many_parameters_as_published(
   layers, width, heads, mlp, billions
 ):
   config = dataclasses.replace(
-    PALM_LIKE,
+    PALM,
     vocab_size=256_000,
     num_layers=layers,
     embed_dim=width,
@@ -265,4 +231,4 @@ def test_every_axis_of_every_parameter_has_a_name(config):
 )
 def test_impossible_configurations_are_named(change, message):
   with pytest.raises(ValueError, match=message):
-    dataclasses.replace(TINY, **change)
+    dataclasses.replace(LLAMA, **change)
