@@ -105,9 +105,9 @@ def train_bpe(texts, folder: pathlib.Path):
 def ours(pool, vocabulary) -> Iterator[int]:
   """Yields the length of each prompt of our SeqIO task."""
   del pool, vocabulary  # The task finds them in the settings.
-  from symbol_tuning.data import pipeline
+  from symbol_tuning.data import train_data
 
-  examples = pipeline.open_examples(TASK, LENGTHS, seed=0)
+  examples = train_data.open_examples(TASK, LENGTHS, seed=0)
   for example in examples:
     yield len(example['inputs'])
 
@@ -117,7 +117,7 @@ def seqio_few_shot(pool, vocabulary) -> Iterator[int]:
   import seqio
   import tensorflow as tf
 
-  from symbol_tuning.data import mixing
+  from symbol_tuning.data.seqio_tasks import mixing
 
   names = [pool.names[label] for label in pool.labels]
   source = seqio.FunctionDataSource(
@@ -179,7 +179,7 @@ class NamedPool:
 
 def load_pool() -> tuple[object, NamedPool]:
   """Returns the data source and SST-2's training examples."""
-  from symbol_tuning.data import catalog, sources
+  from symbol_tuning.data.datasets import catalog, sources
 
   root = os.environ.get(sources.DATA_ROOT_VARIABLE)
   source = sources.LocalSource(root) if root else sources.SyntheticSource()

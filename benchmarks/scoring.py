@@ -39,7 +39,8 @@ def write_files(arguments: argparse.Namespace) -> None:
   """Writes the tasks and the model that all contenders read."""
   import symbol_tuning.tasks  # noqa: F401
   from symbol_tuning import convert
-  from symbol_tuning.data import settings, sources, vocabularies
+  from symbol_tuning.data import settings, vocabularies
+  from symbol_tuning.data.datasets import sources
   from symbol_tuning.evaluation import lm_eval_export, suite
 
   settings.use(

@@ -47,6 +47,6 @@ stage 5/5 'Report' \
   python -m symbol_tuning.report \
   "$out/eval" --output_dir="$out/report" --note="The tiny world: every dataset\
  is a stand-in of made-up words, a handful of them for each class; no number\
- here says anything about real language. See symbol_tuning/data/synthetic.py."
+ here says anything about real language. See symbol_tuning/data/datasets/synthetic.py."
 
 printf '\nDone in %dm%02ds.\n' $((SECONDS / 60)) $((SECONDS % 60))

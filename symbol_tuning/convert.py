@@ -18,7 +18,8 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from symbol_tuning.models import checkpoints, huggingface, parameters
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import huggingface, native
 from symbol_tuning.models.decoder import Decoder
 
 FORMATS = ('huggingface', 'checkpoint')
@@ -84,7 +85,7 @@ def convert(
   if target_format == 'huggingface':
     huggingface.export(params, config, target, tokenizer=architecture)
   else:
-    checkpoints.save(params, target)
+    native.save(params, target)
 
 
 def main(argv: Sequence[str]) -> None:

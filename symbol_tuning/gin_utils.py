@@ -33,7 +33,7 @@ from absl import logging as absl_logging
 from gin import resource_reader
 from jax.experimental import multihost_utils
 
-from symbol_tuning.data import atomic
+from symbol_tuning import files
 
 # TensorFlow, which reads the data, has nothing to say that users need.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -180,7 +180,7 @@ def _save_config(folder: str) -> None:
     )
   path = pathlib.Path(folder).expanduser() / CONFIG_FILE
   path.parent.mkdir(parents=True, exist_ok=True)
-  atomic.write_text(path, gin.config_str())
+  files.write_text(path, gin.config_str())
 
 
 def _check_same_in_all_processes() -> None:

@@ -23,7 +23,7 @@ from flax import traverse_util
 from flax.linen import partitioning as flax_partitioning
 from t5x import decoding, models, train_state, utils
 
-from symbol_tuning.models import cache as cache_lib
+from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
 

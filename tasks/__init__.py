@@ -5,12 +5,7 @@ wants the names in seqio.TaskRegistry. README.md in this folder lists them and
 shows how a dataset of one's own is registered.
 """
 
-from symbol_tuning.tasks import (
-  algorithmic,
-  mixtures,
-  pretraining,
-  registration,
-)
+from symbol_tuning.tasks import algorithmic, mixtures, pretraining, registration
 from symbol_tuning.tasks.registration import register
 
 __all__ = ['algorithmic', 'mixtures', 'pretraining', 'register', 'registration']

@@ -7,12 +7,12 @@ from the copy that bigbench.BigBench.folder names.
 
 import functools
 
-from symbol_tuning.data import (
+from symbol_tuning.data.algorithmic import (
   bigbench,
   list_functions,
-  text_tasks,
   turing_concepts,
 )
+from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import exact_match
 
 add = functools.partial(

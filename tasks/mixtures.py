@@ -9,12 +9,10 @@ from collections.abc import Iterable
 
 import seqio
 
-from symbol_tuning.data import (
-  catalog,
-  list_functions,
-  settings,
-  task_definitions,
-)
+from symbol_tuning.data import settings
+from symbol_tuning.data.algorithmic import list_functions
+from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.tasks import algorithmic, registration
 
 # Mixtures are made of their tasks.
@@ -75,7 +73,7 @@ seqio.MixtureRegistry.add(
   ],
 )
 
-for setting in (*task_definitions.ICL_SETTINGS, task_definitions.FLIPPED):
+for setting in (*dataset_tasks.ICL_SETTINGS, dataset_tasks.FLIPPED):
   seqio.MixtureRegistry.add(
     f'icl_{setting.name}',
     [

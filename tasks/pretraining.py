@@ -7,7 +7,8 @@ models of the quickstart get to know theirs from this task.
 import seqio
 import tensorflow as tf
 
-from symbol_tuning.data import settings, synthetic
+from symbol_tuning.data import settings
+from symbol_tuning.data.datasets import synthetic
 
 NUM_DOCUMENTS = 20_000
 

@@ -7,12 +7,13 @@ has another one registers it with the same call:
     tasks.register(DatasetSpec(name='reviews', …))
 """
 
-from symbol_tuning.data import catalog, task_definitions
+from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.evaluation import metrics
 
 TUNING_STAGES = {
-  'symbol_tuning': task_definitions.recipe_symbol_tuning,
-  'instruction_tuning': task_definitions.recipe_instruction_tuning,
+  'symbol_tuning': dataset_tasks.recipe_symbol_tuning,
+  'instruction_tuning': dataset_tasks.recipe_instruction_tuning,
 }
 
 
@@ -27,9 +28,9 @@ def register(spec: catalog.DatasetSpec) -> None:
     ValueError: if a dataset of that name is registered already.
   """
   for stage, recipe in TUNING_STAGES.items():
-    task_definitions.add_tuning_task(f'{stage}_{spec.name}', spec, recipe)
+    dataset_tasks.add_tuning_task(f'{stage}_{spec.name}', spec, recipe)
   for setting in settings_of(spec):
-    task_definitions.add_evaluation_task(
+    dataset_tasks.add_evaluation_task(
       f'icl_{setting.name}_{spec.name}',
       spec,
       setting,
@@ -40,11 +41,11 @@ def register(spec: catalog.DatasetSpec) -> None:
 
 def settings_of(
   spec: catalog.DatasetSpec,
-) -> tuple[task_definitions.Setting, ...]:
+) -> tuple[dataset_tasks.Setting, ...]:
   """Returns the settings in which a dataset is evaluated."""
   if spec.num_classes == 2:
-    return (*task_definitions.ICL_SETTINGS, task_definitions.FLIPPED)
-  return task_definitions.ICL_SETTINGS
+    return (*dataset_tasks.ICL_SETTINGS, dataset_tasks.FLIPPED)
+  return dataset_tasks.ICL_SETTINGS
 
 
 for spec in catalog.CATALOG.values():

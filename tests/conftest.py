@@ -16,7 +16,8 @@ import hypothesis
 import jax
 import pytest
 
-from symbol_tuning.data import settings, sources, vocabularies
+from symbol_tuning.data import settings, vocabularies
+from symbol_tuning.data.datasets import sources
 
 # Machines are noisy, and a first example may compile.
 hypothesis.settings.register_profile('default', deadline=None)

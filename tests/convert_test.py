@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from symbol_tuning import convert
-from symbol_tuning.models import huggingface, parameters
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import huggingface
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 

@@ -11,8 +11,8 @@ import pytest
 import seqio
 
 from symbol_tuning import gin_utils, tasks
-from symbol_tuning.data import pipeline, settings
-from symbol_tuning.data.spec import DatasetSpec
+from symbol_tuning.data import settings, train_data
+from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.tasks import registration
 
 README = pathlib.Path(__file__).parents[1] / 'tasks' / 'README.md'
@@ -62,7 +62,7 @@ def data_root(tmp_path_factory):
 
 
 def examples(name):
-  task = pipeline.get_mixture_or_task(name)
+  task = train_data.get_mixture_or_task(name)
   split = 'validation' if name in EVALUATION else 'train'
   return list(
     task.get_dataset(LENGTHS, split, shuffle=False).as_numpy_iterator()

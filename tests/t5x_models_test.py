@@ -15,8 +15,9 @@ import seqio
 import tensorflow as tf
 
 from symbol_tuning import gin_utils
-from symbol_tuning.data import pipeline
-from symbol_tuning.models import checkpoints, likelihood, parameters
+from symbol_tuning.data import train_data
+from symbol_tuning.models import likelihood, parameters
+from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -108,7 +109,7 @@ def t5x_batch(pack):
 def our_scores(model, params):
   """Of each answer, by the scoring of our trainer."""
   for example in examples():
-    features = pipeline.to_decoder_features(example)
+    features = train_data.to_decoder_features(example)
     row = {name: jnp.asarray(array)[None] for name, array in features.items()}
     values = likelihood.target_log_likelihoods(model.module, params, row)
     yield float((values * row['decoder_loss_weights']).sum())
@@ -178,7 +179,7 @@ def test_every_parameter_has_rules(make_model, optimizer, scan_layers):
 def test_t5x_starts_from_our_checkpoint(make_model, optimizer, tmp_path):
   model = make_model()
   params = random_params(model)
-  checkpoints.save(params, tmp_path)
+  native.save(params, tmp_path)
   initializer = t5x_models.FromCheckpoint(
     optimizer,
     model.get_initial_variables,

@@ -3,7 +3,8 @@
 import pytest
 import seqio
 
-from symbol_tuning.data import catalog, pipeline
+from symbol_tuning.data import train_data
+from symbol_tuning.data.datasets import catalog
 from symbol_tuning.tasks import mixtures
 
 SETTINGS = (
@@ -15,7 +16,7 @@ SETTINGS = (
 
 
 def tasks_of(mixture):
-  return {task.name for task in pipeline.get_mixture_or_task(mixture).tasks}
+  return {task.name for task in train_data.get_mixture_or_task(mixture).tasks}
 
 
 @pytest.mark.parametrize('stage', ['symbol_tuning', 'instruction_tuning'])
@@ -47,8 +48,8 @@ def test_mixing_rates_are_the_capped_sizes(use_data):
 
 def test_no_symbol_is_seen_in_tuning_and_in_evaluation(use_data):
   use_data(evaluation_queries=20)
-  evaluation = pipeline.evaluation_examples('icl_symbol_uninstructed_tos', {})
-  tuning = pipeline.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+  evaluation = train_data.evaluation_examples('icl_symbol_uninstructed_tos', {})
+  tuning = train_data.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
     None, 'train', shuffle=False
   )
   seen = {e['targets_pretokenized'].decode() for e in evaluation}
@@ -62,9 +63,9 @@ def test_no_symbol_is_seen_in_tuning_and_in_evaluation(use_data):
 def test_instruction_tuning_shows_the_instruction_and_natural_labels(use_data):
   use_data()
   spec = catalog.get('sst2')
-  dataset = pipeline.get_mixture_or_task('instruction_tuning_sst2').get_dataset(
-    None, 'train', shuffle=False
-  )
+  dataset = train_data.get_mixture_or_task(
+    'instruction_tuning_sst2'
+  ).get_dataset(None, 'train', shuffle=False)
   examples = list(dataset.as_numpy_iterator())
   counts = set()
   for example in examples:

@@ -2,10 +2,10 @@
 
 import pathlib
 
+from symbol_tuning import files
 from symbol_tuning.compilation import measuring, rendering, report
 from symbol_tuning.compilation.programs import Program
 from symbol_tuning.compilation.report import Report
-from symbol_tuning.data import atomic
 
 DOES_NOT_FIT = 2  # the exit status of a program whose step is too large
 
@@ -25,8 +25,8 @@ def precompile(program: Program, output_dir: str) -> Report:
   found = measuring.measure(program)
   text = rendering.markdown(found)
   name = f'{found.program}-{found.topology}'.replace(' ', '_').replace(':', '_')
-  atomic.write_text(folder / f'{name}.md', text)
-  atomic.write_text(folder / f'{name}.json', report.to_json(found))
+  files.write_text(folder / f'{name}.md', text)
+  files.write_text(folder / f'{name}.json', report.to_json(found))
   rendering.show(text)
   if not found.fits:
     raise SystemExit(DOES_NOT_FIT)

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 
+from symbol_tuning import files
 from symbol_tuning.compilation import measuring, memory, rendering
 from symbol_tuning.compilation import report as reports
 from symbol_tuning.compilation.programs import Program
 from symbol_tuning.compilation.report import Report
 from symbol_tuning.compilation.topology import Topology
-from symbol_tuning.data import atomic
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training.partitioning import Partitioner
 
@@ -81,7 +81,7 @@ def sweep(
     print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
   found.sort(key=lambda r: r.roofline.serial if r.roofline else math.inf)
   text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
-  atomic.write_text(folder / 'sweep.md', text)
+  files.write_text(folder / 'sweep.md', text)
   rendering.show(text)
   return found
 
@@ -105,7 +105,7 @@ def _report(program: Program, folder: pathlib.Path) -> Report:
     return reports.from_json(path.read_text(encoding='utf-8'))
   with _quick_compilation():
     report = measuring.measure(program)
-  atomic.write_text(path, reports.to_json(report))
+  files.write_text(path, reports.to_json(report))
   return report
 
 

@@ -21,8 +21,9 @@ from typing import Any, TextIO
 import numpy as np
 import seqio
 
-from symbol_tuning import progress
-from symbol_tuning.data import atomic, pipeline, settings, task_definitions
+from symbol_tuning import files, progress
+from symbol_tuning.data import settings, train_data
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 
 Line = dict[str, Any]
 
@@ -59,7 +60,7 @@ def export_mixture(
     ValueError: if the name is unknown, or a limit is needed.
     OSError: if the file cannot be written.
   """
-  tasks = pipeline.available_tasks(mixture_or_task_name)
+  tasks = train_data.available_tasks(mixture_or_task_name)
   if all('train' in task.splits for task in tasks):
     if num_examples is None:
       raise ValueError(
@@ -73,7 +74,7 @@ def export_mixture(
     lines = _evaluation_lines(tasks, task_feature_lengths or {})
   path = pathlib.Path(output_path).expanduser()
   path.parent.mkdir(parents=True, exist_ok=True)
-  with atomic.replacing(path) as partial, _open(path, partial) as file:
+  with files.replacing(path) as partial, _open(path, partial) as file:
     count = 0
     for line in _told(itertools.islice(lines, num_examples), num_examples):
       file.write(json.dumps(line, ensure_ascii=False) + '\n')
@@ -89,24 +90,24 @@ def _tuning_lines(
   seed: int,
 ) -> Iterator[Line]:
   features = (*map(_TEXT.format, _FEATURES), *_PROVENANCE)
-  examples = pipeline.open_examples(
+  examples = train_data.open_examples(
     name, task_feature_lengths, seed, passthrough_features=features
   )
   for example in examples:
-    yield _line(example, tasks[example[pipeline.TASK]]) | {'seed': seed}
+    yield _line(example, tasks[example[train_data.TASK]]) | {'seed': seed}
 
 
 def _evaluation_lines(
   tasks: list[seqio.Task], task_feature_lengths: Mapping[str, int]
 ) -> Iterator[Line]:
   for task in tasks:
-    examples = pipeline.evaluation_examples(task.name, task_feature_lengths)
+    examples = train_data.evaluation_examples(task.name, task_feature_lengths)
     by_query = itertools.groupby(examples, operator.itemgetter('query_index'))
     for _, group in by_query:
       yield _query_line(list(group), task)
 
 
-def _query_line(examples: list[pipeline.Example], task: seqio.Task) -> Line:
+def _query_line(examples: list[train_data.Example], task: seqio.Task) -> Line:
   """Joins the examples of a query, one for each label option."""
   correct = next(e for e in examples if e.get('is_correct', True))
   line = _line(correct, task)
@@ -115,14 +116,14 @@ def _query_line(examples: list[pipeline.Example], task: seqio.Task) -> Line:
   return line
 
 
-def _line(example: pipeline.Example, task: seqio.Task) -> Line:
+def _line(example: train_data.Example, task: seqio.Task) -> Line:
   line = {
     'prompt': _text(example, 'inputs'),
     'target': _text(example, 'targets'),
     'task': task.name,
   }
   line |= {k: _json_value(example[k]) for k in _PROVENANCE if k in example}
-  if isinstance(task.source, task_definitions.QuerySource):
+  if isinstance(task.source, dataset_tasks.QuerySource):
     spec = task.source.spec
     line |= {
       'dataset': spec.name,
@@ -131,7 +132,7 @@ def _line(example: pipeline.Example, task: seqio.Task) -> Line:
   return line
 
 
-def _text(example: pipeline.Example, feature: str) -> str:
+def _text(example: train_data.Example, feature: str) -> str:
   """Returns the text of inputs or targets."""
   text = example.get(_TEXT.format(feature))
   if text is not None:

@@ -33,7 +33,8 @@ import seqio
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import models
 
-from symbol_tuning.data import hf_vocabulary, vocabularies
+from symbol_tuning.data import vocabularies
+from symbol_tuning.data.vocabularies import huggingface
 
 # SentencePiece's sign for a space.
 _SPACE = '▁'
@@ -79,7 +80,7 @@ def encoder(name: vocabularies.VocabularyName) -> FragmentEncoder:
   vocabulary = name.load()
   if isinstance(vocabulary, seqio.ByteVocabulary):
     return _Bytes(vocabulary)
-  if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+  if isinstance(vocabulary, huggingface.HuggingFaceVocabulary):
     if _is_byte_level(vocabulary):
       return _ByteLevel(vocabulary)
   elif isinstance(vocabulary, seqio.SentencePieceVocabulary):
@@ -111,7 +112,7 @@ class _Bytes:
 class _ByteLevel:
   """A byte-level BPE whose words begin wherever white space does."""
 
-  vocabulary: hf_vocabulary.HuggingFaceVocabulary
+  vocabulary: huggingface.HuggingFaceVocabulary
 
   def encode(self, texts: Sequence[str]) -> list[Encoded]:
     rows = encode_texts(self.vocabulary, texts)
@@ -147,7 +148,7 @@ def _reach(text: str) -> float:
   return math.inf if text[0] in ' \n' else 0.0
 
 
-def _is_byte_level(vocabulary: hf_vocabulary.HuggingFaceVocabulary) -> bool:
+def _is_byte_level(vocabulary: huggingface.HuggingFaceVocabulary) -> bool:
   """Whether it splits text as GPT-2 does and does nothing else to it."""
   tokenizer = vocabulary.tokenizer
   if tokenizer.truncation or tokenizer.padding:
@@ -315,7 +316,7 @@ def encode_texts(
   vocabulary: seqio.Vocabulary, texts: Sequence[str]
 ) -> list[Sequence[int]]:
   """Tokenizes whole texts; all at once where that is faster."""
-  if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+  if isinstance(vocabulary, huggingface.HuggingFaceVocabulary):
     encodings = vocabulary.tokenizer.encode_batch_fast(
       list(texts), add_special_tokens=False
     )

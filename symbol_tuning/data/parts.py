@@ -7,7 +7,7 @@ in which of the ten formats it is written, and so where the labels are.
 import dataclasses
 from collections.abc import Iterator
 
-from symbol_tuning.data.formats import FORMATS, SEPARATOR, Format
+from symbol_tuning.data.prompting.formats import BLANK_LINE, FORMATS, Format
 
 INSTRUCTION, EXEMPLAR, QUERY = 'instruction', 'exemplar', 'query'
 
@@ -32,7 +32,7 @@ def dissect(prompt: str) -> list[Part]:
 
   A text in none of the formats is one part, a query.
   """
-  *before, query = prompt.split(SEPARATOR)
+  *before, query = prompt.split(BLANK_LINE)
   form = next((f for f in FORMATS if _is_query(query, f)), None)
   if form is None:
     return [Part(QUERY, prompt)]
@@ -50,6 +50,6 @@ def _piece(piece: str, form: Format) -> Iterator[Part]:
   if is_exemplar and piece.startswith(form.prefix):
     yield Part(EXEMPLAR, text + infix)
     yield Part(EXEMPLAR, label, label=True)
-    yield Part(EXEMPLAR, SEPARATOR)
+    yield Part(EXEMPLAR, BLANK_LINE)
   else:
-    yield Part(INSTRUCTION, piece + SEPARATOR)
+    yield Part(INSTRUCTION, piece + BLANK_LINE)

@@ -14,8 +14,9 @@ from typing import Any
 import gin
 import seqio
 
-from symbol_tuning import symbols
-from symbol_tuning.data import frames, sources, vocabularies
+from symbol_tuning.data import vocabularies
+from symbol_tuning.data.datasets import sources
+from symbol_tuning.data.prompting import frames, symbols
 
 _LEAST = {
   'max_examples': 1,

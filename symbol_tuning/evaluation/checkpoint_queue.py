@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 
 from symbol_tuning.evaluation.progress import print_line
 from symbol_tuning.evaluation.record import Checkpoint
-from symbol_tuning.models import checkpoints as checkpoints_lib
+from symbol_tuning.models.checkpoints import native as checkpoints_lib
 from symbol_tuning.progress import duration
 
 _NONE = -1

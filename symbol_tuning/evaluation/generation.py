@@ -23,8 +23,8 @@ from symbol_tuning.evaluation import decoding as decoding_lib
 from symbol_tuning.evaluation import layout as layout_lib
 from symbol_tuning.evaluation import placement
 from symbol_tuning.evaluation.decoding import Decoding, End, Written
-from symbol_tuning.models import cache as cache_lib
 from symbol_tuning.models import decoder
+from symbol_tuning.models import kv_cache as cache_lib
 
 CHUNK_SIZE = 512
 BLOCK_SIZE = 8

@@ -23,8 +23,9 @@ from typing import Any
 import seqio
 import yaml
 
-from symbol_tuning.data import atomic, hf_vocabulary
+from symbol_tuning import files
 from symbol_tuning.data import settings as data_settings
+from symbol_tuning.data.vocabularies import huggingface
 from symbol_tuning.evaluation import queries, results
 from symbol_tuning.evaluation.layout import Example
 from symbol_tuning.evaluation.ranking import RankingTask
@@ -71,7 +72,7 @@ def export(
   for _, name, task in suite:
     lines = [json.dumps(doc, ensure_ascii=False) for doc in writer.docs(task)]
     data = folder / f'{name}.jsonl'
-    atomic.write_text(data, '\n'.join(lines) + '\n')
+    files.write_text(data, '\n'.join(lines) + '\n')
     _write_yaml(folder, name, _task_config(name, data, separator))
   for mixture, tasks in suite.mixtures.items():
     if list(tasks) != [mixture]:
@@ -138,14 +139,14 @@ class _Writer:
   def _tokens(self, text: str) -> list[int]:
     """Tokenizes as lm-eval does, which sees special tokens in texts."""
     vocabulary = self._vocabulary
-    if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+    if isinstance(vocabulary, huggingface.HuggingFaceVocabulary):
       return vocabulary.encode_markup(text)
     first, *others = map(vocabulary.encode, text.split(self._eos))
     return first + [t for part in others for t in (vocabulary.eos_id, *part)]
 
 
 def _eos_text(vocabulary: seqio.Vocabulary) -> str:
-  if isinstance(vocabulary, hf_vocabulary.HuggingFaceVocabulary):
+  if isinstance(vocabulary, huggingface.HuggingFaceVocabulary):
     return vocabulary.tokenizer.id_to_token(vocabulary.eos_id)
   if isinstance(vocabulary, seqio.SentencePieceVocabulary):
     return vocabulary.tokenizer.IdToPiece(vocabulary.eos_id)
@@ -194,4 +195,4 @@ def _write_yaml(
   folder: pathlib.Path, name: str, config: dict[str, Any]
 ) -> None:
   text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-  atomic.write_text(folder / f'{name}.yaml', text)
+  files.write_text(folder / f'{name}.yaml', text)

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symbol_tuning.data import atomic
+from symbol_tuning import files
 from symbol_tuning.evaluation import layout, metrics
 
 SUMMARY = 'summary.json'
@@ -335,4 +335,4 @@ def _to_summary(values: Mapping[str, Any]) -> Summary:
 
 def _write(path: pathlib.Path, text: str) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
-  atomic.write_text(path, text)
+  files.write_text(path, text)

@@ -12,8 +12,8 @@ reported queries, which can only flatter the checkpoint.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from symbol_tuning.data import frames
 from symbol_tuning.data import settings as data_settings
+from symbol_tuning.data.prompting import frames
 from symbol_tuning.evaluation import results
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Suite

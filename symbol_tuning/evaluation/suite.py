@@ -11,8 +11,9 @@ from typing import Any
 
 import seqio
 
-from symbol_tuning.data import pipeline, task_definitions
 from symbol_tuning.data import settings as data_settings
+from symbol_tuning.data import train_data
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.evaluation import layout, progress
 from symbol_tuning.evaluation.decoding import Decoding
 from symbol_tuning.evaluation.ranking import RankingTask
@@ -138,7 +139,7 @@ class Questions:
   def _tasks(self) -> dict[str, list[seqio.Task]]:
     names = self.mixture_or_task_name
     names = [names] if isinstance(names, str) else names
-    return {name: pipeline.available_tasks(name) for name in names}
+    return {name: train_data.available_tasks(name) for name in names}
 
   def _suite(self, mixtures: Mapping[str, Mapping[str, Task]]) -> Suite:
     chosen = data_settings.current()
@@ -153,20 +154,20 @@ class Questions:
     return suite
 
   def _load(self, task: seqio.Task) -> Task:
-    examples = pipeline.evaluation_examples(
+    examples = train_data.evaluation_examples(
       task.name, self.task_feature_lengths
     )
     return self._task_of(task, examples)
 
   def _load_others(self, task: seqio.Task, num_queries: int) -> Task | None:
-    if not isinstance(task.source, task_definitions.QuerySource):
+    if not isinstance(task.source, dataset_tasks.QuerySource):
       return None
     reported = task.source.queries(_SPLIT).tolist()
     most = data_settings.current().evaluation_queries + num_queries
     with data_settings.changed(evaluation_queries=most):
       if task.source.num_input_examples(_SPLIT) == len(reported):
         return None
-      examples = pipeline.evaluation_examples(
+      examples = train_data.evaluation_examples(
         task.name, self.task_feature_lengths
       )
     others = [e for e in examples if e['query_index'] not in reported]

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import seqio
 
-from symbol_tuning.data import parts, task_definitions
+from symbol_tuning.data import parts
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 
 Example = Mapping[str, np.ndarray]
 
@@ -146,7 +147,7 @@ def draw(
     seed: of the choice of queries and of what is drawn in training prompts.
   """
   split = 'train' if 'train' in task.splits else 'validation'
-  before = task_definitions.dropped_queries[task.name]
+  before = dataset_tasks.dropped_queries[task.name]
   dataset = task.get_dataset(
     sequence_length=task_feature_lengths,
     split=split,
@@ -155,21 +156,21 @@ def draw(
     shard_info=_part(task, split, most),
   )
   prompts = tuple(itertools.islice(_prompts(dataset.as_numpy_iterator()), most))
-  dropped = task_definitions.dropped_queries[task.name] - before
+  dropped = dataset_tasks.dropped_queries[task.name] - before
   names = _class_names(task)
   return Sample(task.name, prompts, Statistics.of(prompts, dropped, names))
 
 
 def _part(task: seqio.Task, split: str, most: int) -> seqio.ShardInfo | None:
   """The part of a dataset's queries that is looked at, and looked at whole."""
-  if not isinstance(task.source, task_definitions.QuerySource):
+  if not isinstance(task.source, dataset_tasks.QuerySource):
     return None
   num_queries = task.source.num_input_examples(split)
   return seqio.ShardInfo(index=0, num_shards=max(1, -(-num_queries // most)))
 
 
 def _class_names(task: seqio.Task) -> tuple[str, ...]:
-  if isinstance(task.source, task_definitions.QuerySource):
+  if isinstance(task.source, dataset_tasks.QuerySource):
     return task.source.spec.labels
   return ()
 

@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from symbol_tuning.models import cache as cache_lib
 from symbol_tuning.models import convolution, layers, rotary, splash
+from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.context import Context
 

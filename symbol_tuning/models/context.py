@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from symbol_tuning.models import cache as cache_lib
+from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models import masks, rotary, splash
 from symbol_tuning.models.config import DecoderConfig
 

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from symbol_tuning.models import attention, layers
-from symbol_tuning.models import cache as cache_lib
 from symbol_tuning.models import context as context_lib
+from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models.config import DecoderConfig
 
 

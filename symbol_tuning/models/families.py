@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from symbol_tuning.models import slots as slots_lib
+from symbol_tuning.models.checkpoints import slots as slots_lib
+from symbol_tuning.models.checkpoints.slots import Slot
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.slots import Slot
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from etils import epath
 from flax import traverse_util
 
-from symbol_tuning.models import checkpoints, gguf, huggingface
+from symbol_tuning.models.checkpoints import gguf, huggingface, native
+from symbol_tuning.models.checkpoints.slots import Slot
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.models.slots import Slot
 
 Params = Mapping[str, Any]
 
@@ -59,8 +59,8 @@ def load_params(
     flat = huggingface.load_files([path], model.config, slots, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
     flat = huggingface.load_folder(path, model.config, slots)
-  elif path.is_dir() and (state := checkpoints.find_state(path)):
-    flat = checkpoints.load(state, slots)
+  elif path.is_dir() and (state := native.find_state(path)):
+    flat = native.load(state, slots)
   else:
     raise FileNotFoundError(
       f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from symbol_tuning import symbols
-from symbol_tuning.data import catalog, parts
+from symbol_tuning.data import parts
+from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.prompting import symbols
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting.runs import Run
 from symbol_tuning.reporting.statistics import Measurement

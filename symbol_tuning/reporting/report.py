@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import rich.console
 
-from symbol_tuning.data import atomic
+from symbol_tuning import files
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import (
   accuracies,
@@ -125,7 +125,7 @@ def _write_files(
     **{f'{name}.svg': text for name, text in drawings.items()},
   }
   for name, text in texts.items():
-    atomic.write_text(folder / name, text)
+    files.write_text(folder / name, text)
     yield folder / name
   for chart in document.charts:
     yield _write_png(chart, folder)

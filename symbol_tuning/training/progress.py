@@ -19,7 +19,7 @@ import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer import record_writer
 
-from symbol_tuning.data import atomic
+from symbol_tuning import files
 from symbol_tuning.progress import duration
 from symbol_tuning.training.step import Metrics
 
@@ -116,7 +116,7 @@ class Reporter:
   def write(self, name: str, text: str) -> None:
     """Writes a file of the run's folder."""
     if self._writes:
-      atomic.write_text(self._folder / name, text)
+      files.write_text(self._folder / name, text)
 
   def training(self, step: int, summary: Mapping[str, float]) -> None:
     """Reports a window of steps that ends with `step`."""
@@ -200,7 +200,7 @@ def _reopened(path: pathlib.Path, first_step: int):
   """Opens a JSONL file to append, without lines beyond `first_step`."""
   lines = path.read_text().splitlines() if path.exists() else []
   kept = [line for line in lines if _step_of(line) <= first_step]
-  atomic.write_text(path, ''.join(f'{line}\n' for line in kept))
+  files.write_text(path, ''.join(f'{line}\n' for line in kept))
   return path.open('a')
 
 

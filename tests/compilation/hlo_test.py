@@ -2,13 +2,7 @@
 
 import pytest
 
-from symbol_tuning.compilation import (
-  collectives,
-  hlo,
-  loops,
-  products,
-  traffic,
-)
+from symbol_tuning.compilation import collectives, hlo, loops, products, traffic
 
 COUNTED_LOOP = """
 %body (s: (s32[], f32[8])) -> (s32[], f32[8]) {

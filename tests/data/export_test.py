@@ -7,7 +7,7 @@ import pytest
 import seqio
 
 from symbol_tuning import tasks
-from symbol_tuning.data import export, pipeline
+from symbol_tuning.data import export, train_data
 
 assert tasks  # They are registered.
 
@@ -46,13 +46,15 @@ def test_tuning_prompts_say_where_they_come_from(write):
     assert f'{dataset} train' in line['prompt']
     assert f'{line["target"]}\n\n' in line['prompt']
     assert line['target'].startswith(' ')
-    spec = pipeline.get_mixture_or_task(line['task']).source.spec
+    spec = train_data.get_mixture_or_task(line['task']).source.spec
     assert line['natural_label'] == spec.labels[line['label']]
 
 
 def test_evaluation_prompts_have_their_options(write):
   lines = write('icl_natural_instructed_tefe')
-  spec = pipeline.get_mixture_or_task('icl_natural_instructed_tefe').source.spec
+  spec = train_data.get_mixture_or_task(
+    'icl_natural_instructed_tefe'
+  ).source.spec
   assert len(lines) == 3
   for line in lines:
     assert line['prompt'].startswith(f'{spec.instruction}\n\n')

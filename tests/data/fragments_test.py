@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from symbol_tuning.data import (
-  fragments,
-  prompts,
-  synthetic,
-  token_tables,
-  vocabularies,
-)
+from symbol_tuning.data import fragments, token_tables, vocabularies
+from symbol_tuning.data.datasets import synthetic
+from symbol_tuning.data.prompting import composing
 
 DOCUMENTS = [
   *synthetic.documents(300, seed=0),
@@ -211,4 +207,4 @@ def test_a_table_tokenizes_each_fragment_once():
   assert lengths.tolist() == [4, 8]
   assert table.lengths(np.array([3, 3, 0])).tolist() == [4, 4, 0]
   assert sorted(counting.seen) == ['', ' bb', ' ccc', 'a']
-  assert prompts.join(texts, np.array([[1, 3, 2]])) == ['a ccc bb']
+  assert composing.join(texts, np.array([[1, 3, 2]])) == ['a ccc bb']

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbol_tuning.data import parts
-from symbol_tuning.data.formats import FORMATS, SEPARATOR
+from symbol_tuning.data.prompting.formats import BLANK_LINE, FORMATS
 
 WORDS = st.text('ab:=>- ', min_size=1).map(lambda text: f'{text}.')
 
@@ -22,7 +22,7 @@ def test_every_format_is_told(form, instruction, exemplars, query):
     *(form.write(*exemplar) for exemplar in exemplars),
     f'{form.prefix}{query}{form.infix}',
   ]
-  prompt = SEPARATOR.join(pieces)
+  prompt = BLANK_LINE.join(pieces)
   found = parts.dissect(prompt)
   assert ''.join(part.text for part in found) == prompt
   labels = [part.text for part in found if part.label]

@@ -16,7 +16,8 @@ from symbol_tuning.evaluation import jobs, layout, results, scoring
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
 from symbol_tuning.evaluation.ranking import RankingTask
-from symbol_tuning.models import checkpoints, parameters
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import native
 from symbol_tuning.training import partitioning
 
 TASK = 'icl_flipped_subj'
@@ -56,7 +57,7 @@ def save(params, tmp_path):
 
   def call(step, run='run'):
     folder = tmp_path / run / 'checkpoints' / str(step)
-    checkpoints.save(jax.tree.map(lambda x: step * x, params), folder)
+    native.save(jax.tree.map(lambda x: step * x, params), folder)
     return str(folder)
 
   return call
@@ -182,7 +183,7 @@ def test_a_checkpoint_of_another_model_is_not_passed_over(
   evaluate, params, tmp_path
 ):
   embedding = {'token_embedding': params['token_embedding']}
-  checkpoints.save(embedding, tmp_path / 'run' / 'checkpoints' / '3')
+  native.save(embedding, tmp_path / 'run' / 'checkpoints' / '3')
   queue = NewCheckpoints(str(tmp_path / 'run'), final_step=3, poll_period=0.05)
   with pytest.raises(ValueError, match='DecoderConfig'):
     evaluate(queue)

@@ -8,7 +8,8 @@ import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import settings
 from symbol_tuning.evaluation import jobs, results, separators, suite
 from symbol_tuning.evaluation.record import Checkpoint
-from symbol_tuning.models import checkpoints, config, decoder, parameters
+from symbol_tuning.models import config, decoder, parameters
+from symbol_tuning.models.checkpoints import native
 
 NAMES = ['icl_natural_instructed_subj', 'icl_symbol_uninstructed_teab']
 LENGTHS = {'inputs': 900, 'targets': 30}
@@ -69,7 +70,7 @@ def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path):
     )
   )
   params = parameters.init_params(model, jax.random.key(0))
-  checkpoints.save(params, tmp_path / 'model')
+  native.save(params, tmp_path / 'model')
   questions = suite.Questions(NAMES[0], LENGTHS)
   arguments = model, questions, str(tmp_path / 'model'), str(tmp_path / 'out')
   (summary,) = jobs.evaluate_checkpoints(

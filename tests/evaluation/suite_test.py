@@ -5,7 +5,7 @@ import pytest
 import seqio
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
-from symbol_tuning.data import text_tasks
+from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import suite
 from symbol_tuning.evaluation.decoding import Decoding
 from symbol_tuning.evaluation.ranking import RankingTask

@@ -1,4 +1,4 @@
-"""Tests of what `symbol_tuning.inspect` prints and draws."""
+"""Tests of what `symbol_tuning.inspect_tasks` prints and draws."""
 
 import io
 import os
@@ -139,7 +139,7 @@ def test_lengths_that_fit_nothing_are_an_error(use_data, tmp_path):
 
 def test_the_command_inspects_an_experiment_and_a_module(tmp_path):
   (tmp_path / 'own.py').write_text(
-    'from symbol_tuning.data.spec import DatasetSpec\n'
+    'from symbol_tuning.data.datasets.spec import DatasetSpec\n'
     'from symbol_tuning import tasks\n'
     "tasks.register(DatasetSpec('own', '{text}', ('no', 'yes'), 'Yes?'))\n"
   )
@@ -150,7 +150,7 @@ def test_the_command_inspects_an_experiment_and_a_module(tmp_path):
   )
   done = subprocess.run(
     [
-      sys.executable, '-m', 'symbol_tuning.inspect', 'symbol_tuning_own',
+      sys.executable, '-m', 'symbol_tuning.inspect_tasks', 'symbol_tuning_own',
       '--module_import=own',
       '--gin_file=experiments/quickstart_symbol_tune.gin',
       '--gin.DATA_SOURCE=@sources.from_environment()',

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from symbol_tuning import gin_utils
-from symbol_tuning.models import gguf, huggingface, parameters
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import gguf, huggingface
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 

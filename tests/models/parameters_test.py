@@ -9,7 +9,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from symbol_tuning.models import checkpoints, huggingface, parameters
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import huggingface, native
 from symbol_tuning.models.decoder import Decoder
 
 
@@ -66,7 +67,7 @@ def test_a_relative_path_is_read(model_dir, model, params, monkeypatch):
 def test_a_saved_checkpoint_is_read_in_the_models_dtype(
   tmp_path, config, params
 ):
-  checkpoints.save(params, tmp_path / 'converted')
+  native.save(params, tmp_path / 'converted')
   half = Decoder(dataclasses.replace(config, param_dtype='bfloat16'))
   loaded = parameters.load_params(tmp_path / 'converted', half)
   _assert_same(loaded, jax.tree.map(lambda x: x.astype('bfloat16'), params))
@@ -77,7 +78,7 @@ def test_parameters_go_where_the_shardings_say(
   tmp_path, config, model, params, kind
 ):
   if kind == 'checkpoint':
-    checkpoints.save(params, tmp_path / 'saved')
+    native.save(params, tmp_path / 'saved')
   else:
     huggingface.export(params, config, tmp_path / 'saved')
   mesh = jax.make_mesh((1, 1), ('fsdp', 'tensor'))

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from symbol_tuning.models import huggingface, parameters, tokenizer_files
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import huggingface, tokenizer_files
 from symbol_tuning.models.decoder import Decoder
 
 PATH = os.environ.get('SYMBOL_TUNING_GGUF')

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 import rich.console
 
-from symbol_tuning.data.formats import EVALUATION_FORMAT, SEPARATOR
+from symbol_tuning.data.prompting.formats import BLANK_LINE, EVALUATION_FORMAT
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import outcomes, runs
 
@@ -18,7 +18,7 @@ def prediction(query, options, label, chosen, shown=(), margin=1.0):
   """A query after exemplars of the classes `shown`, the last one last."""
   form = EVALUATION_FORMAT
   exemplars = [form.write(f'text {i}', options[i]) for i in shown]
-  prompt = SEPARATOR.join(
+  prompt = BLANK_LINE.join(
     [*exemplars, f'{form.prefix}query {query}{form.infix}']
   )
   scored = tuple(

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from symbol_tuning import symbols
+from symbol_tuning.data.prompting import symbols
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import diagnostics
 

@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from symbol_tuning.data import atomic
+from symbol_tuning import files
 
 MANIFEST_FILE = 'manifest.json'
 SETTINGS_FILE = 'settings.json'
@@ -143,7 +143,7 @@ class Shard:
 
   def write(self, folder: pathlib.Path) -> None:
     """Says that the shard is complete."""
-    atomic.write_text(_description(folder, self.name), _to_json(self))
+    files.write_text(_description(folder, self.name), _to_json(self))
 
   def is_whole(self, folder: pathlib.Path) -> bool:
     """Whether the file is there in its full size; its content is not read."""
@@ -172,7 +172,7 @@ class Manifest:
       'non_padding': round(self.statistics.non_padding, 4)
     }
     text = _to_json(self, statistics=statistics)
-    atomic.write_text(folder / MANIFEST_FILE, text)
+    files.write_text(folder / MANIFEST_FILE, text)
 
 
 def cache_folder(path: str) -> pathlib.Path:
@@ -199,7 +199,7 @@ def read_settings(folder: pathlib.Path) -> CacheSettings | None:
 def write_settings(folder: pathlib.Path, settings: CacheSettings) -> None:
   """Begins a cache."""
   folder.mkdir(parents=True, exist_ok=True)
-  atomic.write_text(folder / SETTINGS_FILE, _to_json(settings))
+  files.write_text(folder / SETTINGS_FILE, _to_json(settings))
 
 
 def read_shard(

@@ -21,8 +21,10 @@ import seqio
 from array_record.python import array_record_module
 
 import symbol_tuning
-from symbol_tuning.data import atomic, pipeline, settings, task_definitions
+from symbol_tuning import files
+from symbol_tuning.data import settings, train_data
 from symbol_tuning.data.cache import manifest, rows
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 
 CONFIG_FILE = 'config.gin'
 # Rows are read one by one; they are hardly smaller when compressed.
@@ -57,11 +59,11 @@ class CacheJob:
     name = self.settings.shard_name(number)
     path = self.folder / name
     tally = _Tally(self.settings)
-    with atomic.replacing(path) as partial, _RowFile(partial) as file:
+    with files.replacing(path) as partial, _RowFile(partial) as file:
       for row in self._rows(number):
         file.write(
           rows.encode(
-            row, row[pipeline.SEGMENT_TASKS], self.settings.token_type
+            row, row[train_data.SEGMENT_TASKS], self.settings.token_type
           )
         )
         tally.add(row)
@@ -72,9 +74,9 @@ class CacheJob:
     shard = manifest.Shard(name, path.stat().st_size, checksum, statistics)
     shard.write(self.folder)
 
-  def _rows(self, number: int) -> Iterator[pipeline.Example]:
+  def _rows(self, number: int) -> Iterator[train_data.Example]:
     chosen = self.settings
-    stream = pipeline.packed_rows(
+    stream = train_data.packed_rows(
       chosen.mixture_or_task_name,
       chosen.task_feature_lengths,
       loss_positions_per_row=chosen.loss_positions_per_row,
@@ -160,8 +162,8 @@ def _settings(
     raise ValueError(
       f'NUM_SHARDS {num_shards} must be from 1 to NUM_ROWS, {num_rows}.'
     )
-  rates = pipeline.mixing_rates(mixture_or_task_name)
-  pipeline.check_shards(rates, num_shards)
+  rates = train_data.mixing_rates(mixture_or_task_name)
+  train_data.check_shards(rates, num_shards)
   vocabulary = settings.current().vocabulary
   return manifest.CacheSettings(
     mixture_or_task_name=mixture_or_task_name,
@@ -189,10 +191,10 @@ def _begin(folder: pathlib.Path, chosen: manifest.CacheSettings) -> None:
   begun = manifest.read_settings(folder)
   if begun is None:
     manifest.write_settings(folder, chosen)
-    atomic.write_text(folder / CONFIG_FILE, gin.config_str())
+    files.write_text(folder / CONFIG_FILE, gin.config_str())
     return
   chosen.check_equal(begun, folder / manifest.SETTINGS_FILE)
-  atomic.remove_partial(folder)
+  files.remove_partial(folder)
 
 
 def _missing(folder: pathlib.Path, chosen: manifest.CacheSettings) -> list[int]:
@@ -256,18 +258,18 @@ class _Tally:
     self._settings = chosen
     self._rows = self._tokens = self._target_tokens = 0
     self._examples = np.zeros(len(chosen.tasks), np.int64)
-    self._dropped_before = task_definitions.dropped_queries.copy()
+    self._dropped_before = dataset_tasks.dropped_queries.copy()
 
-  def add(self, row: pipeline.Example) -> None:
+  def add(self, row: train_data.Example) -> None:
     self._rows += 1
     self._tokens += int(np.count_nonzero(row['decoder_segment_ids']))
     self._target_tokens += int(row['decoder_loss_weights'].sum())
     self._examples += np.bincount(
-      row[pipeline.SEGMENT_TASKS], minlength=len(self._examples)
+      row[train_data.SEGMENT_TASKS], minlength=len(self._examples)
     )
 
   def statistics(self) -> manifest.Statistics:
-    dropped = collections.Counter(task_definitions.dropped_queries)
+    dropped = collections.Counter(dataset_tasks.dropped_queries)
     dropped.subtract(self._dropped_before)
     return manifest.Statistics(
       rows=self._rows,

@@ -12,7 +12,7 @@ from symbol_tuning.data.cache import beam_runner, writer
 
 CONFIG = """
 from __gin__ import dynamic_registration
-from symbol_tuning.data import sources
+from symbol_tuning.data.datasets import sources
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.cache import writer
 include 'runs/cache_beam.gin'

@@ -13,7 +13,7 @@ import seqio
 import tensorflow as tf
 
 from symbol_tuning import gin_utils, tasks
-from symbol_tuning.data import pipeline, settings
+from symbol_tuning.data import settings, train_data
 from symbol_tuning.data.cache import (
   environment,
   manifest,
@@ -118,7 +118,7 @@ def test_a_cache_holds_what_training_would_have_read(
   monkeypatch.setattr(jax, 'process_count', lambda: 2)
   for shard, num_rows in enumerate((8, 7)):
     monkeypatch.setattr(jax, 'process_index', lambda shard=shard: shard)
-    live = pipeline.TrainData(
+    live = train_data.TrainData(
       mixture, lengths, batch_size=2, seed=5, num_packing_bins=4
     )
     batches = [next(live) for _ in range(num_rows)]
@@ -293,7 +293,7 @@ def test_more_shards_than_examples_are_refused(use_data, tmp_path):
 CONFIG = """
 from __gin__ import dynamic_registration
 from symbol_tuning.data import settings
-from symbol_tuning.data import sources
+from symbol_tuning.data.datasets import sources
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.cache import writer
 include 'runs/cache.gin'

@@ -1,0 +1,219 @@
+"""List functions: which function turns these lists into those?
+
+Rule (2020, "The child as hacker", MIT) had people learn 250 functions on
+lists of numbers from examples; BIG-bench's task `list_functions` asks language
+models for the same, numbering the functions c001 to c250 as he does. Wei et
+al. (2023, figure 5) evaluate the twenty on which people are most accurate, in
+five categories, with four examples in the prompt.
+
+The people's accuracies and the paper's table of the twenty are not published
+as data. The functions here are our choice of twenty that need one plain step,
+four for each of five categories. "Remove elements", "modify the list" and
+"input-independent" are categories of the paper; "add" and "keep" are how we
+divide the rest. Inputs are our own draws, of the benchmark's size: up to ten
+numbers from 0 to 99. With BIG-bench's files, data.bigbench asks for these
+functions with the official examples instead.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+from symbol_tuning.data.seqio_tasks import text_tasks
+
+Numbers = list[int]
+
+LARGEST_NUMBER = 99
+LONGEST_LIST = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class ListFunction:
+  """A function from a list of numbers to a list of numbers.
+
+  Attributes:
+    name: unique among the functions.
+    category: one of CATEGORIES.
+    concept: its number in Rule's list and in BIG-bench.
+    definition: what it does, in words.
+    apply: the function. Where a list is too short for what is to be done, as
+      much is done as can be: nothing is removed from an empty list.
+    shortest: the shortest input that is asked for. On shorter ones Rule
+      leaves the function undefined, or nothing is left or changed.
+  """
+
+  name: str
+  category: str
+  concept: str
+  definition: str
+  apply: Callable[[Numbers], Numbers]
+  shortest: int = 0
+
+
+def _replaced(xs: Numbers, index: int, value: int) -> Numbers:
+  return [value if i == index else x for i, x in enumerate(xs)]
+
+
+def _swapped(xs: Numbers, i: int, j: int) -> Numbers:
+  if max(i, j) >= len(xs):
+    return xs
+  return _replaced(_replaced(xs, i, xs[j]), j, xs[i])
+
+
+LIST_FUNCTIONS: tuple[ListFunction, ...] = (
+  ListFunction(
+    'remove_first', 'remove', 'c049',
+    'Remove the first element.',
+    lambda xs: xs[1:], shortest=2,
+  ),
+  ListFunction(
+    'remove_last', 'remove', 'c062',
+    'Remove the last element.',
+    lambda xs: xs[:-1], shortest=2,
+  ),
+  ListFunction(
+    'remove_first_two', 'remove', 'c029',
+    'Remove the first two elements.',
+    lambda xs: xs[2:], shortest=3,
+  ),
+  ListFunction(
+    'remove_ends', 'remove', 'c064',
+    'Remove the first and the last element.',
+    lambda xs: xs[1:-1], shortest=3,
+  ),
+  ListFunction(
+    'keep_first', 'keep', 'c048',
+    'Keep the first element only.',
+    lambda xs: xs[:1], shortest=2,
+  ),
+  ListFunction(
+    'keep_last', 'keep', 'c061',
+    'Keep the last element only.',
+    lambda xs: xs[-1:], shortest=2,
+  ),
+  ListFunction(
+    'keep_third', 'keep', 'c081',
+    'Keep the third element only.',
+    lambda xs: xs[2:3], shortest=3,
+  ),
+  ListFunction(
+    'keep_first_two', 'keep', 'c006',
+    'Keep the first two elements only.',
+    lambda xs: xs[:2], shortest=3,
+  ),
+  ListFunction(
+    'prepend_7', 'add', 'c046',
+    'Put a 7 in front.',
+    lambda xs: [7, *xs],
+  ),
+  ListFunction(
+    'append_3', 'add', 'c037',
+    'Put a 3 at the end.',
+    lambda xs: [*xs, 3],
+  ),
+  ListFunction(
+    'prepend_98_append_37', 'add', 'c096',
+    'Put a 98 in front and a 37 at the end.',
+    lambda xs: [98, *xs, 37],
+  ),
+  ListFunction(
+    'prepend_five_numbers', 'add', 'c092',
+    'Put 92, 63, 34, 18 and 55 in front.',
+    lambda xs: [92, 63, 34, 18, 55, *xs],
+  ),
+  ListFunction(
+    'reverse', 'modify', 'c100',
+    'Turn the list around.',
+    lambda xs: xs[::-1], shortest=2,
+  ),
+  ListFunction(
+    'move_first_to_end', 'modify', 'c066',
+    'Move the first element to the end.',
+    lambda xs: xs[1:] + xs[:1], shortest=2,
+  ),
+  ListFunction(
+    'swap_second_and_third', 'modify', 'c087',
+    'Swap the second and the third element.',
+    lambda xs: _swapped(xs, 1, 2), shortest=3,
+  ),
+  ListFunction(
+    'replace_second_by_8', 'modify', 'c016',
+    'Write an 8 in place of the second element.',
+    lambda xs: _replaced(xs, 1, 8), shortest=2,
+  ),
+  ListFunction(
+    'one_number', 'input_independent', 'c041',
+    'Whatever the list, answer 9.',
+    lambda xs: [9],
+  ),
+  ListFunction(
+    'two_numbers', 'input_independent', 'c042',
+    'Whatever the list, answer 5 and 2.',
+    lambda xs: [5, 2],
+  ),
+  ListFunction(
+    'five_numbers', 'input_independent', 'c090',
+    'Whatever the list, answer 18, 42, 77, 20 and 36.',
+    lambda xs: [18, 42, 77, 20, 36],
+  ),
+  ListFunction(
+    'ten_numbers', 'input_independent', 'c091',
+    'Whatever the list, answer the same ten numbers.',
+    lambda xs: [81, 99, 41, 23, 22, 75, 68, 30, 24, 69],
+  ),
+)  # fmt: skip
+
+CATEGORIES = tuple(dict.fromkeys(f.category for f in LIST_FUNCTIONS))
+
+
+def functions(category: str) -> list[ListFunction]:
+  """Returns the functions of a category.
+
+  Raises:
+    ValueError: if there is no such category.
+  """
+  if category not in CATEGORIES:
+    raise ValueError(
+      f'No list function is in category {category!r}; there are'
+      f' {", ".join(CATEGORIES)}.'
+    )
+  return [f for f in LIST_FUNCTIONS if f.category == category]
+
+
+def examples(
+  function: ListFunction, num_examples: int = 32, seed: int = 0
+) -> list[tuple[Numbers, Numbers]]:
+  """Draws inputs and computes their outputs, always the same for a seed.
+
+  All inputs differ, and every output differs from its input, so that each
+  example says something about the function.
+
+  Args:
+    function: the function.
+    num_examples: BIG-bench has 32 a function.
+    seed: of the draws.
+  """
+  rng = text_tasks.named_generator(function.name, seed)
+  drawn: dict[tuple[int, ...], Numbers] = {}
+  while len(drawn) < num_examples:
+    length = rng.integers(function.shortest, LONGEST_LIST + 1)
+    numbers = rng.integers(0, LARGEST_NUMBER + 1, length).tolist()
+    output = function.apply(numbers)
+    if output != numbers:
+      drawn[tuple(numbers)] = output
+  return [(list(numbers), output) for numbers, output in drawn.items()]
+
+
+def questions(
+  category: str, num_shots: int = 4, num_examples: int = 32, seed: int = 0
+) -> list[text_tasks.Question]:
+  """Asks for every example of a category's functions (paper: four shots)."""
+  return [
+    question
+    for function in functions(category)
+    for question in text_tasks.few_shot_questions(
+      [(str(x), str(y)) for x, y in examples(function, num_examples, seed)],
+      num_shots,
+      seed,
+      function.name,
+    )
+  ]

@@ -1,0 +1,1 @@
+"""From labelled examples to fitted prompts: the paper's section 2."""

@@ -1,0 +1,37 @@
+"""The ten input-label formats in which prompts are written.
+
+Symbol tuning draws one of ten formats for each prompt so that the model
+learns no single layout (Wei et al., 2023, appendix on prompt formatting);
+evaluation always uses the first.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+  """How one exemplar is written: prefix, input, infix, space, label."""
+
+  prefix: str
+  infix: str
+
+  def write(self, text: str, label: str) -> str:
+    """Returns an exemplar: an input together with its label."""
+    return f'{self.prefix}{text}{self.infix} {label}'
+
+
+FORMATS: tuple[Format, ...] = (
+  Format('Input: ', '\nOutput:'),
+  Format('Input: ', '\nTarget:'),
+  Format('Input: ', '\nSymbol:'),
+  Format('Input: ', '\nLabel:'),
+  Format('Question: ', '\nAnswer:'),
+  Format('Student: ', '\nTeacher:'),
+  Format('X = ', '\nY ='),
+  Format('Q: ', '\nA:'),
+  Format('', ' ->'),
+  Format('Sentences: ', '\nMapped To:'),
+)
+EVALUATION_FORMAT = FORMATS[0]
+# Between two exemplars, and between the instruction and the first of them.
+BLANK_LINE = '\n\n'

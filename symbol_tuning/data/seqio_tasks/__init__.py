@@ -1,0 +1,1 @@
+"""From a declaration to SeqIO tasks, and their mixtures."""

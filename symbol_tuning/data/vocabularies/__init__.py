@@ -1,0 +1,120 @@
+"""Which vocabulary a model has: named here, loaded when text is tokenized.
+
+A name costs nothing: a host that reads tokenized examples from a cache checks
+the fingerprint of its vocabulary without TensorFlow or SeqIO.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+  import seqio
+
+TINY_MODEL = pathlib.Path(__file__).parent / 'assets' / 'tiny.model'
+_TOKENIZER_FILE = 'tokenizer.json'
+
+
+class VocabularyName(Protocol):
+  """A vocabulary, not yet loaded."""
+
+  def load(self) -> 'seqio.Vocabulary':
+    """Returns the vocabulary; loaded once."""
+    ...
+
+  def fingerprint(self) -> str:
+    """Returns what tells the vocabulary from every other."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class SentencePiece:
+  """A SentencePiece model.
+
+  Attributes:
+    path: the .model file.
+  """
+
+  path: str
+
+  def load(self) -> 'seqio.Vocabulary':
+    import seqio
+
+    return seqio.SentencePieceVocabulary(str(self._file()))
+
+  def fingerprint(self) -> str:
+    return f'sentencepiece {_sha256(self._file())}'
+
+  def _file(self) -> pathlib.Path:
+    return _existing(
+      pathlib.Path(self.path).expanduser(), 'SentencePiece model'
+    )
+
+
+def tiny() -> SentencePiece:
+  """Returns the vocabulary of the tiny world (see data.synthetic)."""
+  return SentencePiece(os.fspath(TINY_MODEL))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bytes:
+  """The bytes of UTF-8, as in ByT5."""
+
+  def load(self) -> 'seqio.Vocabulary':
+    import seqio
+
+    return seqio.ByteVocabulary()
+
+  def fingerprint(self) -> str:
+    return 'bytes'
+
+
+@dataclasses.dataclass(frozen=True)
+class HuggingFace:
+  """The tokenizer of a Hugging Face checkpoint or of a GGUF file.
+
+  Attributes:
+    path: a folder with tokenizer.json, such a file, or a .gguf file.
+    eos_token: the token that ends a sequence; by default the one that the
+      folder's config.json or the GGUF file names.
+  """
+
+  path: str
+  eos_token: str | None = None
+
+  def load(self) -> 'seqio.Vocabulary':
+    from symbol_tuning.data.vocabularies import huggingface
+
+    return huggingface.load(self._file(), self.eos_token)
+
+  def fingerprint(self) -> str:
+    from symbol_tuning.models.checkpoints import tokenizer_files
+
+    file = self._file()
+    parts = [f'tokenizer {_sha256(file)} eos {self.eos_token}']
+    if file.suffix != '.gguf':
+      template = tokenizer_files.chat_template(file.parent)
+      parts += [f'chat {template!r}'] if template else []
+    return ' '.join(parts)
+
+  def _file(self) -> pathlib.Path:
+    path = pathlib.Path(self.path).expanduser()
+    file = path / _TOKENIZER_FILE if path.is_dir() else path
+    return _existing(file, 'tokenizer')
+
+
+def _existing(file: pathlib.Path, what: str) -> pathlib.Path:
+  if not file.is_file():
+    raise FileNotFoundError(
+      f'No {what} at {file}: the path of the vocabulary is wrong.'
+    )
+  return file
+
+
+@functools.cache
+def _sha256(file: pathlib.Path) -> str:
+  with file.open('rb') as opened:
+    return hashlib.file_digest(opened, 'sha256').hexdigest()

@@ -1,0 +1,28 @@
+r"""Shows what a task or mixture gives a model, in the model's own tokens.
+
+    python -m symbol_tuning.inspect_tasks symbol_tuning_sst2 \
+      --gin_file=models/smollm2_135m.gin --gin.CHECKPOINT="'path/of/it'"
+
+With the gin files of an experiment it shows the data of that experiment:
+
+    python -m symbol_tuning.inspect_tasks \
+      --gin_file=experiments/quickstart_symbol_tune.gin \
+      --gin_file=ablations/symbols_300.gin
+"""
+
+from symbol_tuning import gin_utils
+from symbol_tuning.inspection import report
+
+if __name__ == '__main__':
+  gin_utils.run(
+    report.inspect,
+    gin_files=['runs/inspect.gin'],
+    positional_macros=['MIXTURE_OR_TASK_NAME'],
+    unused_macros=[
+      'CHECKPOINT_PATH',
+      'EVAL_OUTPUT_DIR',
+      'INITIAL_CHECKPOINT_PATH',
+      'MODEL_DIR',
+      'TRAIN_STEPS',
+    ],
+  )

@@ -1,0 +1,96 @@
+"""Parameters out of, and into, this framework's own Orbax checkpoints.
+
+A training run keeps <MODEL_DIR>/checkpoints/<step>/state, a tree with 'params'
+beside the optimizer's state. Only 'params' is read here. What T5X trains (see
+`t5x_models`) is read too: <MODEL_DIR>/checkpoint_<step>/state, where they are
+'target'.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+from flax import traverse_util
+
+from symbol_tuning.models.checkpoints import slots as slots_lib
+from symbol_tuning.models.checkpoints.slots import Slot
+
+STEPS = 'checkpoints'
+STATE = 'state'
+ARRAYS = '_METADATA'
+PARAMS = 'params'
+T5X_PARAMS = 'target'
+
+
+def find_state(path: epath.Path) -> epath.Path | None:
+  """The state folder of a MODEL_DIR (its newest step) or of a step's folder.
+
+  Returns:
+    None if the folder is of neither kind.
+
+  Raises:
+    FileNotFoundError: a MODEL_DIR without a finished checkpoint.
+  """
+  for state in (path, path / STATE):
+    if (state / ARRAYS).exists():
+      return state
+  for steps in (path, path / STEPS):
+    finished = _finished_steps(steps)
+    if finished:
+      return finished[max(finished)]
+  if (path / STEPS).exists():
+    raise FileNotFoundError(f'{path / STEPS} holds no finished checkpoint yet.')
+  return None
+
+
+def load(state: epath.Path, slots: Mapping[str, Slot]) -> dict[str, jax.Array]:
+  """Fills the slots of a model from the 'params' of a state folder.
+
+  Raises:
+    ValueError: an array is missing, left over or of another shape.
+  """
+  handler = ocp.PyTreeCheckpointHandler()
+  tree = handler.metadata(state).tree
+  params = T5X_PARAMS if T5X_PARAMS in tree else PARAMS
+  saved = traverse_util.flatten_dict(tree[params], sep='/')
+  slots_lib.check_names(state, set(saved), set(slots))
+  for path, slot in slots.items():
+    groups = [(axis,) for axis in slot.axes]
+    name = f'{path} in {state}'
+    slots_lib.check_shape(name, saved[path].shape, slot.shape, groups)
+  flat = {
+    path: jax.ShapeDtypeStruct(slot.shape, slot.dtype, sharding=slot.sharding)
+    for path, slot in slots.items()
+  }
+  item = {params: traverse_util.unflatten_dict(flat, sep='/')}
+  restore = ocp.args.PyTreeRestore(
+    item,
+    restore_args=ocp.checkpoint_utils.construct_restore_args(item),
+    partial_restore=True,
+  )
+  restored = handler.restore(state, args=restore)
+  return traverse_util.flatten_dict(restored[params], sep='/')
+
+
+def save(params: Mapping[str, Any], folder: str | Path) -> None:
+  """Writes nested parameters as <folder>/state, which `load` reads.
+
+  Raises:
+    ValueError: there is such a folder already.
+  """
+  with ocp.StandardCheckpointer() as checkpointer:
+    state = epath.Path(folder).absolute() / STATE
+    checkpointer.save(state, {PARAMS: params})
+
+
+def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:
+  if not folder.is_dir():
+    return {}
+  return {
+    int(step.name): step / STATE
+    for step in folder.iterdir()
+    if step.name.isdigit() and (step / STATE / ARRAYS).exists()
+  }

@@ -1,0 +1,90 @@
+"""Prompts and labels behind each separator."""
+
+import pytest
+import tokenizers
+
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import settings, train_data, vocabularies
+from symbol_tuning.data.prompting import frames
+
+TASKS = (
+  'icl_natural_instructed_subj',
+  'icl_symbol_uninstructed_subj',
+  'turing_concepts_at_most_3',
+)
+
+
+@pytest.mark.parametrize('name', TASKS)
+@pytest.mark.parametrize('separator', frames.SEPARATORS)
+def test_tokens_are_those_of_the_texts_within_the_frame(
+  use_data, chat_folder, separator, name
+):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
+    separator=separator,
+    evaluation_queries=2,
+    evaluation_exemplars=1,
+  )
+  vocabulary, frame = settings.vocabulary(), settings.frame()
+  for example in train_data.evaluation_examples(name, {})[:4]:
+    prompt = example['inputs_pretokenized'].decode()
+    label = example['targets_pretokenized'].decode()
+    assert example['inputs'].tolist() == [
+      *frame.before,
+      *vocabulary.encode(prompt),
+      *frame.between,
+    ]
+    assert example['targets'].tolist() == [
+      *vocabulary.encode(label),
+      frame.end,
+    ]
+    assert label.startswith(' ') == (separator != 'chat')
+    assert label.strip()
+
+
+@pytest.mark.parametrize('separator', frames.SEPARATORS)
+def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
+    separator=separator,
+    evaluation_queries=4,
+  )
+  (whole, *_) = train_data.evaluation_examples(TASKS[0], {})
+  room = len(whole['inputs'])
+  (fitted, *_) = train_data.evaluation_examples(TASKS[0], {'inputs': room})
+  assert fitted['num_exemplars'] == whole['num_exemplars']
+  lengths = {'inputs': room - 1}
+  (shorter, *_) = train_data.evaluation_examples(TASKS[0], lengths)
+  assert shorter['num_exemplars'] == whole['num_exemplars'] - 1
+
+
+@pytest.mark.parametrize('name', TASKS)
+@pytest.mark.parametrize('separator', ['eos', 'none'])
+def test_prompt_and_label_are_what_transformers_makes_of_the_text(
+  use_data, llama_folder, separator, name
+):
+  use_data(
+    vocabulary=vocabularies.HuggingFace(str(llama_folder)),
+    separator=separator,
+    evaluation_queries=1,
+    evaluation_exemplars=1,
+  )
+  tokenizer = tokenizers.Tokenizer.from_file(
+    str(llama_folder / 'tokenizer.json')
+  )
+  example = train_data.evaluation_examples(name, {})[0]
+  label = example['targets_pretokenized'].decode()
+  whole = example['inputs_pretokenized'].decode() + label
+  end = [settings.vocabulary().eos_id]
+  inputs, targets = example['inputs'].tolist(), example['targets'].tolist()
+  if separator == 'eos':
+    assert inputs[-1:] == end
+    inputs.pop()
+  assert inputs + targets == tokenizer.encode(whole).ids + end
+  assert inputs[0] == tokenizer.token_to_id('<s>')
+
+
+def test_a_vocabulary_without_turns_cannot_chat(use_data):
+  use_data(separator='chat')
+  with pytest.raises(ValueError, match='no chat template'):
+    train_data.evaluation_examples(TASKS[0], {})

@@ -1,0 +1,251 @@
+"""Tests of the way from mixtures to packed batches."""
+
+import jax
+import numpy as np
+import pytest
+import seqio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symbol_tuning.data import train_data
+from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.shards import BatchShard
+from symbol_tuning.tasks.mixtures import number_of_examples
+
+LENGTHS = {'inputs': 600, 'targets': 20}
+VOCABULARY = seqio.ByteVocabulary()
+seqio.MixtureRegistry.add(
+  'test_trio',
+  ['symbol_tuning_sst2', 'symbol_tuning_rte', 'symbol_tuning_trec'],
+  default_rate=number_of_examples,
+)
+
+
+def segments(batch):
+  """Yields the arrays of each packed example of a batch."""
+  for row in range(len(batch['decoder_segment_ids'])):
+    ids = batch['decoder_segment_ids'][row]
+    for segment in range(1, ids.max() + 1):
+      yield {name: array[row][ids == segment] for name, array in batch.items()}
+
+
+def open_data(name='symbol_tuning_sst2', seed=0):
+  return train_data.TrainData(
+    name, LENGTHS, batch_size=2, seed=seed, num_packing_bins=4
+  )
+
+
+@given(
+  st.lists(st.integers(1, 9), max_size=6),
+  st.lists(st.integers(1, 9), min_size=2, max_size=4),
+)
+def test_decoder_features_predict_the_targets_only(inputs, targets):
+  example = {'inputs': np.array(inputs, int), 'targets': np.array(targets)}
+  features = train_data.to_decoder_features(example)
+  tokens = inputs + targets
+  assert features['decoder_input_tokens'].tolist() == tokens[:-1]
+  assert features['decoder_target_tokens'].tolist() == tokens[1:]
+  weighted = features['decoder_target_tokens'][
+    features['decoder_loss_weights'] == 1
+  ]
+  assert weighted.tolist() == (targets if inputs else targets[1:])
+
+
+def test_batches_hold_whole_prompts(use_data):
+  use_data()
+  batch = next(open_data())
+  assert {array.shape for array in batch.values()} == {
+    (2, sum(LENGTHS.values()))
+  }
+  assert {array.dtype for array in batch.values()} == {np.dtype('int32')}
+  found = list(segments(batch))
+  assert len(found) > 2
+  for segment in found:
+    length = len(segment['decoder_positions'])
+    assert segment['decoder_positions'].tolist() == list(range(length))
+    text = VOCABULARY.decode(segment['decoder_input_tokens'].tolist())
+    assert text.count('sst2 train') >= 5
+    targets = segment['decoder_target_tokens']
+    loss = segment['decoder_loss_weights'] == 1
+    label = VOCABULARY.decode(targets[loss].tolist()).removesuffix('</s>')
+    assert targets[loss][-1] == VOCABULARY.eos_id
+    assert f'{label}\n\n' in text
+    assert np.flatnonzero(loss).tolist() == list(
+      range(length - loss.sum(), length)
+    )
+
+
+def test_rows_respect_the_budget_of_loss_positions(use_data):
+  use_data()
+  data = train_data.TrainData(
+    'symbol_tuning_sst2',
+    LENGTHS,
+    batch_size=8,
+    loss_positions_per_row=20,
+    num_packing_bins=8,
+  )
+  per_row = next(data)['decoder_loss_weights'].sum(axis=1)
+  assert 0 < per_row.max() <= 20
+  with pytest.raises(ValueError, match='less than the 20 targets'):
+    train_data.TrainData(
+      'symbol_tuning_sst2', LENGTHS, batch_size=8, loss_positions_per_row=19
+    )
+
+
+def test_the_same_seed_gives_the_same_batches(use_data):
+  use_data()
+  first, again, other = open_data(), open_data(), open_data(seed=1)
+  one, same, different = next(first), next(again), next(other)
+  name = 'decoder_input_tokens'
+  assert (one[name] == same[name]).all()
+  assert (one[name] != different[name]).any()
+
+
+def test_going_on_from_a_state_gives_the_same_batches(use_data):
+  use_data()
+  data = open_data('test_trio')
+  for _ in range(3):
+    next(data)
+  state = data.get_state()
+  expected = [next(data) for _ in range(3)]
+  resumed = open_data('test_trio')
+  resumed.set_state(state)
+  for batch in expected:
+    np.testing.assert_equal(next(resumed), batch)
+
+
+def test_a_position_in_other_data_is_an_error(use_data):
+  use_data()
+  with pytest.raises(ValueError, match='other data than a mixture'):
+    open_data().set_state({'batches_read': 3})
+
+
+def test_a_position_among_other_processes_is_an_error(use_data):
+  use_data()
+  data = train_data.TrainData(
+    'symbol_tuning_sst2', LENGTHS, batch_size=4, shard=BatchShard(1, 2)
+  )
+  with pytest.raises(ValueError, match='2 in the checkpoint and 1 in'):
+    open_data().set_state(data.get_state())
+
+
+def test_more_processes_than_examples_are_refused(use_data, monkeypatch):
+  use_data()
+  monkeypatch.setattr(jax, 'process_count', lambda: 25)
+  with pytest.raises(ValueError, match=r'sst2 has 24 examples, .* 25 proc'):
+    train_data.TrainData('symbol_tuning_sst2', LENGTHS, batch_size=25)
+
+
+def test_every_epoch_draws_new_prompts(use_data):
+  use_data()
+  dataset = train_data.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+    LENGTHS, 'train', shuffle=False, num_epochs=3, seed=0
+  )
+  examples = list(dataset.as_numpy_iterator())
+  epoch = len(examples) // 3
+  assert len(examples) == 3 * epoch
+  prompts = [example['inputs_pretokenized'] for example in examples]
+  assert len(set(prompts)) == len(prompts)
+
+
+def test_unknown_names_get_near_ones():
+  with pytest.raises(ValueError, match='Did you mean symbol_tuning'):
+    train_data.get_mixture_or_task('symbol_tunning')
+
+
+def test_missing_vocabulary_is_named():
+  with pytest.raises(ValueError, match='No vocabulary and data source'):
+    open_data()
+
+
+def test_missing_datasets_are_named_or_skipped(use_data):
+  missing = ('rte',)
+  use_data(missing=missing)
+  with pytest.raises(FileNotFoundError, match='symbol_tuning_rte'):
+    open_data('test_trio')
+  use_data(missing=missing, skip_missing=True)
+  assert len(train_data.available_tasks('test_trio')) == 2
+  assert next(open_data('test_trio'))
+
+
+def test_evaluation_examples_come_option_by_option(use_data):
+  use_data(evaluation_queries=5)
+  examples = train_data.evaluation_examples('icl_symbol_uninstructed_tefe', {})
+  assert len(examples) == 5 * 3
+  for i, example in enumerate(examples):
+    assert example['idx'].tolist() == [example['query_index'], i % 3]
+    assert example['is_correct'] == (example['label'] == i % 3)
+    prompt = VOCABULARY.decode(example['inputs'][:-1].tolist())
+    assert prompt.encode() == example['inputs_pretokenized']
+    assert prompt.count('\n\n') == 4 * 3
+    assert example['inputs'][-1] == VOCABULARY.eos_id
+    option = VOCABULARY.decode(example['targets'][:-1].tolist())
+    assert prompt.count(f'Output:{option}\n\n') == 4
+
+
+def test_all_settings_ask_the_same_queries_with_the_same_exemplars(use_data):
+  use_data(evaluation_queries=4)
+  seen = set()
+  for setting in ('natural_instructed', 'symbol_uninstructed', 'flipped'):
+    examples = train_data.evaluation_examples(f'icl_{setting}_subj', {})
+    texts = [e['inputs_pretokenized'].decode() for e in examples]
+    seen.add(tuple(word for t in texts for word in t.split() if word.isdigit()
+                   and len(word) < 4))  # fmt: skip
+  assert len(seen) == 1
+
+
+def test_the_separator_is_a_choice(use_data):
+  use_data(separator='none', evaluation_queries=2)
+  example = train_data.evaluation_examples('icl_natural_instructed_or', {})[0]
+  assert VOCABULARY.eos_id not in example['inputs']
+  assert example['targets'][-1] == VOCABULARY.eos_id
+
+
+def test_queries_too_long_for_the_model_are_dropped_and_counted(use_data):
+  use_data()
+  name = 'symbol_tuning_trec'
+  dataset_tasks.dropped_queries.clear()
+  dataset = train_data.get_mixture_or_task(name).get_dataset(
+    {'inputs': 31, 'targets': 20}, 'train', shuffle=False
+  )
+  kept = len(list(dataset))
+  assert 0 < kept < 72
+  assert dataset_tasks.dropped_queries[name] == 72 - kept
+
+
+@pytest.mark.parametrize(
+  'lengths', [{'inputs': 3, 'targets': 20}, {'inputs': 200, 'targets': 1}]
+)
+def test_a_training_that_no_prompt_fits_does_not_wait_for_one(
+  use_data, lengths
+):
+  use_data()
+  examples = train_data.open_examples('symbol_tuning_sst2', lengths, seed=0)
+  with pytest.raises(ValueError, match=r'sst2: none of .* fits'):
+    next(iter(examples))
+
+
+def test_label_options_are_never_cut(use_data):
+  use_data()
+  with pytest.raises(ValueError, match='icl_natural_instructed_or: a label'):
+    train_data.evaluation_examples(
+      'icl_natural_instructed_or', {'inputs': 2000, 'targets': 4}
+    )
+
+
+def test_shards_draw_symbols_of_their_own(use_data):
+  use_data()
+  targets = []
+  for index in (0, 1):
+    dataset = train_data.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+      LENGTHS,
+      'train',
+      shuffle=False,
+      seed=0,
+      shard_info=seqio.ShardInfo(index, 2),
+    )
+    examples = list(dataset.as_numpy_iterator())
+    targets.append([e['targets_pretokenized'] for e in examples])
+  same = sum(a == b for a, b in zip(*targets, strict=True))
+  assert len(targets[0]) == 12
+  assert same <= 1

@@ -1,0 +1,72 @@
+"""The turns that chat templates write."""
+
+import pytest
+
+from symbol_tuning.data.vocabularies import chat
+
+CHATML = """\
+{% for message in messages %}
+{{ '<|im_start|>' + message['role'] + '\n' + message['content'] }}<|im_end|>
+{% endfor %}
+{% if add_generation_prompt %}
+{{ '<|im_start|>assistant\n' }}
+{%- endif %}
+"""
+# With another name for the assistant, and content without space around it.
+GEMMA = (
+  '{{ bos_token }}{%- for message in messages %}'
+  "{% set role = 'model' if message.role == 'assistant' else message.role %}"
+  '<start_of_turn>{{ role }}\n{{ message.content | trim }}<end_of_turn>\n'
+  '{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}'
+)
+# Asks for the date where it is told, and marks what the assistant says.
+DATED = (
+  "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% endif %}"
+  "{% for message in messages %}{% if message.role == 'user' %}"
+  '[INST] {{ message.content }} [/INST]{% else %}{% generation %}'
+  ' {{ message.content }}{{ eos_token }}{% endgeneration %}{% endif %}'
+  '{% endfor %}'
+)
+
+
+@pytest.mark.parametrize(
+  ('template', 'expected'),
+  [
+    (
+      CHATML,
+      chat.Turns(
+        '<|im_start|>user\n',
+        '<|im_end|>\n<|im_start|>assistant\n',
+        '<|im_end|>\n',
+      ),
+    ),
+    (
+      GEMMA,
+      chat.Turns(
+        '<bos><start_of_turn>user\n',
+        '<end_of_turn>\n<start_of_turn>model\n',
+        '<end_of_turn>\n',
+      ),
+    ),
+    (DATED, chat.Turns('[INST] ', ' [/INST]', '</s>')),
+  ],
+)
+def test_turns_are_found(template, expected):
+  special = {'bos_token': '<bos>', 'eos_token': '</s>'}
+  assert chat.turns(template, special) == expected
+
+
+@pytest.mark.parametrize(
+  ('template', 'message'),
+  [
+    ('{{ raise_exception("no system turn") }}', 'no system turn'),
+    ('{% for', 'cannot be run'),
+    ('{{ "".__class__.__mro__ }}', 'unsafe'),
+    ('{{ messages.append(1) }}', 'unsafe|not safely'),
+    ('nothing', 'writes a turn 0 times'),
+    ('{{ messages[0].content * 2 }}', 'writes a turn 2 times'),
+  ],
+)
+def test_templates_that_cannot_be_used_are_refused(template, message):
+  with pytest.raises(ValueError, match=message):
+    chat.turns(template, {})

@@ -1,0 +1,65 @@
+"""GGUF files written as llama.cpp writes them, read back."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import gguf
+from symbol_tuning.models.decoder import Decoder
+
+
+@pytest.fixture
+def path(tmp_path, params, config, write_gguf):
+  path = tmp_path / 'model.gguf'
+  write_gguf(path, params, config)
+  return path
+
+
+def test_the_header_says_what_the_model_is(path, config):
+  assert gguf.decoder_config(path) == config
+  assert gguf.decoder_config(path, remat='full').remat == 'full'
+
+
+def test_weights_come_back_unpermuted(path, model, params):
+  loaded = parameters.load_params(path, model)
+  jax.tree.map(np.testing.assert_array_equal, loaded, params)
+
+
+def test_weights_fill_unscanned_layers(path, config, params):
+  unscanned = Decoder(dataclasses.replace(config, scan_layers=False))
+  loaded = parameters.load_params(path, unscanned)
+  expected = parameters.unstack_layers(params)
+  jax.tree.map(np.testing.assert_array_equal, loaded, expected)
+
+
+def test_another_architecture_is_named(tmp_path, params, config, write_gguf):
+  path = tmp_path / 'gemma.gguf'
+  write_gguf(path, params, config, architecture='gemma')
+  with pytest.raises(ValueError, match="architecture 'gemma'; only 'llama'"):
+    gguf.decoder_config(path)
+
+
+def test_a_file_cut_short_is_named(path, model):
+  path.write_bytes(path.read_bytes()[:-2000])
+  with pytest.raises(ValueError, match=r'model\.gguf is not a whole GGUF file'):
+    parameters.load_params(path, model)
+
+
+def test_a_file_of_another_kind_is_named(tmp_path, model):
+  path = tmp_path / 'text.gguf'
+  path.write_text('not a model, but long enough for a header')
+  with pytest.raises(ValueError, match=r'text\.gguf is not a whole GGUF file'):
+    parameters.load_params(path, model)
+
+
+def test_another_configuration_is_named(path, config):
+  other = Decoder(dataclasses.replace(config, rope_base=1e4, mlp_dim=41))
+  with pytest.raises(ValueError) as error:
+    parameters.load_params(path, other)
+  assert 'mlp_dim is 41 in the model and 40 in the checkpoint' in str(
+    error.value
+  )
+  assert 'rope_base is 10000.0 in the model and 5000.0' in str(error.value)

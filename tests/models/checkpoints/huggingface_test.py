@@ -1,0 +1,143 @@
+"""Folders of config.json and safetensors, written and read back."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import huggingface
+from symbol_tuning.models.decoder import Decoder
+
+
+@pytest.fixture
+def folder(tmp_path, params, config):
+  folder = tmp_path / 'exported'
+  huggingface.export(params, config, folder)
+  return folder
+
+
+def _assert_same(found, expected):
+  def check(a, b):
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a, b)
+
+  jax.tree.map(check, found, expected)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('tied', [True, False])
+def test_an_export_is_imported_bit_by_bit(tmp_path, config, tied, dtype):
+  config = dataclasses.replace(
+    config, tied_embeddings=tied, param_dtype=dtype, norm_epsilon=1e-6
+  )
+  model = Decoder(config)
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(
+    lambda x: rng.normal(size=x.shape).astype(x.dtype),
+    parameters.abstract_params(model),
+  )
+  huggingface.export(params, config, tmp_path / 'model')
+  found = huggingface.decoder_config(tmp_path / 'model', param_dtype=dtype)
+  assert found == config
+  _assert_same(parameters.load_params(tmp_path / 'model', model), params)
+
+
+def test_weights_may_be_split_over_files(folder, model, params):
+  tensors = safetensors.numpy.load_file(folder / 'model.safetensors')
+  (folder / 'model.safetensors').unlink()
+  names = sorted(tensors)
+  parts = {'a.safetensors': names[::2], 'b.safetensors': names[1::2]}
+  for file, part in parts.items():
+    part_tensors = {name: tensors[name] for name in part}
+    safetensors.numpy.save_file(part_tensors, folder / file)
+  weight_map = {name: file for file, part in parts.items() for name in part}
+  index = folder / 'model.safetensors.index.json'
+  index.write_text(json.dumps({'weight_map': weight_map}))
+  _assert_same(parameters.load_params(folder, model), params)
+  (folder / 'b.safetensors').unlink()
+  with pytest.raises(FileNotFoundError, match=r'lacks b\.safetensors'):
+    parameters.load_params(folder, model)
+
+
+def test_a_repeated_tied_embedding_is_left_out(folder, model, params):
+  path = folder / 'model.safetensors'
+  tensors = safetensors.numpy.load_file(path)
+  tensors['lm_head.weight'] = tensors['model.embed_tokens.weight']
+  safetensors.numpy.save_file(tensors, path)
+  _assert_same(parameters.load_params(path, model), params)
+  tensors['lm_head.weight'] = tensors['lm_head.weight'] + 1
+  safetensors.numpy.save_file(tensors, path)
+  with pytest.raises(ValueError, match=r'no place for: lm_head\.weight'):
+    parameters.load_params(path, model)
+
+
+def test_a_truncated_file_is_named(folder, model):
+  path = folder / 'model.safetensors'
+  path.write_bytes(path.read_bytes()[:-100])
+  with pytest.raises(ValueError, match=r'model\.safetensors is not a whole'):
+    parameters.load_params(folder, model)
+
+
+def test_another_shape_is_named_with_both_and_its_cause(folder, config):
+  other = Decoder(dataclasses.replace(config, mlp_dim=48))
+  with pytest.raises(ValueError) as error:
+    parameters.load_params(folder / 'model.safetensors', other)
+  for part in (
+    'model.layers.0.mlp.gate_proj.weight in ',
+    'has shape (40, 24), but the model needs (48, 24)',
+    'DecoderConfig.mlp_dim',
+  ):
+    assert part in str(error.value)
+
+
+def test_another_number_of_layers_is_named(folder, config):
+  for count, problem in ((2, 'has no place for'), (4, 'lacks')):
+    other = Decoder(dataclasses.replace(config, num_layers=count))
+    with pytest.raises(ValueError, match=f'{problem}.*num_layers'):
+      parameters.load_params(folder / 'model.safetensors', other)
+
+
+@pytest.mark.parametrize(
+  ('key', 'value'),
+  [
+    ('model_type', 'gpt2'),
+    ('attention_bias', True),
+    ('rope_scaling', {'rope_type': 'llama3', 'factor': 32.0}),
+  ],
+)
+def test_an_unsupported_model_is_refused(folder, key, value):
+  path = folder / 'config.json'
+  path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+  with pytest.raises(ValueError, match=r'config\.json is .* supported'):
+    huggingface.decoder_config(folder)
+
+
+@pytest.mark.parametrize(
+  'change', [{'conv_width': 4}, {'parallel_block': True}, {'norm': 'layer'}]
+)
+def test_only_llama_like_models_are_exported(tmp_path, config, params, change):
+  other = dataclasses.replace(config, **change)
+  with pytest.raises(ValueError, match=next(iter(change))):
+    huggingface.export(params, other, tmp_path / 'model')
+  assert not list(tmp_path.iterdir())
+
+
+def test_an_export_replaces_nothing(folder, params, config):
+  with pytest.raises(FileExistsError, match='exported exists'):
+    huggingface.export(params, config, folder)
+
+
+def test_transformers_opens_an_export(folder, model, params):
+  torch = pytest.importorskip('torch')
+  transformers = pytest.importorskip('transformers')
+  theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
+  tokens = np.array([[1, 2, 6, 3, 5, 9]])
+  with torch.no_grad():
+    expected = theirs(torch.tensor(tokens)).logits.numpy()
+  found = model.apply({'params': params}, jnp.asarray(tokens))
+  np.testing.assert_allclose(found, expected, atol=1e-4)
