@@ -169,3 +169,28 @@ class Query:
   options: tuple[Option, ...]
   label: int
   prompt: Prompt | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenQuery:
+  """One question of an evaluation whose answer is written.
+
+  Attributes:
+    index: of the question in its task.
+    text: the prompt, as the model reads it.
+    tokens: int32 [n], with what stands around the prompt.
+    target: the answer as a model would write it.
+    answers: every accepted answer.
+    origin: the function or concept that is asked for; '' for none.
+    num_kept: solved examples that the prompt shows.
+    num_drawn: how many there were before any was dropped to fit.
+  """
+
+  index: int
+  text: str
+  tokens: np.ndarray
+  target: Option
+  answers: tuple[str, ...]
+  origin: str = ''
+  num_kept: int = 0
+  num_drawn: int = 0
