@@ -43,6 +43,9 @@ class DataSettings:
     symbol_categories: categories from which symbols are drawn.
     symbols_per_category: the most symbols of a category that tuning uses
       (paper: 10k); which ones is the same choice in every run.
+    word_files: two files of words, a word a line, for tuning and evaluation,
+      instead of `wordfreq`'s; words of both files serve tuning only. The
+      paper's lists are those which its published symbol generator names.
     instruction_share: the share of instruction tuning prompts, 0 to 1, in
       mixtures of both kinds.
     evaluation_exemplars: exemplars per class in evaluation (paper: 4).
@@ -60,6 +63,7 @@ class DataSettings:
   instruction_tuning_exemplars: tuple[int, int] = (0, 4)
   symbol_categories: tuple[str, ...] = symbols.CATEGORIES
   symbols_per_category: int = 10_000
+  word_files: tuple[str, str] | None = None
   instruction_share: float = 0.5
   evaluation_exemplars: int = 4
   evaluation_queries: int = 100

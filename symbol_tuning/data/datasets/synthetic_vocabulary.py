@@ -7,7 +7,8 @@ or the tiny world have changed. The pieces are chosen, not learned, so that
 prompts are short: one for each word of the tiny world, of an instruction or of
 a label, and one for each fixed part of a format or template. All else, symbols
 above all, is written in single characters: symbols that were never seen consist
-of pieces that were. All pieces score alike, so a text becomes as few of them as can be.
+of pieces that were. All pieces score alike, so a text becomes as few of them as
+can be.
 """
 
 import re

@@ -106,40 +106,30 @@ def _symbols(
   split: str, spec: catalog.DatasetSpec, most: int | None = None
 ) -> composing.SymbolTable:
   """The symbols of a run, without the labels of the dataset itself."""
+  chosen = settings.current()
   # Those of the catalog are in no inventory: its datasets share one table.
   own_words = spec.label_words - catalog.natural_label_words()
-  categories = tuple(settings.current().symbol_categories)
-  return _symbol_table(split, categories, own_words, most)
+  return _symbol_table(
+    split,
+    tuple(chosen.symbol_categories),
+    chosen.word_files and tuple(chosen.word_files),
+    own_words,
+    most,
+  )
 
 
 @functools.cache
 def _symbol_table(
   split: str,
   categories: tuple[str, ...],
+  word_files: tuple[str, str] | None,
   excluded: frozenset[str],
   most: int | None,
 ) -> composing.SymbolTable:
   inventory = symbols.inventory(
-    split, categories, catalog.natural_label_words()
+    split, categories, catalog.natural_label_words(), word_files
   )
-  return composing.SymbolTable(
-    {
-      category: _choose(group, excluded, most)
-      for category, group in inventory.items()
-    }
-  )
-
-
-def _choose(
-  group: Sequence[str], excluded: frozenset[str], most: int | None
-) -> list[str]:
-  """Chooses symbols at random, the same in every run, and keeps their order.
-
-  The fewer are chosen from the more.
-  """
-  order = np.random.RandomState(0).permutation(len(group))
-  chosen = [i for i in order if group[i] not in excluded][:most]
-  return [group[i] for i in sorted(chosen)]
+  return composing.SymbolTable(symbols.choose(inventory, excluded, most))
 
 
 class QuerySource(seqio.DataSource):

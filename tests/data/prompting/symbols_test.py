@@ -1,6 +1,7 @@
 """Tests of the symbol inventories."""
 
 import itertools
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ def letter_number(numeral: str) -> int:
   """The inverse of `symbols.letter_string`."""
   number = 0
   for letter in numeral:
-    number = 26 * number + ord(letter) - ord('a') + 1
+    number = 26 * number + ord(letter) - ord('A') + 1
   return number
 
 
@@ -25,14 +26,14 @@ def test_letter_string_is_a_numeral_of_its_number(number):
   assert letter_number(symbols.letter_string(number)) == number
 
 
-@given(st.text('abcdefghijklmnopqrstuvwxyz', min_size=1, max_size=8))
+@given(st.text('ABCDEFGHIJKLMNOPQRSTUVWXYZ', min_size=1, max_size=8))
 def test_every_string_of_letters_is_a_letter_string(numeral):
   assert symbols.letter_string(letter_number(numeral)) == numeral
 
 
 def test_letter_strings_follow_one_another():
   assert [symbols.letter_string(n) for n in (1, 26, 27, 52, 702, 703)] == [
-    'a', 'z', 'aa', 'az', 'zz', 'aaa',
+    'A', 'Z', 'AA', 'AZ', 'ZZ', 'AAA',
   ]  # fmt: skip
 
 
@@ -75,17 +76,13 @@ def test_no_two_symbols_are_equal_within_or_across_splits():
 
 
 def test_inventories_are_the_same_on_every_machine():
-  assert symbols.fingerprint(TUNING) == (
-    'e54c3f69b0bf989ed3e0955a493c6c77b46687ce9488ae9f751f371752a9a9ae'
-  )
-  assert symbols.fingerprint(EVALUATION) == (
-    '0206e8e6e7cd7a5eabb114d00b45dfd751f9ebd5d8297f95865ba750fa3e2a21'
-  )
-
-
-def test_fingerprint_tells_inventories_apart():
-  other = TUNING | {'letters': TUNING['letters'][::-1]}
-  assert symbols.fingerprint(other) != symbols.fingerprint(TUNING)
+  assert TUNING['letters'][-1] == 'NTP'
+  assert EVALUATION['letters'][0] == 'NTQ'
+  assert EVALUATION['letters'][-1] == 'EQXD'
+  assert TUNING['words'][:5] == ('the', 'to', 'and', 'of', 'a')
+  assert TUNING['words'][-1] == 'alison'
+  assert EVALUATION['words'][0] == 'amusing'
+  assert EVALUATION['words'][-1] == 'secondo'
 
 
 @settings(max_examples=4, deadline=None)
@@ -106,7 +103,9 @@ def test_reserved_strings_are_replaced_by_later_symbols(reserved):
   groups = [group for split in splits for group in split.values()]
   everything = set(itertools.chain.from_iterable(groups))
   assert len(everything) == sum(map(len, groups)) == 300_000
-  assert not everything & reserved
+  assert not {symbol.lower() for symbol in everything} & {
+    word.lower() for word in reserved
+  }
 
 
 def test_only_the_categories_asked_for_are_given():
@@ -118,3 +117,76 @@ def test_unknown_split_and_category_are_named():
     symbols.inventory('test')
   with pytest.raises(ValueError, match=r"\['colours'\] are unknown"):
     symbols.inventory('tuning', ('words', 'colours'))
+
+
+def test_the_category_is_drawn_for_each_symbol():
+  table = symbols.SymbolTable(TUNING)
+  drawn = table.draw(random.Random(1), 3_000)
+  counts = dict.fromkeys(symbols.CATEGORIES, 0)
+  for symbol in drawn:
+    assert symbol.text in TUNING[symbol.category]
+    counts[symbol.category] += 1
+  assert all(900 < count < 1_100 for count in counts.values())
+  prompts = [table.draw(random.Random(seed), 3) for seed in range(100)]
+  assert any(len({one.category for one in three}) == 3 for three in prompts)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 6))
+def test_the_symbols_of_a_prompt_differ_in_more_than_case(rng, count):
+  table = symbols.SymbolTable(
+    {'letters': ('A', 'B', 'WAS'), 'words': ('was', 'b', 'so', 'it', 'up')}
+  )
+  drawn = table.draw(rng, count)
+  assert len({symbol.text.lower() for symbol in drawn}) == count
+
+
+def test_a_seed_draws_the_same_symbols_and_fewer_are_the_first_of_more():
+  table = symbols.SymbolTable(EVALUATION)
+  six = table.draw(random.Random(7), 6)
+  assert table.draw(random.Random(7), 6) == six
+  assert table.draw(random.Random(7), 2) == six[:2]
+  assert table.draw(random.Random(8), 6) != six
+
+
+def test_more_symbols_than_there_are_is_refused():
+  table = symbols.SymbolTable({'letters': ('A', 'IT'), 'words': ('it',)})
+  with pytest.raises(ValueError, match=r'3 classes need 3 .* there are 2'):
+    table.draw(random.Random(0), 3)
+
+
+def test_fewer_symbols_are_chosen_from_the_more_and_keep_their_order():
+  hundred, ten = (symbols.choose(TUNING, {'nt'}, most) for most in (100, 10))
+  for category, group in TUNING.items():
+    assert len(hundred[category]) == 100 and len(ten[category]) == 10
+    assert set(ten[category]) < set(hundred[category]) < set(group)
+    assert sorted(ten[category], key=group.index) == ten[category]
+  assert 'NT' not in symbols.choose(TUNING, {'nt'}, None)['letters']
+
+
+def test_two_files_of_words_take_the_place_of_the_frequent_ones(tmp_path):
+  tuning, evaluation = tmp_path / 'short.txt', tmp_path / 'long.txt'
+  tuning.write_bytes('\ufeffthe\r\nhate\r\n\r\nriver\r\nthe\r\n'.encode())
+  evaluation.write_text('The\nriver\nharbor\nUSA\n')
+  files = (str(tuning), str(evaluation))
+  for split, words in {
+    'tuning': ('the', 'river'),
+    'evaluation': ('harbor', 'USA'),
+  }.items():
+    found = symbols.inventory(split, reserved={'Hate'}, word_files=files)
+    assert found['words'] == words
+    assert found['letters'] == symbols.inventory(split)['letters']
+
+
+def test_a_file_that_is_no_list_of_words_is_named(tmp_path):
+  path = tmp_path / 'words.txt'
+  with pytest.raises(FileNotFoundError, match=r'words\.txt'):
+    symbols.inventory('tuning', word_files=(str(path), str(path)))
+  path.write_text('one\ntwo words\n')
+  with pytest.raises(ValueError, match=r"words\.txt:2: 'two words' is no word"):
+    symbols.inventory('tuning', word_files=(str(path), str(path)))
+  path.write_text('one\n')
+  with pytest.raises(ValueError, match='no word is left for evaluation'):
+    symbols.inventory('evaluation', word_files=(str(path), str(path)))
+  path.write_bytes(b'caf\xe9\n')
+  with pytest.raises(ValueError, match=r'words\.txt: words must be UTF-8'):
+    symbols.inventory('tuning', word_files=(str(path), str(path)))
