@@ -6,6 +6,13 @@ shows how a dataset of one's own is registered.
 """
 
 from symbol_tuning.tasks import algorithmic, mixtures, pretraining, registration
-from symbol_tuning.tasks.registration import register
+from symbol_tuning.tasks.registration import register, register_setting
 
-__all__ = ['algorithmic', 'mixtures', 'pretraining', 'register', 'registration']
+__all__ = [
+  'algorithmic',
+  'mixtures',
+  'pretraining',
+  'register',
+  'register_setting',
+  'registration',
+]

@@ -12,7 +12,7 @@ import seqio
 from symbol_tuning.data import settings
 from symbol_tuning.data.algorithmic import list_functions
 from symbol_tuning.data.datasets import catalog
-from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.tasks import algorithmic, registration
 
 # Mixtures are made of their tasks.
@@ -73,16 +73,8 @@ seqio.MixtureRegistry.add(
   ],
 )
 
-for setting in (*dataset_tasks.ICL_SETTINGS, dataset_tasks.FLIPPED):
-  seqio.MixtureRegistry.add(
-    f'icl_{setting.name}',
-    [
-      f'icl_{setting.name}_{spec.name}'
-      for spec in catalog.evaluation_datasets()
-      if setting in registration.settings_of(spec)
-    ],
-    default_rate=1.0,
-  )
+for setting in icl_settings.registered():
+  registration.add_icl_mixture(setting)
 
 for origin in ('', 'bigbench_'):
   seqio.MixtureRegistry.add(

@@ -13,7 +13,8 @@ import seqio
 from symbol_tuning import gin_utils, tasks
 from symbol_tuning.data import settings, train_data
 from symbol_tuning.data.datasets.spec import DatasetSpec
-from symbol_tuning.tasks import registration
+from symbol_tuning.data.prompting import icl_settings
+from symbol_tuning.data.prompting.icl_settings import IclSetting
 
 README = pathlib.Path(__file__).parents[1] / 'tasks' / 'README.md'
 LENGTHS = {'inputs': 400, 'targets': 32}
@@ -63,7 +64,7 @@ def data_root(tmp_path_factory):
 
 def examples(name):
   task = train_data.get_mixture_or_task(name)
-  split = 'validation' if name in EVALUATION else 'train'
+  split = 'validation' if name.startswith('icl_') else 'train'
   return list(
     task.get_dataset(LENGTHS, split, shuffle=False).as_numpy_iterator()
   )
@@ -112,10 +113,25 @@ def test_a_name_is_registered_once():
     tasks.register(spec)
 
 
-def test_only_two_classes_are_flipped():
-  spec = DatasetSpec('trio', '{body}', ('a', 'b', 'c'), 'Write a, b or c.')
-  names = [setting.name for setting in registration.settings_of(spec)]
-  assert names == [name for name in SETTINGS if name != 'flipped']
+def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
+  setting = IclSetting('one_shot', 'One shot', 'flipped', True, 2, exemplars=1)
+  tasks.register_setting(setting)
+  assert len(seqio.MixtureRegistry.get('icl_one_shot').tasks) == 6
+  assert icl_settings.of('icl_one_shot_reviews') == setting
+  found = examples('icl_one_shot_reviews')
+  assert len(found) == 16 * 2
+  for example in found:
+    assert example['num_exemplars_drawn'] == 2
+    assert 'Is the review' in example['inputs_pretokenized'].decode()
+  with pytest.raises(ValueError, match="ICL setting 'one_shot' already"):
+    tasks.register_setting(setting)
+
+
+def test_labels_that_no_setting_has_are_named():
+  with pytest.raises(
+    ValueError, match="'odd': choose natural, flipped or symbol"
+  ):
+    IclSetting('odd', 'Odd', 'odd', False)
 
 
 @pytest.mark.parametrize(

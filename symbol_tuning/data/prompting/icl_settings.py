@@ -18,6 +18,10 @@ class IclSetting:
     labels: 'natural', 'flipped' or 'symbol', see `composing.Recipe`.
     instructed: whether inputs stand after the task's instruction.
     num_classes: the datasets that can be asked so; None for any.
+    exemplars: of each class; None for DataSettings.evaluation_exemplars.
+
+  Raises:
+    ValueError: if there are no such labels.
   """
 
   name: str
@@ -25,6 +29,14 @@ class IclSetting:
   labels: str
   instructed: bool
   num_classes: int | None = None
+  exemplars: int | None = None
+
+  def __post_init__(self):
+    if self.labels not in ('natural', 'flipped', 'symbol'):
+      raise ValueError(
+        f'The ICL setting {self.name} has the labels {self.labels!r}: choose'
+        ' natural, flipped or symbol.'
+      )
 
   @property
   def mixture(self) -> str:
@@ -37,6 +49,10 @@ class IclSetting:
     """Whether a dataset of so many classes can be asked so."""
     return self.num_classes in (None, num_classes)
 
+  def has(self, mixture_or_task: str) -> bool:
+    """Whether a mixture or task of this name belongs to the setting."""
+    return f'{mixture_or_task}_'.startswith(f'{self.mixture}_')
+
 
 ICL_SETTINGS = (
   IclSetting('natural_instructed', 'Natural, instructed', 'natural', True),
@@ -45,3 +61,31 @@ ICL_SETTINGS = (
   IclSetting('symbol_uninstructed', 'Symbols, uninstructed', 'symbol', False),
   IclSetting('flipped', 'Flipped', 'flipped', False, num_classes=2),
 )
+_added: list[IclSetting] = []
+
+
+def registered() -> tuple[IclSetting, ...]:
+  """Returns the settings above and those that were added."""
+  return (*ICL_SETTINGS, *_added)
+
+
+def add(setting: IclSetting) -> None:
+  """Adds a setting of one's own; `tasks.register_setting` makes its tasks.
+
+  Raises:
+    ValueError: if there is one of this name.
+  """
+  if setting.name in [one.name for one in registered()]:
+    raise ValueError(f'There is an ICL setting {setting.name!r} already.')
+  _added.append(setting)
+
+
+def of(mixture_or_task: str) -> IclSetting | None:
+  """Returns the setting that a mixture or task belongs to, None for none."""
+  found = [one for one in registered() if one.has(mixture_or_task)]
+  return max(found, key=lambda one: len(one.name), default=None)
+
+
+def mixture_names() -> list[str]:
+  """Returns the mixtures of ICL_SETTINGS, for gin."""
+  return [setting.mixture for setting in ICL_SETTINGS]

@@ -22,6 +22,7 @@ from symbol_tuning.data import examples, settings
 from symbol_tuning.data.datasets import catalog, sources
 from symbol_tuning.data.prompting import composing, fitting, symbols
 from symbol_tuning.data.prompting.formats import EVALUATION_FORMAT
+from symbol_tuning.data.prompting.icl_settings import IclSetting
 
 FEATURES = {
   name: seqio.Feature(settings.CurrentVocabulary(), add_eos=True)
@@ -34,24 +35,6 @@ _BATCH_SIZE = 64
 
 # Queries that were too long for the model's input, by task.
 dropped_queries: collections.Counter[str] = collections.Counter()
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-  """One way of asking the model: which labels, and whether instructed."""
-
-  name: str
-  labels: str
-  instructed: bool
-
-
-ICL_SETTINGS = (
-  Setting('natural_instructed', 'natural', True),
-  Setting('natural_uninstructed', 'natural', False),
-  Setting('symbol_instructed', 'symbol', True),
-  Setting('symbol_uninstructed', 'symbol', False),
-)
-FLIPPED = Setting('flipped', 'flipped', False)
 
 
 def recipe_symbol_tuning(spec: catalog.DatasetSpec) -> composing.PromptRecipe:
@@ -88,11 +71,12 @@ def recipe_instruction_tuning(
 
 
 def recipe_evaluation(
-  spec: catalog.DatasetSpec, setting: Setting
+  spec: catalog.DatasetSpec, setting: IclSetting
 ) -> composing.PromptRecipe:
   """A fixed number of exemplars in one format, with held-out symbols."""
   chosen = settings.current()
-  k = chosen.evaluation_exemplars
+  k = setting.exemplars
+  k = chosen.evaluation_exemplars if k is None else k
   return composing.PromptRecipe(
     labels=setting.labels,
     exemplars=(k, k),
@@ -294,7 +278,7 @@ class _Losses:
 def add_evaluation_task(
   name: str,
   spec: catalog.DatasetSpec,
-  setting: Setting,
+  setting: IclSetting,
   metric_fns: Sequence[Callable] = (),
   postprocess_fn: Callable | None = None,
 ) -> None:
