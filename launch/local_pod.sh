@@ -2,19 +2,22 @@
 # A pod on one machine: N processes that train or evaluate together, each with M
 # virtual CPU devices.
 #
-#   launch/local_pod.sh N M -- COMMAND…
+#   launch/local_pod.sh [--dry_run] N M -- COMMAND…
 #   launch/local_pod.sh 2 2 -- python -m symbol_tuning.train --gin_file=…
 #
 # Each line of output begins with the number of its process. When a process
 # fails, the others have some seconds to say what they know and are ended; the
 # exit status is that of the process that failed. Ctrl-C and SIGTERM are
-# passed on to all.
+# passed on to all. --dry_run prints what each process would run, --help this.
 set -uo pipefail
+# shellcheck source=launch/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
-usage() {
-  printf 'usage: launch/local_pod.sh N M -- COMMAND…\n%s\n' "$1" >&2
-  exit 2
-}
+help_if_asked "$@"
+if [[ ${1-} == --dry_run ]]; then
+  dry_run=true
+  shift
+fi
 [[ ${1-} =~ ^[1-9][0-9]*$ ]] || usage "N, processes, is '${1-}'"
 [[ ${2-} =~ ^[1-9][0-9]*$ ]] || usage "M, devices of a process, is '${2-}'"
 [[ ${3-} == -- && $# -gt 3 ]] || usage 'the command stands after --'
@@ -28,6 +31,14 @@ export JAX_COORDINATOR_ADDRESS=127.0.0.1:$port JAX_NUM_PROCESSES=$count
 export JAX_PLATFORMS=cpu PYTHONUNBUFFERED=1
 XLA_FLAGS="${XLA_FLAGS-} --xla_force_host_platform_device_count=$devices"
 export XLA_FLAGS
+if [[ $dry_run ]]; then
+  for ((index = 0; index < count; index++)); do
+    execute env "JAX_COORDINATOR_ADDRESS=$JAX_COORDINATOR_ADDRESS" \
+      "JAX_NUM_PROCESSES=$count" JAX_PLATFORMS=cpu "XLA_FLAGS=$XLA_FLAGS" \
+      "JAX_PROCESS_ID=$index" "$@"
+  done
+  exit
+fi
 
 # How processes ended is read from here, as lines 'INDEX STATUS'.
 folder=$(mktemp -d)

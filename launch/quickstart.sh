@@ -2,22 +2,39 @@
 # The whole of symbol tuning on a tiny model, with the commands one would type:
 # pretrain, instruction-tune (the baseline), symbol-tune, evaluate, report.
 #
-#   launch/quickstart.sh [FOLDER [FLAG…]]
+#   launch/quickstart.sh [--dry_run] [FOLDER [FLAG…]]
 #
 # FOLDER is runs/quickstart by default; flags, such as --gin.RANDOM_SEED=1, are
-# passed on to training and evaluation.
+# passed on to training and evaluation. --dry_run prints the commands, --help
+# this.
 set -euo pipefail
+# shellcheck source=launch/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+help_if_asked "${@:1:1}"
+if [[ ${1-} == --dry_run ]]; then
+  dry_run=true
+  shift
+fi
 out=${1:-runs/quickstart}
+[[ $out != -* ]] || usage "FOLDER is '$out'; flags come after it"
 flags=("${@:2}")
-# The tuning stages compile the same step; the second finds it ready.
-mkdir -p "$out"
-export JAX_COMPILATION_CACHE_DIR="$(cd "$out" && pwd)/compiled"
 
 stage() {
+  if [[ $dry_run ]]; then
+    execute "${@:3}"
+    return
+  fi
   printf '\n\033[1m[%s] %s\033[0m (%dm%02ds so far)\n$ %s\n' \
     "$1" "$2" $((SECONDS / 60)) $((SECONDS % 60)) "${*:3}"
   "${@:3}"
 }
+
+if [[ ! $dry_run ]]; then
+  # The tuning stages compile the same step; the second finds it ready.
+  mkdir -p "$out"
+  JAX_COMPILATION_CACHE_DIR="$(cd "$out" && pwd)/compiled"
+  export JAX_COMPILATION_CACHE_DIR
+fi
 
 stage 1/5 'Pretraining a tiny decoder on the text of a tiny world' \
   python -m symbol_tuning.train \
@@ -49,4 +66,4 @@ stage 5/5 'Report' \
  is a stand-in of made-up words, a handful of them for each class; no number\
  here says anything about real language. See symbol_tuning/data/datasets/synthetic.py."
 
-printf '\nDone in %dm%02ds.\n' $((SECONDS / 60)) $((SECONDS % 60))
+[[ $dry_run ]] || printf '\nDone in %dm%02ds.\n' $((SECONDS / 60)) $((SECONDS % 60))

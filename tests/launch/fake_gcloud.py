@@ -1,25 +1,132 @@
-"""Stands in for gcloud: records its calls, and its hosts are one folder.
+"""Stands in for gcloud: records its calls, and its hosts are folders.
 
-In the folder $FAKE_GCLOUD, `calls` gets the arguments of each call as JSON. A
-call that has the text of the file `fails` among its arguments fails, and the
-states of the slice are read from `states`, one a call and the last one for
-ever. What is run on a host is run here, with $FAKE_GCLOUD/host as its home,
-unless it would install something.
+In the folder $FAKES, `calls` gets the arguments of each call as JSON, and
+`slices` holds what is allocated. A call that has the text of the file `fails`
+among its arguments fails. The file `plan` is a JSON list that says what becomes
+of the slices that are asked for, one after the other (the last for ever):
+
+  create: 'refused', or 'slow' (it comes, but no answer does)
+  states: what `describe` says, one a call and the last one for ever
+  hosts: how many there are
+  lost: the number of the host that does not answer
+
+What is run on a host is run here, with $FAKES/host-N as its home, unless
+it would install something. When a slice is not ACTIVE, its hosts are gone.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
-FOLDER = pathlib.Path(os.environ['FAKE_GCLOUD'])
+import synopses
+
+FOLDER = pathlib.Path(os.environ['FAKES'])
+LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
 
 
-def next_state():
-  states = (FOLDER / 'states').read_text().split()
-  (FOLDER / 'states').write_text('\n'.join(states[1:] or states))
-  return states[0]
+def option(arguments, name, default=''):
+  found = [a for a in arguments if a.startswith(f'--{name}=')]
+  return found[0].split('=', 1)[1] if found else default
+
+
+class Cloud:
+  """What is allocated; kept in a file from one call to the next."""
+
+  def __init__(self):
+    self.plan = json.loads((FOLDER / 'plan').read_text())
+    path = FOLDER / 'slices'
+    self.slices = json.loads(path.read_text()) if path.exists() else {}
+    self.count = len((FOLDER / 'asked').read_text()) if self.asked() else 0
+
+  def asked(self):
+    return (FOLDER / 'asked').exists()
+
+  def save(self):
+    (FOLDER / 'slices').write_text(json.dumps(self.slices))
+
+  def create(self, name, arguments):
+    wish = self.plan[min(self.count, len(self.plan) - 1)]
+    (FOLDER / 'asked').write_text('x' * (self.count + 1))
+    if wish.get('create') == 'refused':
+      return 'ERROR: (gcloud) RESOURCE_EXHAUSTED: no quota left'
+    self.slices[name] = wish | {'states': list(wish.get('states', ['ACTIVE']))}
+    self.save()
+    if wish.get('create') == 'slow':
+      time.sleep(60)
+    return 0
+
+  def describe(self, name, arguments):
+    states = self.slices[name]['states']
+    print(states[0])
+    if states[0] != 'ACTIVE':
+      remove_hosts()
+    if len(states) > 1:
+      self.slices[name]['states'] = states[1:]
+      self.save()
+    return 0
+
+  def delete(self, name, arguments):
+    del self.slices[name]
+    self.save()
+    remove_hosts()
+    return 0
+
+  def scp(self, name, arguments):
+    for home in self.homes(name, arguments):
+      home.mkdir(exist_ok=True)
+      (home / 'symbol_tuning').mkdir(exist_ok=True)
+      with contextlib.suppress(FileExistsError):
+        (home / 'symbol_tuning' / 'launch').symlink_to(LAUNCH)
+    return 0
+
+  def ssh(self, name, arguments):
+    command = option(arguments, 'command')
+    if 'pip' in command:
+      return 0
+    folder = option(arguments, 'output-directory')
+    status = 0
+    for index, home in enumerate(self.homes(name, arguments)):
+      if index == self.slices[name].get('lost') or not home.exists():
+        print('ssh: connect to host port 22: No route', file=sys.stderr)
+        status = 255
+        continue
+      ended = subprocess.run(
+        ['bash', '-c', command],
+        env=os.environ | {'HOME': str(home)},
+        stdout=subprocess.PIPE,
+        check=False,
+      )
+      if folder:
+        (pathlib.Path(folder) / f'{index}.log').write_bytes(ended.stdout)
+      else:
+        sys.stdout.buffer.write(ended.stdout)
+      status = status or ended.returncode
+    return status
+
+  def homes(self, name, arguments):
+    every = option(arguments, 'worker') == 'all'
+    count = self.slices[name].get('hosts', 1) if every else 1
+    return [FOLDER / f'host-{index}' for index in range(count)]
+
+
+def remove_hosts():
+  for home in FOLDER.glob('host-*'):
+    with contextlib.suppress(OSError, ValueError):
+      os.killpg(int((home / 'run' / 'pid').read_text()), signal.SIGKILL)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def copy_to_bucket(source, target):
+  path = FOLDER / target.removeprefix('gs://')
+  path.parent.mkdir(parents=True, exist_ok=True)
+  shutil.copy(source, path)
+  return 0
 
 
 def main(arguments):
@@ -27,18 +134,20 @@ def main(arguments):
     calls.write(json.dumps(arguments) + '\n')
   fails = FOLDER / 'fails'
   if fails.exists() and fails.read_text() in ' '.join(arguments):
-    return 'ERROR: (gcloud) RESOURCE_EXHAUSTED: no quota left'
-  if 'describe' in arguments:
-    print(next_state())
-  command = next((a for a in arguments if a.startswith('--command=')), '')
-  if 'ssh' in arguments and 'pip' not in command:
-    home = FOLDER / 'host'
-    home.mkdir(exist_ok=True)
-    return subprocess.run(
-      ['bash', '-c', command.removeprefix('--command=')],
-      env=os.environ | {'HOME': str(home)},
-    ).returncode
-  return 0
+    return f'ERROR: (gcloud) PERMISSION_DENIED: {fails.read_text()}'
+  if arguments[:2] == ['storage', 'cp']:
+    return copy_to_bucket(*arguments[2:])
+  assert arguments[:3] == ['compute', 'tpus', 'queued-resources'], arguments
+  verb, name = arguments[3], arguments[5 if arguments[3] == 'scp' else 4]
+  refused = synopses.refusal(arguments[4:], synopses.QUEUED_RESOURCES[verb])
+  if refused:
+    return f'ERROR: (gcloud) {refused}'
+  cloud, name = Cloud(), name.split(':')[0]
+  if verb == 'create' and name in cloud.slices:
+    return f'ERROR: (gcloud) ALREADY_EXISTS: {name}'
+  if verb != 'create' and name not in cloud.slices:
+    return f'ERROR: (gcloud) NOT_FOUND: {name}'
+  return getattr(cloud, verb)(name, arguments)
 
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[2:]))

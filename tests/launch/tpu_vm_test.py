@@ -1,105 +1,95 @@
 """Runs launch/tpu_vm.sh with a gcloud that only pretends."""
 
 import json
-import os
-import pathlib
-import shutil
-import subprocess
 import sys
 
 import pytest
 
-HERE = pathlib.Path(__file__).parent
-SCRIPT = HERE.parents[1] / 'launch' / 'tpu_vm.sh'
 WHERE = ('--project=lab', '--zone=us-west4-a')
 CREATE = ('--type=v5litepod-16', '--version=v2-alpha-tpuv5-lite')
 
 
 @pytest.fixture
-def tpu_vm(tmp_path):
-  """A function that runs the script in an environment with a fake gcloud."""
-  gcloud = tmp_path / 'bin' / 'gcloud'
-  gcloud.parent.mkdir()
-  gcloud.write_text(
-    f'#!/bin/sh\nexec {sys.executable} {HERE}/fake_gcloud.py "$@"'
+def told(calls):
+  """A function that returns calls of gcloud from the verb on, but the place."""
+
+  def read():
+    queued = [call[3:] for call in calls() if call[0] == 'compute']
+    assert all(set(WHERE) <= set(call) for call in queued)
+    return [[a for a in call if a not in WHERE] for call in queued]
+
+  return read
+
+
+def test_a_slice_is_created_as_asked(tpu_vm, told):
+  ended = tpu_vm(
+    *('create', 'st', *WHERE, *CREATE, '--spot'),
+    *('--create_flags', '--network=lab', '--valid-until-duration=6h'),
+    *('--ssh_flags', '--internal-ip'),
   )
-  gcloud.chmod(0o755)
-  (tmp_path / 'states').write_text('ACTIVE')
-
-  def run(*arguments, script=(SCRIPT,), **environment):
-    return subprocess.run(
-      [shutil.which('bash'), *script, *arguments],
-      capture_output=True,
-      text=True,
-      timeout=60,
-      stdin=subprocess.DEVNULL,
-      env={
-        'PATH': f'{gcloud.parent}:{os.environ["PATH"]}',
-        'TMPDIR': str(tmp_path),
-        'FAKE_GCLOUD': str(tmp_path),
-        'TPU_POLL_SECONDS': '0.1',
-      }
-      | environment,
-    )
-
-  return run
-
-
-def calls(folder):
-  """What gcloud was told, without the first two words and the place."""
-  lines = (folder / 'calls').read_text().splitlines()
-  arguments = [json.loads(line) for line in lines]
-  assert all(set(WHERE) <= set(call) for call in arguments)
-  return [[a for a in call[2:] if a not in WHERE] for call in arguments]
-
-
-def test_a_slice_is_created_as_asked(tpu_vm, tmp_path):
-  assert tpu_vm('create', 'st', *WHERE, *CREATE, '--spot').returncode == 0
-  assert calls(tmp_path) == [
+  assert ended.returncode == 0, ended.stderr
+  assert told() == [
     [
-      'queued-resources',
       'create',
       'st',
       '--node-id=st',
       '--accelerator-type=v5litepod-16',
       '--runtime-version=v2-alpha-tpuv5-lite',
       '--spot',
+      '--network=lab',
+      '--valid-until-duration=6h',
     ]
   ]
 
 
-def test_slices_are_nodes_that_are_all_reached(tpu_vm, tmp_path):
-  two = (*WHERE, '--node_count=2')
-  tpu_vm('create', 'st', *two, *CREATE)
-  tpu_vm('ssh', 'st', *two, '--', 'true')
-  created, *reached = calls(tmp_path)
+def test_flags_of_ssh_reach_ssh_and_scp(tpu_vm, slice_there, told):
+  slice_there()
+  flags = ('--ssh_flags', '--internal-ip')
+  assert tpu_vm('install', 'st', *WHERE, *flags).returncode == 0
+  assert tpu_vm('ssh', 'st', *WHERE, *flags, '--', 'true').returncode == 0
+  assert [call[0] for call in told()] == ['scp', 'ssh', 'ssh']
+  assert all('--internal-ip' in call for call in told())
+
+
+def test_slices_are_asked_for_together_and_all_reached(tpu_vm, told, tmp_path):
+  tpu_vm('create', 'st', *WHERE, *CREATE, '--node_count=2', plan=[{'hosts': 4}])
+  tpu_vm('install', 'st', *WHERE, plan=[{'hosts': 4}])
+  tpu_vm('ssh', 'st', *WHERE, '--', 'touch ~/reached')
+  created, *reached = told()
   assert {'--node-count=2', '--node-prefix=st'} <= set(created)
-  assert [call[2:4] for call in reached] == [
-    ['st-0', '--worker=all'],
-    ['st-1', '--worker=all'],
-  ]
+  assert all({'--node=all', '--worker=all'} <= set(call) for call in reached)
+  assert len(list(tmp_path.glob('host-*/reached'))) == 4
 
 
-def test_waiting_shows_progress_and_ends(tpu_vm, tmp_path):
-  (tmp_path / 'states').write_text('WAITING_FOR_RESOURCES PROVISIONING ACTIVE')
+def test_waiting_shows_progress_and_ends(tpu_vm, slice_there):
+  slice_there(states=['WAITING_FOR_RESOURCES', 'PROVISIONING', 'ACTIVE'])
   ended = tpu_vm('wait', 'st', *WHERE)
   assert ended.returncode == 0
   assert 'PROVISIONING after 0 min' in ended.stdout
-  (tmp_path / 'states').write_text('PROVISIONING FAILED')
+  slice_there(states=['PROVISIONING', 'FAILED'])
   ended = tpu_vm('wait', 'st', *WHERE)
   assert ended.returncode == 1
   assert 'st is FAILED' in ended.stderr
 
 
-def test_what_gcloud_says_is_passed_on(tpu_vm, tmp_path):
-  (tmp_path / 'fails').write_text('create')
-  ended = tpu_vm('create', 'st', *WHERE, *CREATE)
+@pytest.mark.parametrize(
+  ('arguments', 'says'),
+  [
+    ((*CREATE, '--create_flags', '--tpu=4'), 'unrecognized arguments: --tpu=4'),
+    (CREATE, 'no quota left'),
+  ],
+)
+def test_what_gcloud_refuses_is_passed_on(tpu_vm, arguments, says):
+  ended = tpu_vm(
+    'create', 'st', *WHERE, *arguments, plan=[{'create': 'refused'}]
+  )
   assert ended.returncode == 1
-  assert 'no quota left' in ended.stderr
+  assert says in ended.stderr
   assert 'st was not created' in ended.stderr
 
 
-def test_a_run_is_started_followed_and_its_status_told(tpu_vm, tmp_path):
+def test_a_run_is_started_followed_and_its_status_told(tpu_vm, slice_there):
+  slice_there()
   code = 'import sys; print(sys.argv[1:]); sys.exit(len(sys.argv) - 3)'
   command = (sys.executable, '-c', code, "--gin.A='b  $c'")
   assert tpu_vm('run', 'st', *WHERE, '--', *command).returncode == 0
@@ -112,7 +102,8 @@ def test_a_run_is_started_followed_and_its_status_told(tpu_vm, tmp_path):
   assert 'the run on st failed' in ended.stderr
 
 
-def test_a_run_is_stopped_and_is_the_only_one(tpu_vm):
+def test_a_run_is_stopped_and_is_the_only_one(tpu_vm, slice_there):
+  slice_there()
   code = 'import time; print("started", flush=True); time.sleep(50)'
   command = (sys.executable, '-c', code)
   tpu_vm('run', 'st', *WHERE, '--', *command)
@@ -123,39 +114,77 @@ def test_a_run_is_stopped_and_is_the_only_one(tpu_vm):
   assert 'started' in tpu_vm('tail', 'st', *WHERE).stdout
 
 
-def test_all_installs_before_it_runs(tpu_vm, tmp_path):
+def test_logs_of_every_host_are_kept_in_the_bucket_and_copied(
+  tpu_vm, slice_there, tmp_path
+):
+  slice_there(hosts=2)
+  command = ('bash', '-c', 'echo from $HOME', "--gin.MODEL_DIR='gs://b/run'")
+  assert tpu_vm('run', 'st', *WHERE, '--', *command).returncode == 0
+  assert tpu_vm('tail', 'st', *WHERE).returncode == 0
+  assert tpu_vm('logs', 'st', *WHERE).returncode == 0
+  for number in range(2):
+    log = (tmp_path / 'st-logs' / f'{number}.log').read_text()
+    assert f'host-{number}' in log
+  kept = [path.read_text() for path in (tmp_path / 'b/run/logs').iterdir()]
+  assert kept
+  assert all('from ' in log for log in kept)
+
+
+def test_a_log_that_cannot_be_kept_says_so(tpu_vm, slice_there, tmp_path):
+  slice_there()
+  (tmp_path / 'fails').write_text('storage cp')
+  tpu_vm('run', 'st', *WHERE, '--log_dir=gs://b', '--', 'echo', 'trained')
+  log = tpu_vm('tail', 'st', *WHERE).stdout
+  assert 'this log is not in gs://b' in log
+  assert 'PERMISSION_DENIED' in log
+
+
+def test_all_installs_before_it_runs(tpu_vm, told):
   ended = tpu_vm('all', 'st', *WHERE, *CREATE, '--', 'echo', 'trained')
   assert ended.returncode == 0, ended.stderr
   assert 'trained --multiprocess' in ended.stdout
   assert 'st is still there, and costs' in ended.stdout
-  assert [call[:2] for call in calls(tmp_path)] == [
-    ['queued-resources', 'create'],
-    ['queued-resources', 'describe'],
-    ['tpu-vm', 'scp'],
-    ['tpu-vm', 'ssh'],
-    ['tpu-vm', 'ssh'],
-    ['tpu-vm', 'ssh'],
-  ]
+  verbs = [call[0] for call in told()]
+  assert verbs == ['create', 'describe', 'scp', 'ssh', 'ssh', 'ssh']
 
 
-def test_a_failure_deletes_nothing(tpu_vm, tmp_path):
+def test_a_failure_deletes_nothing(tpu_vm, told, tmp_path):
   (tmp_path / 'fails').write_text('scp')
   ended = tpu_vm('all', 'st', *WHERE, *CREATE, '--', 'true')
   assert ended.returncode == 1
   assert 'cannot copy the code to st' in ended.stderr
   assert 'launch/tpu_vm.sh delete st' in ended.stdout
-  assert calls(tmp_path)[-1][1] == 'scp'
+  assert told()[-1][0] == 'scp'
 
 
-def test_what_a_dry_run_prints_can_be_pasted(tpu_vm, tmp_path):
-  everything = ('all', 'st', *WHERE, *CREATE, '--', 'echo', "--gin.A='b $c'")
-  assert tpu_vm(*everything).returncode == 0
-  expected = (tmp_path / 'calls').read_text()
-  (tmp_path / 'calls').unlink()
+def test_a_slice_that_was_not_deleted_is_told(tpu_vm, slice_there, tmp_path):
+  slice_there()
+  (tmp_path / 'fails').write_text('delete')
+  ended = tpu_vm('delete', 'st', *WHERE)
+  assert ended.returncode == 1
+  assert 'st was NOT deleted, and costs' in ended.stderr
+
+
+@pytest.mark.parametrize('subcommand', ['all', 'watch'])
+def test_what_a_dry_run_prints_can_be_pasted(
+  tpu_vm, told, tmp_path, subcommand
+):
+  everything = (
+    subcommand,
+    'st',
+    *WHERE,
+    *CREATE,
+    '--',
+    'echo',
+    "--gin.A='b $c'",
+  )
   printed = tpu_vm(*everything[:2], '--dry_run', *everything[2:]).stdout
-  assert not (tmp_path / 'calls').exists()
-  assert tpu_vm(script=('-c', printed)).returncode == 0
-  assert (tmp_path / 'calls').read_text() == expected
+  assert told() == []
+  assert tpu_vm('-c', printed, script=None).returncode == 0
+  verbs = ['create', 'describe', 'scp', 'ssh', 'ssh']
+  verbs.append('ssh' if subcommand == 'all' else 'delete')
+  assert [call[0] for call in told()] == verbs
+  assert "--gin.A='b $c'" in (tmp_path / 'calls').read_text().replace('\\', '')
 
 
 @pytest.mark.parametrize(
@@ -166,9 +195,11 @@ def test_what_a_dry_run_prints_can_be_pasted(tpu_vm, tmp_path):
     (('create', 'st', '--zone=z'), 'say which project'),
     (('create', 'st', '--project=p'), 'say which zone'),
     (('create', 'st', *WHERE), 'needs --type and --version'),
+    (('create', 'st', *WHERE, '--spot', '--reserved'), 'not both'),
     (('run', 'st', *WHERE), 'needs a command'),
+    (('watch', 'st', *WHERE), 'needs a command'),
     (('wait', 'st', *WHERE, '--timeout_minutes=x'), "'x' is no number"),
-    (('wait', 'st', *WHERE, '--tpu=4'), 'no option --tpu=4'),
+    (('wait', 'st', *WHERE, '--network=n'), 'no option --network=n'),
     (('fly', 'st', *WHERE), 'no subcommand fly'),
   ],
 )
@@ -179,5 +210,19 @@ def test_bad_arguments_are_named(tpu_vm, arguments, message):
 
 
 def test_a_missing_gcloud_is_named(tpu_vm, tmp_path):
-  ended = tpu_vm('wait', 'st', *WHERE, PATH=str(tmp_path))
+  (tmp_path / 'bin' / 'gcloud').unlink()
+  tools = tmp_path / 'bin'
+  for name in ('basename', 'dirname'):
+    (tools / name).symlink_to(f'/usr/bin/{name}')
+  ended = tpu_vm('wait', 'st', *WHERE, PATH=str(tools))
   assert 'gcloud is not installed' in ended.stderr
+
+
+def test_a_slice_that_exists_is_not_asked_for_twice(
+  tpu_vm, slice_there, tmp_path
+):
+  slice_there()
+  ended = tpu_vm('watch', 'st', *WHERE, *CREATE, '--', 'true')
+  assert ended.returncode == 1
+  assert 'ALREADY_EXISTS' in ended.stderr
+  assert list(json.loads((tmp_path / 'slices').read_text())) == ['st']

@@ -1,0 +1,61 @@
+"""What all the launchers have in common."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
+PROGRAMS = sorted([*LAUNCH.glob('*.sh'), LAUNCH / 'slurm.sbatch'])
+SCRIPTS = [*PROGRAMS, *sorted(LAUNCH.glob('lib/*.sh'))]
+
+
+def test_shellcheck_finds_nothing():
+  beside = pathlib.Path(sys.executable).parent / 'shellcheck'
+  shellcheck = shutil.which('shellcheck') or shutil.which(beside)
+  if not shellcheck:
+    pytest.skip("shellcheck is not installed; pip install '.[test]' has it")
+  ended = subprocess.run(
+    [shellcheck, '--external-sources', *SCRIPTS],
+    capture_output=True,
+    text=True,
+    cwd=LAUNCH.parent,
+  )
+  assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize('script', PROGRAMS, ids=lambda path: path.name)
+def test_help_is_printed_and_is_no_error(script):
+  ended = subprocess.run(['bash', script, '--help'], capture_output=True)
+  assert ended.returncode == 0
+  assert ended.stderr == b''
+  assert f'launch/{script.name}' in ended.stdout.decode()
+  assert '--dry_run' in ended.stdout.decode()
+
+
+@pytest.mark.parametrize('script', PROGRAMS, ids=lambda path: path.name)
+def test_a_launcher_can_be_executed(script):
+  assert os.access(script, os.X_OK)
+
+
+def test_dry_runs_print_the_commands_of_a_laptop(tmp_path):
+  shown = [
+    subprocess.run(
+      ['bash', LAUNCH / script, '--dry_run', *arguments],
+      capture_output=True,
+      text=True,
+      cwd=tmp_path,
+      check=True,
+    ).stdout.splitlines()
+    for script, *arguments in (
+      ('quickstart.sh', 'runs/q'),
+      ('local_pod.sh', '2', '4', '--', 'python'),
+    )
+  ]
+  assert [len(lines) for lines in shown] == [5, 2]
+  assert all(line.startswith('python -m symbol_') for line in shown[0])
+  assert all(line.startswith('env JAX_COORDINATOR') for line in shown[1])
+  assert not list(tmp_path.iterdir())
