@@ -5,7 +5,7 @@
     python benchmarks/compilation.py loss       gathered positions with loss
 
 Each step is compiled by `symbol_tuning.precompile` in a process of its own, one
-after the other: minutes each, and up to 3 GiB of memory. Reports that are in
+after the other: minutes each, and up to 3 GiB of memory. Findingss that are in
 --output_dir already are not made again. Needs the TPU compiler, `pip install
 "jax[tpu]"`.
 """
@@ -18,8 +18,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from symbol_tuning.compilation import precompiling, programs, rendering, report
-from symbol_tuning.compilation.report import Report
+from symbol_tuning.compilation import findings, measuring, programs, rendering
+from symbol_tuning.compilation.findings import Findings
 
 GIB = 2**30
 # Kernels are gathered whole. By default they are gathered piece by piece beside
@@ -42,7 +42,7 @@ class Table:
   """Runs, and what is told of each beside its name."""
 
   runs: tuple[Run, ...]
-  columns: dict[str, Callable[[Report], str]]
+  columns: dict[str, Callable[[Findings], str]]
 
 
 def scaled(devices: int, topology: str, data: int) -> Run:
@@ -124,8 +124,8 @@ TABLES = {
 }
 
 
-def compiled(run: Run, folder: pathlib.Path, quickly: bool) -> Report:
-  """The report of a run; made if it is not there."""
+def compiled(run: Run, folder: pathlib.Path, quickly: bool) -> Findings:
+  """What compiling a run found; made if it is not there."""
   output = folder / run.name.replace(' ', '_').replace(',', '')
   if not list(output.glob('*.json')):
     flags = os.environ.get(programs.COMPILER_FLAGS, FLAGS)
@@ -142,13 +142,13 @@ def compiled(run: Run, folder: pathlib.Path, quickly: bool) -> Report:
       | (QUICK if quickly else {}),
       stdout=subprocess.DEVNULL,
     )
-    if ended.returncode not in (0, precompiling.DOES_NOT_FIT):
+    if ended.returncode not in (0, measuring.DOES_NOT_FIT):
       sys.exit(f'{run.name} could not be compiled')
   [path] = output.glob('*.json')
-  return report.from_json(path.read_text(encoding='utf-8'))
+  return findings.from_json(path.read_text(encoding='utf-8'))
 
 
-def line(run: Run, found: Report, table: Table) -> Sequence[str]:
+def line(run: Run, found: Findings, table: Table) -> Sequence[str]:
   if not found.fits:
     return [
       run.name,

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from symbol_tuning import gin_utils
-from symbol_tuning.compilation import environment, precompiling, sweep
+from symbol_tuning.compilation import environment, measuring, sweep
 
 
 def _define_sweep(values: flags.FlagValues) -> flags.FlagHolder[bool]:
@@ -45,7 +45,7 @@ if __name__ == '__main__':
   environment.prepare()
   _define_sweep(flags.FLAGS)
   gin_utils.run(
-    sweep.sweep if is_sweep(sys.argv) else precompiling.precompile,
+    sweep.sweep if is_sweep(sys.argv) else measuring.precompile,
     gin_files=['runs/precompile_defaults.gin'],
     unused_macros=[
       'CACHE_DIR',

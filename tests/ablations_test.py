@@ -142,7 +142,7 @@ def test_a_fixed_number_of_exemplars(k):
 @pytest.mark.parametrize('steps', [500, 2000, 4000])
 def test_steps(steps):
   use(f'steps_{steps}')
-  assert str(gin.query_parameter('loop.train.train_steps')) == '%TRAIN_STEPS'
+  assert str(gin.query_parameter('loop.Schedule.train_steps')) == '%TRAIN_STEPS'
   assert gin_utils.macro('TRAIN_STEPS') == steps
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from symbol_tuning import precompile as precompile_main
-from symbol_tuning.compilation import precompiling
+from symbol_tuning.compilation import measuring
 
 needs_compiler = pytest.mark.skipif(
   importlib.util.find_spec('libtpu') is None,
@@ -67,7 +67,7 @@ def test_a_step_that_does_not_fit_ends_with_its_own_status(tmp_path):
   ended = precompile(
     tmp_path, 'BATCH_SIZE=4', "TPU_TOPOLOGY='v5e:2x2'", 'NUM_MICROBATCHES=1'
   )
-  assert ended.returncode == precompiling.DOES_NOT_FIT, ended.stderr[-3000:]
+  assert ended.returncode == measuring.DOES_NOT_FIT, ended.stderr[-3000:]
   assert 'Does not fit: needs about' in ended.stdout
   assert '| gradients layers/mlp/' in ended.stdout
   assert 'Partitioner.fsdp' in ended.stdout

@@ -1,15 +1,13 @@
 """What a compiled step needs and costs, found out without running it.
 
-    topology, programs   a step, its shapes and shardings, the devices
-    measuring            compiles it, and has its HLO and its jaxpr counted
-      hlo, loops           instructions, and how often each is executed
-      products, traffic    operations and bytes of HBM of an instruction
-      collectives          bytes that devices send each other
-      arithmetic           operations of the jaxpr, and what the model needs
-      memory               what fills a device's memory, and what to change
-      chips, roofline      how long all that takes at least
-    report, rendering    the result as JSON, Markdown and on the terminal
+    topology, programs     a step, its shapes and shardings, the devices
+    measuring              compiles it, and has its HLO and its jaxpr counted
+      hlo                    instructions: how often, operations, bytes
+      arithmetic             operations of the jaxpr, and what the model needs
+      memory                 what fills a device's memory, and what to change
+      chips, roofline        how long all that takes at least
+    findings, rendering    the result as JSON, Markdown and on the terminal
 
-`precompiling` does this for one step, `sweep` for many layouts of one;
+`measuring.precompile` does this for one step, `sweep` for many layouts of one;
 `environment` is for machines that have the TPU compiler and no TPU.
 """

@@ -1,31 +1,55 @@
-"""Compiles a step and reads what came of it."""
+"""Answers whether a step fits a topology, and how fast it can be."""
 
 import collections
 import dataclasses
+import pathlib
 import resource
 import time
 
 import jax
 
+from symbol_tuning import files
 from symbol_tuning.compilation import (
   arithmetic,
+  findings,
   hlo,
-  loops,
   memory,
-  products,
+  rendering,
   roofline,
-  traffic,
 )
-from symbol_tuning.compilation.collectives import Collective, collectives
+from symbol_tuning.compilation.findings import CollectiveTotal, Findings, Work
 from symbol_tuning.compilation.programs import Program
-from symbol_tuning.compilation.report import Report, Traffic, Work
 
 # The variable of the environment by which compilers are told to hurry; a step
 # then needs other amounts of memory and time.
 OPTIMIZATION_LEVEL = 'JAX_OPTIMIZATION_LEVEL'
+DOES_NOT_FIT = 2  # the exit status of a program whose step is too large
 
 
-def measure(program: Program) -> Report:
+def precompile(program: Program, output_dir: str) -> Findings:
+  """Compiles a step and writes what came of it.
+
+  Args:
+    program: from `programs`.
+    output_dir: <step>-<topology>.md and .json go there.
+
+  Raises:
+    SystemExit: with status DOES_NOT_FIT, if it does not.
+  """
+  folder = pathlib.Path(output_dir).expanduser()
+  folder.mkdir(parents=True, exist_ok=True)
+  found = measure(program)
+  text = rendering.markdown(found)
+  name = f'{found.program}-{found.topology}'.replace(' ', '_').replace(':', '_')
+  files.write_text(folder / f'{name}.md', text)
+  files.write_text(folder / f'{name}.json', findings.to_json(found))
+  rendering.show(text)
+  if not found.fits:
+    raise SystemExit(DOES_NOT_FIT)
+  return found
+
+
+def measure(program: Program) -> Findings:
   """Compiles a step; that it does not fit is an answer too.
 
   Raises:
@@ -44,17 +68,17 @@ def measure(program: Program) -> Report:
     needed = memory.of_error(
       str(error), program.arguments, program.temporaries, limit
     )
-  report = first_report(program, needed, time.perf_counter() - start)
+  found = before_work(program, needed, time.perf_counter() - start)
   if compiled is None:
-    return report
-  return _with_work(report, program, hlo.parse(compiled.as_text()))
+    return found
+  return _with_work(found, program, hlo.parse(compiled.as_text()))
 
 
-def first_report(
-  program: Program, needed: memory.Memory, compile_seconds: float = 0.0
-) -> Report:
+def before_work(
+  program: Program, needed: memory.MemoryNeed, compile_seconds: float = 0.0
+) -> Findings:
   """What is known of a step before its instructions are looked at."""
-  return Report(
+  return Findings(
     program=program.name,
     topology=program.topology.name,
     num_devices=len(program.topology.devices),
@@ -72,32 +96,32 @@ def _optimization_level() -> str:
 
 
 def _with_work(
-  report: Report, program: Program, compiled: hlo.Program
-) -> Report:
-  topology, chip = program.topology, program.topology.chip
-  mesh = program.partitioner.mesh
-  found = collectives(compiled, report.mesh, topology.num_slices)
+  found: Findings, program: Program, compiled: hlo.Module
+) -> Findings:
+  """Adds what a device does in a step, and the time that takes at least."""
+  chip = program.topology.chip
   in_step = arithmetic.count(program.trace())
-  kernels = in_step.kernels / report.num_devices
+  kernels = in_step.kernels / found.num_devices
   device_flops, hbm_bytes, core = kernels, 0.0, kernels / chip.peak_flops
-  for *where, times in loops.executed(compiled):
-    flops = times * products.flops(compiled, *where)
-    moved = times * traffic.hbm_bytes(compiled, *where)
+  for *where, times in hlo.executed(compiled):
+    flops = times * hlo.flops(compiled, *where)
+    moved = times * hlo.hbm_bytes(compiled, *where)
     device_flops += flops
     hbm_bytes += moved
     core += max(flops / chip.peak_flops, moved / chip.hbm_bandwidth)
-  links, network = roofline.communication(
-    (one, roofline.bandwidth(one, topology, mesh)) for one in found
+  collectives = hlo.find_collectives(
+    compiled, found.mesh, program.topology.num_slices
   )
+  links, network = _communication(collectives, program)
   return dataclasses.replace(
-    report,
+    found,
     work=Work(
       model_flops=program.model_flops,
       step_flops=in_step.products + in_step.kernels,
       device_flops=device_flops,
       hbm_bytes=hbm_bytes,
-      collectives=_by_kind(found),
-      unknown_loops=tuple(loops.unknown_loops(compiled)),
+      collectives=_by_kind(collectives),
+      unknown_loops=tuple(hlo.unknown_loops(compiled)),
     ),
     roofline=roofline.Roofline(
       core=core,
@@ -105,25 +129,33 @@ def _with_work(
       memory=hbm_bytes / chip.hbm_bandwidth,
       links=links,
       network=network,
-      needed=program.model_flops / report.num_devices / chip.peak_flops,
+      needed=program.model_flops / found.num_devices / chip.peak_flops,
     ),
   )
 
 
-def _by_kind(found: list[Collective]) -> tuple[Traffic, ...]:
-  groups = collections.defaultdict(list)
-  for one in found:
-    groups[one.kind, one.axes, one.between_slices].append(one)
-  return tuple(
-    sorted(
-      (
-        Traffic(
-          *key,
-          count=sum(one.times for one in group),
-          num_bytes=sum(one.total_bytes for one in group),
-        )
-        for key, group in groups.items()
-      ),
-      key=lambda traffic: -traffic.num_bytes,
-    )
+def _communication(
+  collectives: list[hlo.Collective], program: Program
+) -> tuple[float, float]:
+  """Seconds of the links and of the network."""
+  topology, mesh = program.topology, program.partitioner.mesh
+  return roofline.communication(
+    (one, roofline.bandwidth(one, topology, mesh)) for one in collectives
   )
+
+
+def _by_kind(
+  collectives: list[hlo.Collective],
+) -> tuple[CollectiveTotal, ...]:
+  groups = collections.defaultdict(list)
+  for one in collectives:
+    groups[one.kind, one.axes, one.between_slices].append(one)
+  totals = (
+    CollectiveTotal(
+      *key,
+      count=sum(one.times for one in group),
+      num_bytes=sum(one.total_bytes for one in group),
+    )
+    for key, group in groups.items()
+  )
+  return tuple(sorted(totals, key=lambda total: -total.num_bytes))

@@ -19,7 +19,7 @@ _NEEDED = r'HLO temporaries \((\d+(?:\.\d+)?)([KMGT]?)\)'
 
 
 @dataclasses.dataclass(frozen=True)
-class Memory:
+class MemoryNeed:
   """What a program needs of a device's memory, in bytes.
 
   Attributes:
@@ -42,11 +42,11 @@ class Memory:
 
 def of_compiled(
   compiled: jax.stages.Compiled, arguments: Mapping[str, PyTree], limit: float
-) -> Memory:
+) -> MemoryNeed:
   """The memory of a program that was compiled."""
   analysis = compiled.memory_analysis()
   held = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
-  return Memory(
+  return MemoryNeed(
     by_kind={
       **held,
       'temporary': analysis.peak_memory_in_bytes - sum(held.values()),
@@ -62,14 +62,14 @@ def of_error(
   arguments: Mapping[str, PyTree],
   temporaries: Mapping[str, PyTree],
   limit: float,
-) -> Memory:
+) -> MemoryNeed:
   """The memory of a program that the compiler found too large."""
   by_kind = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
   if match := re.search(_NEEDED, error):
     needed = float(match[1]) * _UNITS[match[2]]
     by_kind['temporary'] = max(0.0, needed - sum(by_kind.values()))
   largest = _largest({**arguments, **temporaries})
-  return Memory(by_kind, limit, fits=False, largest=largest)
+  return MemoryNeed(by_kind, limit, fits=False, largest=largest)
 
 
 def _largest(trees: Mapping[str, PyTree], number: int = 8) -> dict[str, float]:
@@ -91,11 +91,11 @@ def bytes_on_device(tree: PyTree) -> float:
   )
 
 
-def of_arguments(arguments: Mapping[str, PyTree], limit: float) -> Memory:
+def of_arguments(arguments: Mapping[str, PyTree], limit: float) -> MemoryNeed:
   """What a step holds whatever it computes: arguments and gradients."""
   by_kind = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
   by_kind['gradients'] = by_kind['parameters']
-  return Memory(by_kind, limit, sum(by_kind.values()) <= limit)
+  return MemoryNeed(by_kind, limit, sum(by_kind.values()) <= limit)
 
 
 def is_exhausted(error: Exception) -> bool:
@@ -109,7 +109,7 @@ def is_exhausted(error: Exception) -> bool:
 
 
 def advice(
-  memory: Memory, settings: Mapping[str, Any], mesh: Mapping[str, int]
+  memory: MemoryNeed, settings: Mapping[str, Any], mesh: Mapping[str, int]
 ) -> list[str]:
   """What makes a program smaller, the parameters first."""
   held = memory.by_kind.get('parameters', 0) * 2

@@ -20,7 +20,7 @@ from symbol_tuning.evaluation import rows
 from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import activations, batches, state, step
+from symbol_tuning.training import batches, mesh_checks, state, step
 from symbol_tuning.training.partitioning import Partitioner
 
 PyTree = Any
@@ -82,18 +82,15 @@ def train_step(
     ValueError: if the mesh does not fit the topology, a parameter or the batch.
   """
   partitioner = _on_topology(partitioner, topology)
-  row_length = sum(task_feature_lengths.values())
+  config, row_length = model.config, sum(task_feature_lengths.values())
   shape = batch_size, row_length
   function = step.make_train_step(model, optimizer, loss, num_microbatches)
-  activations.check(partitioner, model.config, loss, shape, num_microbatches)
+  mesh_checks.check(partitioner, config, loss, shape, num_microbatches)
   abstract = state.abstract_state(model, optimizer, partitioner)
-  batch = _batch(partitioner, batches.FEATURES, batch_size, row_length)
+  batch = _batch(partitioner, batches.FEATURES, *shape)
   positions = loss.num_positions(row_length)
-
-  def trace() -> core.Jaxpr:
-    with partitioner.activate():
-      return jax.make_jaxpr(function)(abstract, batch).jaxpr
-
+  rows, logits = batch_size // num_microbatches, min(positions, loss.chunk_size)
+  forward = arithmetic.forward_flops(model, *shape, positions)
   return Program(
     name='train step',
     topology=topology,
@@ -105,23 +102,16 @@ def train_step(
     },
     temporaries={
       'gradients': abstract.params,
-      **_activations(
-        partitioner,
-        model.config,
-        batch_size // num_microbatches,
-        row_length,
-        min(positions, loss.chunk_size),
-      ),
+      **_activations(partitioner, config, rows, row_length, logits),
     },
     settings={
-      **_settings(model, batch_size, row_length),
+      **_settings(model, *shape),
       'positions with loss': positions,
       'microbatches': num_microbatches,
-      'remat': model.config.remat,
+      'remat': config.remat,
     },
-    model_flops=3
-    * arithmetic.forward_flops(model, batch_size, row_length, positions),
-    trace=trace,
+    model_flops=3 * forward,  # The backward pass is two forward passes.
+    trace=lambda: _jaxpr(partitioner, function, abstract, batch),
     compile=lambda: step.compile_train_step(
       function, abstract, batch, partitioner
     ),
@@ -163,10 +153,6 @@ def eval_step(
       model, params, batch, num_positions
     ).values_BP
 
-  def trace() -> core.Jaxpr:
-    with partitioner.activate():
-      return jax.make_jaxpr(score)(params, batch).jaxpr
-
   def compile_step() -> jax.stages.Compiled:
     with partitioner.activate():
       return jax.jit(score).lower(params, batch).compile()
@@ -184,9 +170,16 @@ def eval_step(
     model_flops=arithmetic.forward_flops(
       model, batch_size, row_length, num_positions
     ),
-    trace=trace,
+    trace=lambda: _jaxpr(partitioner, score, params, batch),
     compile=compile_step,
   )
+
+
+def _jaxpr(
+  partitioner: Partitioner, function: Callable[..., Any], *arguments: PyTree
+) -> core.Jaxpr:
+  with partitioner.activate():
+    return jax.make_jaxpr(function)(*arguments).jaxpr
 
 
 def _on_topology(partitioner: Partitioner, topology: Topology) -> Partitioner:

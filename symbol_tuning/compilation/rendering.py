@@ -1,4 +1,4 @@
-"""Reports as Markdown, which the terminal shows too."""
+"""Findings as Markdown, which the terminal shows too."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,39 +6,39 @@ from rich import console
 from rich import markdown as rich_markdown
 
 from symbol_tuning.compilation import memory, roofline
-from symbol_tuning.compilation.report import Report
+from symbol_tuning.compilation.findings import Findings
 
 GIB = 2**30
 
 
-def markdown(report: Report) -> str:
-  """A report for people."""
-  mesh = ', '.join(f'{name} {size}' for name, size in report.mesh.items())
-  settings = ', '.join(f'{k} {v}' for k, v in report.settings.items() if v)
+def markdown(found: Findings) -> str:
+  """All of the findings, for people."""
+  mesh = ', '.join(f'{name} {size}' for name, size in found.mesh.items())
+  settings = ', '.join(f'{k} {v}' for k, v in found.settings.items() if v)
   parts = [
-    f'# {report.program.capitalize()} on {report.topology}',
-    f'{report.num_devices:,} devices as {mesh}; {settings}.',
-    f'**{verdict(report)}**',
-    f'The compiler took {report.compile_seconds:.0f} s and '
-    f'{report.compile_bytes / GIB:.1f} GiB of memory.',
-    '## Memory of a device',
-    _memory_table(report),
+    f'# {found.program.capitalize()} on {found.topology}',
+    f'{found.num_devices:,} devices as {mesh}; {settings}.',
+    f'**{verdict(found)}**',
+    f'The compiler took {found.compile_seconds:.0f} s and '
+    f'{found.compile_bytes / GIB:.1f} GiB of memory.',
+    '## MemoryNeed of a device',
+    _memory_table(found),
   ]
-  if report.work and report.roofline:
-    parts += [*_work(report), *_roofline(report)]
+  if found.work and found.roofline:
+    parts += [*_work(found), *_roofline(found)]
   else:
-    advice = memory.advice(report.memory, report.settings, report.mesh)
-    parts += [_largest(report), '## What to change', _bullets(advice)]
+    advice = memory.advice(found.memory, found.settings, found.mesh)
+    parts += [_largest(found), '## What to change', _bullets(advice)]
   return '\n\n'.join(parts) + '\n'
 
 
-def verdict(report: Report) -> str:
+def verdict(found: Findings) -> str:
   """One line: whether the step fits, and how fast it can be."""
-  held = figure(report.memory.total / GIB)
-  limit = figure(report.memory.limit / GIB)
-  if not report.roofline:
+  held = figure(found.memory.total / GIB)
+  limit = figure(found.memory.limit / GIB)
+  if not found.roofline:
     return f'Does not fit: needs about {held} of {limit} GiB a device.'
-  times = report.roofline
+  times = found.roofline
   return (
     f'Fits: {held} of {limit} GiB a device. Roofline: '
     f'{figure(times.overlapped)} s a step, MFU {times.best_mfu:.0%}; if '
@@ -47,25 +47,25 @@ def verdict(report: Report) -> str:
   )
 
 
-def _memory_table(report: Report) -> str:
-  sizes = {**report.memory.by_kind, 'all': report.memory.total}
+def _memory_table(found: Findings) -> str:
+  sizes = {**found.memory.by_kind, 'all': found.memory.total}
   rows = [
-    (kind, figure(size / GIB), f'{size / report.memory.limit:.1%}')
+    (kind, figure(size / GIB), f'{size / found.memory.limit:.1%}')
     for kind, size in sizes.items()
   ]
   return table(('what', 'GiB', 'of the limit'), rows)
 
 
-def _largest(report: Report) -> str:
+def _largest(found: Findings) -> str:
   return table(
     ('the largest arrays', 'GiB'),
-    [(name, figure(n / GIB)) for name, n in report.memory.largest.items()],
+    [(name, figure(n / GIB)) for name, n in found.memory.largest.items()],
   )
 
 
-def _work(report: Report) -> list[str]:
-  work = report.work
-  devices = report.num_devices
+def _work(found: Findings) -> list[str]:
+  work = found.work
+  devices = found.num_devices
   operations = [
     (what, figure(total / 1e12), figure(total / devices / 1e12))
     for what, total in (
@@ -98,8 +98,8 @@ def _work(report: Report) -> list[str]:
   return parts
 
 
-def _roofline(report: Report) -> list[str]:
-  times = report.roofline
+def _roofline(found: Findings) -> list[str]:
+  times = found.roofline
   rows = [
     ('core, instruction by instruction', times.core),
     ('– matrix units alone', times.compute),
@@ -118,8 +118,8 @@ def _roofline(report: Report) -> list[str]:
   ]
 
 
-def comparison(reports: Iterable[Report]) -> str:
-  """A table of reports, a line each."""
+def comparison(several: Iterable[Findings]) -> str:
+  """A table, a line for each step."""
   heads = (
     'topology',
     'data × fsdp × tensor',
@@ -133,26 +133,26 @@ def comparison(reports: Iterable[Report]) -> str:
     'roofline MFU',
     'MFU if nothing hides',
   )
-  return table(heads, map(_line, reports))
+  return table(heads, map(_line, several))
 
 
-def _line(report: Report) -> list[str]:
-  settings = report.settings
+def _line(found: Findings) -> list[str]:
+  settings = found.settings
   line = [
-    report.topology,
-    ' × '.join(str(size) for size in report.mesh.values()),
+    found.topology,
+    ' × '.join(str(size) for size in found.mesh.values()),
     str(settings['rows of a batch']),
     str(settings.get('remat', '')),
     str(settings.get('microbatches', '')),
-    figure(report.memory.total / GIB),
+    figure(found.memory.total / GIB),
   ]
-  if not report.roofline:
+  if not found.roofline:
     return [*line, '', '', 'does not fit', '', '']
-  times = report.roofline
+  times = found.roofline
   return [
     *line,
-    figure(report.work.device_flops / 1e12),
-    figure(report.work.collective_bytes / 1e9),
+    figure(found.work.device_flops / 1e12),
+    figure(found.work.collective_bytes / 1e9),
     f'{figure(times.overlapped)}–{figure(times.serial)}',
     f'{times.best_mfu:.0%}',
     f'{times.worst_mfu:.0%}',

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import jax
 import numpy as np
 
-from symbol_tuning.compilation.collectives import Collective
+from symbol_tuning.compilation.hlo import Collective
 from symbol_tuning.compilation.topology import Topology
 
 ASSUMPTIONS = (

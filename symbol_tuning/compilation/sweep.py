@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 
 from symbol_tuning import files
-from symbol_tuning.compilation import measuring, memory, rendering
-from symbol_tuning.compilation import report as reports
+from symbol_tuning.compilation import findings, measuring, memory, rendering
+from symbol_tuning.compilation.findings import Findings
 from symbol_tuning.compilation.programs import Program
-from symbol_tuning.compilation.report import Report
 from symbol_tuning.compilation.topology import Topology
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training.partitioning import Partitioner
@@ -38,7 +37,7 @@ def sweep(
   meshes: Sequence[MeshShape] | None = None,
   remat: Sequence[str] = ('full', 'minimal'),
   num_microbatches: Sequence[int] = (1,),
-) -> list[Report]:
+) -> list[Findings]:
   """Compiles every candidate and prints a table, the fastest first.
 
   Args:
@@ -53,7 +52,7 @@ def sweep(
     num_microbatches: numbers of parts of a batch to try.
 
   Returns:
-    The reports, the fastest first, then those that do not fit.
+    What was found, the fastest first, then those that do not fit.
   """
   folder = pathlib.Path(output_dir).expanduser()
   (folder / 'sweep').mkdir(parents=True, exist_ok=True)
@@ -77,7 +76,7 @@ def sweep(
     except ValueError as error:
       print(f'{name}: left out, for {str(error).splitlines()[0]}', flush=True)
       continue
-    found.append(_report(candidate, folder / 'sweep'))
+    found.append(_findings(candidate, folder / 'sweep'))
     print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
   found.sort(key=lambda r: r.roofline.serial if r.roofline else math.inf)
   text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
@@ -94,23 +93,23 @@ def all_meshes(topology: Topology) -> Iterator[MeshShape]:
       yield topology.num_slices, devices // tensor, tensor
 
 
-def _report(program: Program, folder: pathlib.Path) -> Report:
+def _findings(program: Program, folder: pathlib.Path) -> Findings:
   """Of a candidate; read from a file where it is known."""
   limit = program.topology.chip.hbm_bytes
   held = memory.of_arguments(program.arguments, limit)
   if not held.fits:
-    return measuring.first_report(program, held)
+    return measuring.before_work(program, held)
   path = folder / f'{_fingerprint(program)}.json'
   if path.exists():
-    return reports.from_json(path.read_text(encoding='utf-8'))
+    return findings.from_json(path.read_text(encoding='utf-8'))
   with _quick_compilation():
-    report = measuring.measure(program)
-  files.write_text(path, reports.to_json(report))
-  return report
+    found = measuring.measure(program)
+  files.write_text(path, findings.to_json(found))
+  return found
 
 
 def _fingerprint(program: Program) -> str:
-  """Of all that its report depends on, the whole step included."""
+  """Of all that its findings depend on, the whole step included."""
   described = (
     program.name,
     program.topology.name,

@@ -4,7 +4,6 @@ An evaluation that was stopped goes on where it was: results that were measured
 with the same parameters on the same examples are kept.
 """
 
-import dataclasses
 from typing import Any
 
 from etils import epath
@@ -72,35 +71,3 @@ def evaluate(
       f' (chance {result.chance:.1f} %)'
     )
   return record.summary
-
-
-@dataclasses.dataclass(frozen=True)
-class PeriodicEvaluation:
-  """Evaluates a model while it is trained; called with parameters and step.
-
-  Attributes:
-    model: the decoder.
-    suite: the tasks.
-    output_dir: the results of a step are written to <output_dir>/<step>.
-    budget: what the shapes of batches are chosen by.
-  """
-
-  model: decoder.Decoder
-  suite: Suite
-  output_dir: str
-  budget: layout.Budget = DEFAULT_BUDGET
-
-  def __call__(self, params: Any, step: int) -> dict[str, float]:
-    """Returns the average accuracy of each mixture, in percent, by name."""
-    summary = evaluate(
-      self.model,
-      params,
-      self.suite,
-      Checkpoint(f'step {step}', '(in training)', step, order=step),
-      epath.Path(self.output_dir) / str(step),
-      self.budget,
-    )
-    return {
-      f'{name}/accuracy': mixture.accuracy
-      for name, mixture in summary.mixtures.items()
-    }

@@ -201,7 +201,7 @@ def _read_if_there(
       raise
   print_line(
     f'{checkpoint.label} · skipped: the training removed it before it was read;'
-    ' have it keep more (loop.train.keep).'
+    ' have it keep more (loop.Schedule.keep).'
   )
   return None
 

@@ -1,10 +1,11 @@
 """The training loop.
 
 It knows nothing of where batches come from (an iterator with `get_state` and
-`set_state`) or how a model is evaluated (a function), and it can be killed at
-any time: the same command goes on from the last checkpoint.
+`set_state`) or how a model is evaluated (an `Evaluation`), and it can be killed
+at any time: the same command goes on from the last checkpoint.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -16,13 +17,14 @@ import jax
 import numpy as np
 import optax
 
+from symbol_tuning import run_config
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import activations, batches, feeding, preemption
+from symbol_tuning.training import batches, feeding, mesh_checks, preemption
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
-from symbol_tuning.training.progress import Reporter, Window
+from symbol_tuning.training.run_log import RunLog, Window
 from symbol_tuning.training.state import (
   TrainState,
   abstract_state,
@@ -36,8 +38,6 @@ from symbol_tuning.training.step import (
   compile_train_step,
   make_train_step,
 )
-
-Evaluate = Callable[[Any, int], Mapping[str, float] | None]
 
 
 class DataIterator(Protocol):
@@ -56,84 +56,152 @@ class DataIterator(Protocol):
   def set_state(self, state: dict[str, Any]) -> None: ...
 
 
+class Evaluation(Protocol):
+  """Measures a model between steps."""
+
+  def prepare(self) -> None:
+    """Reads what it needs, so that what is missing is told at the start."""
+
+  def __call__(self, params: Any, step: int) -> Mapping[str, float]:
+    """Numbers to report, by name.
+
+    It must not keep the parameters: the next step overwrites them.
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class Schedule:
   """When things happen, in steps; all also happen after the last step.
 
   Attributes:
-    train_steps: steps of the whole run.
+    train_steps: steps of the whole run, those of earlier processes included.
     checkpoint_period: between checkpoints.
-    eval_period: between evaluations; None: after the last step only.
+    keep: how many checkpoints stay; None keeps all.
+    eval_period: between evaluations; None: never.
     log_period: between lines of progress.
+
+  Raises:
+    TypeError: for a number of steps that is not a whole number.
+    ValueError: for one below 1.
   """
 
   train_steps: int
   checkpoint_period: int = 1000
+  keep: int | None = 3
   eval_period: int | None = None
   log_period: int = 10
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
-      if value is not None and value < 1:
+      if value is None and field.name in ('keep', 'eval_period'):
+        continue
+      if not isinstance(value, int):
+        raise TypeError(f'{field.name} is {value!r}; it must be a whole number')
+      if value < 1:
         raise ValueError(f'{field.name} is {value}; it must be at least 1')
 
   def checkpoint_due(self, step: int) -> bool:
     return self._due(step, self.checkpoint_period)
 
   def eval_due(self, step: int) -> bool:
-    return self._due(step, self.eval_period)
+    return self.eval_period is not None and self._due(step, self.eval_period)
 
   def anything_due(self, step: int) -> bool:
-    periods = (self.checkpoint_period, self.eval_period, self.log_period)
-    return any(self._due(step, period) for period in periods)
+    return (
+      self._due(step, self.log_period)
+      or self.checkpoint_due(step)
+      or self.eval_due(step)
+    )
 
-  def _due(self, step: int, period: int | None) -> bool:
-    return step == self.train_steps or bool(period and step % period == 0)
+  def _due(self, step: int, period: int) -> bool:
+    return step == self.train_steps or step % period == 0
 
 
-def train(
-  model: Decoder,
-  train_data: DataIterator,
-  model_dir: str,
-  train_steps: int,
-  optimizer: optax.GradientTransformation,
-  initial_checkpoint_path: str | None = None,
-  partitioner: Partitioner | None = None,
-  loss: Loss | None = None,
-  num_microbatches: int = 1,
-  checkpoint_period: int = 1000,
-  keep: int | None = 3,
-  eval_period: int | None = None,
-  evaluate: Evaluate | None = None,
-  log_period: int = 10,
-  random_seed: int = 0,
-) -> TrainState:
-  """Trains until `train_steps`, from the best start there is.
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """Everything that a training run is made of.
 
-  That is, as in T5X, the latest checkpoint in `model_dir`, else the parameters
-  at `initial_checkpoint_path`, else random parameters.
-
-  Args:
+  Attributes:
     model: the decoder.
     train_data: batches of this process, all of one shape.
-    model_dir: the run's folder: checkpoints, TensorBoard events, metrics.jsonl
-      and model-info.txt.
-    train_steps: steps of the whole run, those of earlier processes included.
+    model_dir: the run's folder: checkpoints, TensorBoard events, metrics.jsonl,
+      config.gin and model-info.txt.
     optimizer: an optax transformation.
-    initial_checkpoint_path: whatever `parameters.load_params` reads.
+    schedule: how many steps, and when to save, evaluate and report.
+    initial_checkpoint_path: whatever `parameters.load_params` reads; None for
+      random parameters.
     partitioner: how arrays are laid out; by default, each device has the whole
       model and a part of the batch.
     loss: what is minimized.
     num_microbatches: parts of a batch that are computed one after the other,
       for less memory; the result is the same.
-    checkpoint_period: steps between checkpoints.
-    keep: how many checkpoints stay; None keeps all.
-    eval_period: steps between evaluations; None: after the last step only.
-    evaluate: called with parameters and step; may return numbers to report. It
-      must not keep the parameters: the next step overwrites them.
-    log_period: steps between lines of progress.
+    evaluation: what is done every `schedule.eval_period` steps.
     random_seed: of random parameters and dropout.
+
+  Raises:
+    ValueError: if there is a period of evaluation and nothing to evaluate.
+  """
+
+  model: Decoder
+  train_data: DataIterator
+  model_dir: str
+  optimizer: optax.GradientTransformation
+  schedule: Schedule
+  initial_checkpoint_path: str | None = None
+  partitioner: Partitioner = dataclasses.field(default_factory=Partitioner)
+  loss: Loss = dataclasses.field(default_factory=Loss)
+  num_microbatches: int = 1
+  evaluation: Evaluation | None = None
+  random_seed: int = 0
+
+  def __post_init__(self):
+    if self.schedule.eval_period is not None and self.evaluation is None:
+      raise ValueError(
+        f'EVAL_PERIOD is {self.schedule.eval_period}, but nothing says what to '
+        'evaluate: add --gin_file=runs/train_eval.gin after the other files'
+      )
+
+  @property
+  def folder(self) -> pathlib.Path:
+    """The absolute path of `model_dir`.
+
+    Raises:
+      ValueError: for a URL.
+    """
+    if '://' in self.model_dir:
+      raise ValueError(
+        f'MODEL_DIR {self.model_dir} is a URL; mount it as a file system and '
+        'give the folder'
+      )
+    return pathlib.Path(self.model_dir).expanduser().absolute()
+
+  @functools.cached_property
+  def abstract(self) -> TrainState:
+    """Shapes and shardings of the state.
+
+    Raises:
+      ValueError: if the mesh cannot divide a parameter.
+    """
+    return abstract_state(self.model, self.optimizer, self.partitioner)
+
+  def step(self) -> Callable[..., tuple[TrainState, Metrics]]:
+    """The function from a state and a batch to the next state and metrics."""
+    return make_train_step(
+      self.model, self.optimizer, self.loss, self.num_microbatches
+    )
+
+  def prepare_evaluation(self) -> None:
+    """Reads what will be evaluated, if anything will."""
+    if self.schedule.eval_period is not None:
+      self.evaluation.prepare()
+
+
+def train(run: Run) -> TrainState:
+  """Trains until the last step, from the best start there is.
+
+  That is, as in T5X, the latest checkpoint in the run's folder, else the
+  parameters at its initial path, else random parameters.
 
   Returns:
     The state after the last step.
@@ -143,112 +211,139 @@ def train(
     FloatingPointError: when a loss, a gradient or an update is not finite.
     OSError: when a checkpoint cannot be written.
   """
-  schedule = Schedule(train_steps, checkpoint_period, eval_period, log_period)
-  partitioner = partitioner or Partitioner()
-  loss = loss or Loss()
-  train_step = make_train_step(model, optimizer, loss, num_microbatches)
-  folder = _run_folder(model_dir)
-  abstract = abstract_state(model, optimizer, partitioner)
-  with preemption.notice() as notice, Checkpoints(folder, keep) as checkpoints:
-    start = _Start(checkpoints, abstract, initial_checkpoint_path)
-    with Reporter(folder, start.step, train_steps) as reporter:
-      if start.step >= train_steps:
-        reporter.say(f'Nothing to train: {start} is at step {start.step}.')
-        return start.state(model, optimizer, random_seed)
-      reporter.write('model-info.txt', model_info(model, abstract))
-      start.seek(train_data)
-      feed = _feed(train_data, model, partitioner, loss, num_microbatches)
+  step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
+  run.prepare_evaluation()
+  with (
+    preemption.notice() as notice,
+    Checkpoints(folder, run.schedule.keep) as checkpoints,
+  ):
+    start = _Start(run, checkpoints)
+    with RunLog(folder, start.step, last_step) as log:
+      if start.step >= last_step:
+        log.say(f'Nothing to train: {start} is at step {start.step}.')
+        return start.state()
+      start.seek()
+      feed = _feed(run)
       first_batch = next(feed)
-      state = start.state(model, optimizer, random_seed)
-      reporter.say(
-        f'Training from {start}: {train_steps - start.step} steps to go. '
+      state = start.state()
+      log.say(
+        f'Training from {start}: {last_step - start.step} steps to go. '
         'Compiling ...'
       )
       compiled = compile_train_step(
-        train_step, abstract, first_batch, partitioner
+        step, run.abstract, first_batch, run.partitioner
       )
-      loop = _Loop(
-        schedule, train_data, checkpoints, reporter, notice, evaluate
-      )
-      return loop.run(
+      # A run that is refused must not replace the record of an earlier one.
+      log.write('model-info.txt', model_info(run.model, run.abstract))
+      run_config.save(folder, start.step)
+      return _Loop(run, checkpoints, log, notice).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
 
 
+def dry_run(run: Run) -> None:
+  """Builds and checks what `train` needs; compiles and writes nothing.
+
+  Raises:
+    ValueError: for settings, data or a checkpoint that cannot be used.
+  """
+  run.step()
+  run.prepare_evaluation()
+  rows, length = next(_feed(run))['decoder_input_tokens'].shape
+  with contextlib.ExitStack() as stack:
+    checkpoints = None
+    if (run.folder / 'checkpoints').is_dir():
+      checkpoints = stack.enter_context(Checkpoints(run.folder))
+    start = _Start(run, checkpoints)
+    start.check()
+    steps = run.schedule.train_steps - start.step
+  if jax.process_index() == 0:
+    print(
+      f'{model_info(run.model, run.abstract)}'
+      f'batch: {rows} rows of {length} tokens\n\n'
+      f'Dry run: from {start}, {steps} steps to go. Nothing was compiled or '
+      'written.',
+      flush=True,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Start:
-  """Where a run begins: its latest checkpoint, or initial parameters.
+  """Where a run begins: its latest checkpoint, or initial parameters."""
 
-  Attributes:
-    checkpoints: of the run.
-    abstract: shapes and shardings of the state.
-    initial_path: where parameters are, for a run without a checkpoint; None to
-      start from random ones.
-  """
-
-  checkpoints: Checkpoints
-  abstract: TrainState
-  initial_path: str | None
+  run: Run
+  checkpoints: Checkpoints | None
 
   @functools.cached_property
   def step(self) -> int:
-    return self.checkpoints.latest_step() or 0
+    return (self.checkpoints and self.checkpoints.latest_step()) or 0
 
   def __str__(self) -> str:
     if self.step:
       return str(self.checkpoints.path(self.step))
-    return self.initial_path or 'random parameters'
+    return self.run.initial_checkpoint_path or 'random parameters'
 
-  def seek(self, train_data: DataIterator) -> None:
+  def seek(self) -> None:
     """Goes to the place in the data where the run was."""
     if self.step:
-      train_data.set_state(self.checkpoints.data_state(self.step))
+      self.run.train_data.set_state(self.checkpoints.data_state(self.step))
 
-  def state(
-    self, model: Decoder, optimizer: optax.GradientTransformation, seed: int
-  ) -> TrainState:
-    """The run's state; `seed` makes random parameters and dropout keys."""
+  def check(self) -> None:
+    """Reads the parameters, or the whole state, where there are any."""
     if self.step:
-      return self.checkpoints.restore(self.step, self.abstract)
-    params_key, run_key = jax.random.split(jax.random.PRNGKey(seed))
-    layout = shardings(self.abstract.params)
-    if self.initial_path:
-      params = parameters.load_params(self.initial_path, model, layout)
+      self.state()
+    elif self.run.initial_checkpoint_path:
+      self._initial_params()
+
+  def state(self) -> TrainState:
+    run, abstract = self.run, self.run.abstract
+    if self.step:
+      return self.checkpoints.restore(self.step, abstract)
+    params_key, run_key = jax.random.split(jax.random.PRNGKey(run.random_seed))
+    if run.initial_checkpoint_path:
+      params = self._initial_params()
     else:
-      params = parameters.init_params(model, params_key, layout)
-    return first_state(params, optimizer, self.abstract, run_key)
+      layout = shardings(abstract.params)
+      params = parameters.init_params(run.model, params_key, layout)
+    return first_state(params, run.optimizer, abstract, run_key)
+
+  def _initial_params(self) -> Any:
+    return parameters.load_params(
+      self.run.initial_checkpoint_path,
+      self.run.model,
+      shardings(self.run.abstract.params),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Loop:
   """Steps, and what is done between them."""
 
-  schedule: Schedule
-  train_data: DataIterator
+  run: Run
   checkpoints: Checkpoints
-  reporter: Reporter
+  log: RunLog
   notice: preemption.Preemption
-  evaluate: Evaluate | None
 
-  def run(
+  def go(
     self,
     train_step: Callable[..., tuple[TrainState, Metrics]],
     state: TrainState,
     start: int,
     feed: Iterator[Mapping[str, jax.Array]],
   ) -> TrainState:
-    self.reporter.start_clock()
+    schedule = self.run.schedule
+    self.log.start_clock()
     window = Window()
-    for step in range(start + 1, self.schedule.train_steps + 1):
+    for step in range(start + 1, schedule.train_steps + 1):
       state, metrics = train_step(state, next(feed))
       window.add(metrics)
       stops = self.notice.noticed(step)
-      if stops or self.schedule.anything_due(step):
-        self.reporter.training(step, self._summary(window, step))
+      if stops or schedule.anything_due(step):
+        self.log.training(step, self._summary(window, step))
         self._between_steps(state, step, stops)
         window = Window()
       if stops:
-        self.reporter.say(f'Told to stop; saved step {step} first.')
+        self.log.say(f'Told to stop; saved step {step} first.')
         break
     return state
 
@@ -264,42 +359,35 @@ class _Loop:
       ) from None
 
   def _between_steps(self, state: TrainState, step: int, stops: bool) -> None:
-    if stops or self.schedule.checkpoint_due(step):
-      self.checkpoints.save(state, self.train_data.get_state())
-    if self.evaluate and not stops and self.schedule.eval_due(step):
-      self.reporter.evaluation(step, self.evaluate(state.params, step) or {})
+    schedule = self.run.schedule
+    if stops or schedule.checkpoint_due(step):
+      self.checkpoints.save(state, self.run.train_data.get_state())
+    if schedule.eval_due(step) and not stops:
+      with self.run.partitioner.activate():
+        self.log.evaluation(step, self.run.evaluation(state.params, step))
 
 
-def _run_folder(model_dir: str) -> pathlib.Path:
-  if '://' in model_dir:
-    raise ValueError(
-      f'MODEL_DIR {model_dir} is a URL; mount it as a file system and give the '
-      'folder'
-    )
-  return pathlib.Path(model_dir).expanduser().absolute()
-
-
-def _feed(
-  train_data: DataIterator,
-  model: Decoder,
-  partitioner: Partitioner,
-  loss: Loss,
-  num_microbatches: int,
-) -> Iterator[dict[str, jax.Array]]:
+def _feed(run: Run) -> Iterator[dict[str, jax.Array]]:
   """Batches on the devices; each is checked first."""
-  feeding.check_shard(train_data.shard, partitioner)
+  shard, model = run.train_data.shard, run.model
+  feeding.check_shard(shard, run.partitioner)
   while True:
     try:
-      batch = next(train_data)
+      batch = next(run.train_data)
     except StopIteration:
       raise ValueError(
         'the training data has ended before the last step: let it repeat, or '
         'lower TRAIN_STEPS'
       ) from None
     arrays = batches.checked(
-      batch, model.config.vocab_size, loss.positions_per_row
+      batch, model.config.vocab_size, run.loss.positions_per_row
     )
     rows, length = arrays['decoder_input_tokens'].shape
-    shape = rows * train_data.shard.count, length
-    activations.check(partitioner, model.config, loss, shape, num_microbatches)
-    yield partitioner.put_batch(arrays)
+    mesh_checks.check(
+      run.partitioner,
+      model.config,
+      run.loss,
+      (rows * shard.count, length),
+      run.num_microbatches,
+    )
+    yield run.partitioner.put_batch(arrays)

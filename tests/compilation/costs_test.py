@@ -5,14 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import PartitionSpec
 
-from symbol_tuning.compilation import (
-  arithmetic,
-  collectives,
-  hlo,
-  loops,
-  products,
-  traffic,
-)
+from symbol_tuning.compilation import arithmetic, hlo
 from symbol_tuning.models import config, decoder, parameters, splash
 
 
@@ -23,7 +16,7 @@ def compiled(function, *arguments):
 def total(program, cost):
   return sum(
     times * cost(program, computation, instruction)
-    for computation, instruction, times in loops.executed(program)
+    for computation, instruction, times in hlo.executed(program)
   )
 
 
@@ -31,14 +24,14 @@ def test_a_sharded_scan_costs_what_its_layers_cost(sharded_layers):
   function, arguments = sharded_layers
   program = compiled(function, *arguments)
   per_device = 3 * 2 * 4 * 64 * 32
-  assert total(program, products.flops) == per_device
+  assert total(program, hlo.flops) == per_device
   counted = arithmetic.count(jax.make_jaxpr(function)(*arguments).jaxpr)
   assert counted == arithmetic.Flops(products=4 * per_device)
 
 
 def test_a_sharded_scan_moves_what_its_layers_move(sharded_layers):
   function, arguments = sharded_layers
-  found = collectives.collectives(
+  found = hlo.find_collectives(
     compiled(function, *arguments), {'data': 1, 'fsdp': 2, 'tensor': 2}
   )
   kernel, sums = 64 * 32 * 4, 4 * 64 * 4
@@ -57,7 +50,7 @@ def test_loops_in_loops_multiply():
 
   x = jnp.ones((16, 16))
   expected = 5 * 7 * 2 * 16**3
-  assert total(compiled(function, x), products.flops) == expected
+  assert total(compiled(function, x), hlo.flops) == expected
   assert arithmetic.count(jax.make_jaxpr(function)(x).jaxpr).products == (
     expected
   )
@@ -71,7 +64,7 @@ def test_a_layer_that_is_sliced_is_read_alone():
     jnp.ones((32, 32)),
     kernels,
   )
-  moved = total(program, traffic.hbm_bytes)
+  moved = total(program, hlo.hbm_bytes)
   assert 8 * 2 * 4096 < moved < 8 * 6 * 4096
 
 
@@ -146,7 +139,7 @@ ENTRY %main (x: f32[8]) -> f32[8] {
     ('{}', ('fsdp', 'tensor')),
   ):
     program = hlo.parse(text.replace('GROUPS', groups))
-    [found] = collectives.collectives(program, mesh)
+    [found] = hlo.find_collectives(program, mesh)
     assert found.axes == axes, groups
 
 
@@ -160,7 +153,7 @@ def test_partition_specs_are_those_of_the_mesh(mesh):
     out_shardings=jax.sharding.NamedSharding(mesh, PartitionSpec()),
   )
   program = compiled(function, jnp.ones((8, 16)), jnp.ones((16, 4)))
-  assert total(program, products.flops) == 2 * 8 * 8 * 4
-  [found] = collectives.collectives(program, dict(mesh.shape))
+  assert total(program, hlo.flops) == 2 * 8 * 8 * 4
+  [found] = hlo.find_collectives(program, dict(mesh.shape))
   assert (found.kind, found.axes) == ('all-reduce', ('tensor',))
   assert found.total_bytes == 2 * (8 * 4 * 4) / 2

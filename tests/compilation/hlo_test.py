@@ -2,7 +2,7 @@
 
 import pytest
 
-from symbol_tuning.compilation import collectives, hlo, loops, products, traffic
+from symbol_tuning.compilation import hlo
 
 COUNTED_LOOP = """
 %body (s: (s32[], f32[8])) -> (s32[], f32[8]) {
@@ -40,11 +40,11 @@ ENTRY %main (p: f32[8]) -> f32[8] {
 def test_loops_are_counted_by_start_limit_and_step(start, limit, turns):
   text = COUNTED_LOOP.replace('START', str(start)).replace('LIMIT', str(limit))
   program = hlo.parse(text)
-  found = collectives.collectives(program, {'data': 2, 'tensor': 2})
+  found = hlo.find_collectives(program, {'data': 2, 'tensor': 2})
   assert [(c.times, c.num_bytes, c.axes) for c in found] == [
     (turns, 32, ('tensor',))
   ]
-  assert loops.unknown_loops(program) == []
+  assert hlo.unknown_loops(program) == []
 
 
 def test_a_loop_without_a_constant_limit_is_named_and_counted_once():
@@ -52,7 +52,7 @@ def test_a_loop_without_a_constant_limit_is_named_and_counted_once():
     'constant(LIMIT)', 'get-tuple-element(%s.1), index=1'
   )
   program = hlo.parse(text.replace('START', '0'))
-  assert loops.unknown_loops(program) == ['loop']
+  assert hlo.unknown_loops(program) == ['loop']
 
 
 SPREAD_GATHER = """
@@ -95,7 +95,7 @@ frontend_attributes={_xla_host_transfer_rendezvous="all-reduce.62_0"}
 
 
 def test_a_collective_that_fusions_carry_on_is_counted_once():
-  found = collectives.collectives(
+  found = hlo.find_collectives(
     hlo.parse(SPREAD_GATHER), {'data': 2, 'fsdp': 4}, num_slices=2
   )
   assert [(c.kind, c.num_bytes, c.axes, c.between_slices) for c in found] == [
@@ -124,11 +124,9 @@ dim_labels=0bf_0io->0bf
 )
 def test_a_batched_product_as_a_convolution_has_one_tap_each(window):
   program = hlo.parse(WINDOWS.replace('WINDOW', window))
-  [execution] = [
-    e for e in loops.executed(program) if e.instruction.name == 'z'
-  ]
+  [execution] = [e for e in hlo.executed(program) if e.instruction.name == 'z']
   expected = 2 * 4 * 6 * 5 * 7
-  assert products.flops(program, *execution[:2]) == expected
+  assert hlo.flops(program, *execution[:2]) == expected
 
 
 ON_CHIP = """
@@ -155,8 +153,8 @@ def test_only_what_lies_in_hbm_is_traffic():
   """A copy reads 288 bytes; a slice of 32 is written; all else is on chip."""
   program = hlo.parse(ON_CHIP)
   moved = {
-    instruction.name: traffic.hbm_bytes(program, computation, instruction)
-    for computation, instruction, _ in loops.executed(program)
+    instruction.name: hlo.hbm_bytes(program, computation, instruction)
+    for computation, instruction, _ in hlo.executed(program)
   }
   assert moved['c'] == 9 * 8 * 4
   assert moved['f'] == 8 * 4

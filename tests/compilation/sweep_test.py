@@ -6,10 +6,10 @@ import pytest
 
 from symbol_tuning.compilation import (
   chips,
+  findings,
   measuring,
   memory,
   programs,
-  report,
   roofline,
   sweep,
 )
@@ -53,10 +53,10 @@ def compiled(monkeypatch):
   def measure(program):
     mesh = dict(program.partitioner.mesh.shape)
     meshes.append((mesh['tensor'], program.settings['remat']))
-    needed = memory.Memory({'parameters': 1}, 2, fits=True)
-    made = measuring.first_report(program, needed)
+    needed = memory.MemoryNeed({'parameters': 1}, 2, fits=True)
+    made = measuring.before_work(program, needed)
     times = roofline.Roofline(mesh['tensor'], 1, 1, 0, 0, needed=0.5)
-    work = report.Work(1, 1, 1, 1, (), ())
+    work = findings.Work(1, 1, 1, 1, (), ())
     return dataclasses.replace(made, roofline=times, work=work)
 
   monkeypatch.setattr(measuring, 'measure', measure)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from symbol_tuning.compilation import chips, roofline, topology
-from symbol_tuning.compilation.collectives import Collective
+from symbol_tuning.compilation.hlo import Collective
 
 
 @pytest.mark.parametrize(

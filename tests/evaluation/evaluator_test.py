@@ -143,16 +143,3 @@ def test_other_tasks_may_follow_with_settings_of_their_own(
 def test_an_empty_task_is_named():
   with pytest.raises(ValueError, match='task icl_flipped_subj of'):
     suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': RankingTask([])}})
-
-
-def test_evaluation_while_training(model, params, suite, tmp_path):
-  evaluate = evaluator.PeriodicEvaluation(
-    model, suite, str(tmp_path), budget=layout.Budget(num_row_lengths=1)
-  )
-  reported = evaluate(params, 300)
-  summary = results.read_summary(tmp_path / '300')
-  assert summary.step == 300
-  assert reported == {
-    f'{name}/accuracy': mixture.accuracy
-    for name, mixture in summary.mixtures.items()
-  }

@@ -5,7 +5,7 @@
 The event happens to process 1 before batch 3: 'die', 'fail' or 'terminate'.
 """
 
-import functools
+import dataclasses
 import os
 import signal
 import time
@@ -86,25 +86,30 @@ EXAMPLES = [
 LAYOUT = layout.Layout((16,), num_targets=8, batch_tokens=64, batch_multiple=4)
 
 
-def evaluate(partitioner, params, step):
-  del step
-  with partitioner.activate():
+@dataclasses.dataclass(frozen=True)
+class Scores:
+  """An evaluation that reports every score."""
+
+  def prepare(self):
+    pass
+
+  def __call__(self, params, step):
+    del step
     scores = scoring.log_likelihoods(MODEL, params, EXAMPLES, LAYOUT)
-  return {f'score_{number}': score for number, score in enumerate(scores)}
+    return {f'score_{number}': score for number, score in enumerate(scores)}
 
 
 def train(folder, steps, partitioner, event=None):
-  evaluates = functools.partial(evaluate, partitioner)
   return loop.train(
-    MODEL,
-    Data(feeding.batch_shard(partitioner), event),
-    str(folder),
-    steps,
-    optimizers.adafactor(0.05),
-    partitioner=partitioner,
-    log_period=1,
-    eval_period=1,
-    evaluate=None if event else evaluates,
+    loop.Run(
+      MODEL,
+      Data(feeding.batch_shard(partitioner), event),
+      str(folder),
+      optimizers.adafactor(0.05),
+      loop.Schedule(steps, log_period=1, eval_period=None if event else 1),
+      partitioner=partitioner,
+      evaluation=Scores(),
+    )
   )
 
 

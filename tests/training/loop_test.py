@@ -8,9 +8,11 @@ import jax
 import numpy as np
 import pytest
 
+from symbol_tuning import run_config
 from symbol_tuning.training import loop, optimizers
 
 PERIODS = {'checkpoint_period': 3, 'log_period': 2}
+SCHEDULED = {'keep', 'eval_period', 'log_period'}
 
 
 @pytest.fixture
@@ -18,13 +20,18 @@ def train(make_model, make_data, tmp_path):
   """A function that trains the tiny model with dropout, in `tmp_path`."""
 
   def run(folder='run', steps=6, data=None, rate=0.05, **settings):
+    periods = PERIODS | {
+      k: settings.pop(k) for k in SCHEDULED & settings.keys()
+    }
     return loop.train(
-      make_model(dropout_rate=0.1),
-      data or make_data(),
-      str(tmp_path / folder),
-      steps,
-      optimizers.adafactor(rate),
-      **PERIODS | settings,
+      loop.Run(
+        make_model(dropout_rate=0.1),
+        data or make_data(),
+        str(tmp_path / folder),
+        optimizers.adafactor(rate),
+        loop.Schedule(steps, **periods),
+        **settings,
+      )
     )
 
   return run
@@ -79,16 +86,70 @@ def test_sigterm_saves_and_stops(train, make_data, tmp_path):
   assert received == [1]
 
 
-def test_evaluates_when_due_and_at_the_end(train):
-  seen = {}
+class Evaluation:
+  """Remembers what it was given."""
 
-  def evaluate(params, step):
-    seen[step] = jax.tree.map(np.array, params)
-    return {'accuracy': 0.5}
+  def __init__(self):
+    self.seen = {}
 
-  state = train(steps=5, eval_period=2, evaluate=evaluate)
-  assert list(seen) == [2, 4, 5]
-  assert_equal(seen[5], state.params)
+  def prepare(self):
+    self.seen['prepared'] = None
+
+  def __call__(self, params, step):
+    self.seen[step] = jax.tree.map(np.array, params)
+    return {'accuracy': 50.0}
+
+
+def test_evaluates_when_due_and_at_the_end(train, tmp_path, capsys):
+  evaluation = Evaluation()
+  state = train(steps=5, eval_period=2, evaluation=evaluation)
+  assert list(evaluation.seen) == ['prepared', 2, 4, 5]
+  assert_equal(evaluation.seen[5], state.params)
+  assert 'step 4/5 · accuracy 50' in capsys.readouterr().out
+  lines = (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()
+  measured = [line for line in map(json.loads, lines) if line['kind'] == 'eval']
+  assert [(m['step'], m['accuracy']) for m in measured] == [
+    (2, 50), (4, 50), (5, 50)
+  ]  # fmt: skip
+
+
+def test_without_a_period_nothing_is_evaluated(train):
+  evaluation = Evaluation()
+  train(steps=2, evaluation=evaluation)
+  assert not evaluation.seen
+
+
+def test_a_period_needs_something_to_evaluate(train):
+  with pytest.raises(ValueError, match=r'EVAL_PERIOD is 2.*train_eval\.gin'):
+    train(steps=2, eval_period=2)
+
+
+def test_a_dry_run_checks_and_writes_nothing(
+  make_model, make_data, tmp_path, capsys
+):
+  def run(steps=3, **changes):
+    settings = {
+      'model': make_model(),
+      'train_data': make_data(),
+      'model_dir': str(tmp_path / 'run'),
+      'optimizer': optimizers.adafactor(0.05),
+      'schedule': loop.Schedule(steps),
+    }
+    return loop.Run(**settings | changes)
+
+  loop.dry_run(run())
+  told = capsys.readouterr().out
+  assert 'batch: 4 rows of 8 tokens' in told
+  assert 'from random parameters, 3 steps to go' in told
+  assert not list(tmp_path.iterdir())
+  missing = str(tmp_path / 'nowhere')
+  with pytest.raises((OSError, ValueError), match='nowhere'):
+    loop.dry_run(run(initial_checkpoint_path=missing))
+  loop.train(run())
+  before = sorted(tmp_path.rglob('*'))
+  loop.dry_run(run(steps=5))
+  assert 'checkpoints/3, 2 steps to go' in capsys.readouterr().out
+  assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_starts_from_the_parameters_of_another_run(train, tmp_path):
@@ -124,12 +185,14 @@ def test_a_run_describes_its_model(train, tmp_path):
   [
     ({'steps': 0}, 'train_steps is 0'),
     ({'log_period': 0}, 'log_period is 0'),
-    ({'keep': 0}, 'keep is 0; it must be at least 1, or None'),
+    ({'keep': 0}, 'keep is 0; it must be at least 1'),
     ({'num_microbatches': 0}, 'NUM_MICROBATCHES is 0'),
+    ({'steps': 4.0}, r'train_steps is 4\.0; it must be a whole number'),
+    ({'eval_period': '2'}, "eval_period is '2'; it must be a whole number"),
   ],
 )
 def test_bad_settings_are_named(train, settings, message):
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises((TypeError, ValueError), match=message):
     train(**settings)
 
 
@@ -158,3 +221,28 @@ def test_imports_neither_tensorflow_nor_seqio_nor_gin():
     [sys.executable, '-c', code], capture_output=True, text=True, check=True
   )
   assert result.stdout.strip() == '[]'
+
+
+def test_the_configuration_is_saved_once_a_run_is_accepted(
+  train, make_data, tmp_path
+):
+  folder = tmp_path / 'run'
+  try:
+    run_config.use('first')
+    train(steps=2)
+    assert (folder / 'config.gin').read_text() == 'first'
+    run_config.use('refused')
+    with pytest.raises(ValueError, match='vocabulary of the data'):
+      data = make_data()
+      good = data.make_batch
+      data.make_batch = lambda seed: {
+        k: v + 30 for k, v in good(seed=seed).items()
+      }
+      train(steps=3, data=data)
+    assert (folder / 'config.gin').read_text() == 'first'
+    run_config.use('second')
+    train(steps=3)
+  finally:
+    run_config.use(None)
+  assert (folder / 'config.gin').read_text() == 'second'
+  assert (folder / 'config-until-2.gin').read_text() == 'first'

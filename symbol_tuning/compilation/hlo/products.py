@@ -10,17 +10,21 @@ import re
 
 import numpy as np
 
-from symbol_tuning.compilation.hlo import Computation, Instruction, Program
+from symbol_tuning.compilation.hlo.parsing import (
+  Computation,
+  Instruction,
+  Module,
+)
 
 
 def flops(
-  program: Program, computation: Computation, instruction: Instruction
+  module: Module, computation: Computation, instruction: Instruction
 ) -> float:
   """Floating-point operations of an instruction's matrix products."""
   if instruction.opcode == 'fusion':
-    fused = program.computations[instruction.callees[0]]
+    fused = module.computations[instruction.callees[0]]
     return sum(
-      flops(program, fused, inner) for inner in fused.instructions.values()
+      flops(module, fused, inner) for inner in fused.instructions.values()
     )
   if instruction.opcode == 'dot':
     left = computation.operands(instruction)[0].shapes[0]

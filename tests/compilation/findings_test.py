@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from symbol_tuning.compilation import memory, rendering, report, roofline
+from symbol_tuning.compilation import findings, memory, rendering, roofline
 
 GIB = 2**30
 MESH = {'data': 1, 'fsdp': 4, 'tensor': 4}
@@ -18,8 +18,8 @@ SETTINGS = {
 }
 
 
-def make_report(needed, **changes):
-  made = report.Report(
+def make_findings(needed, **changes):
+  made = findings.Findings(
     program='train step',
     topology='v5e:4x4',
     num_devices=16,
@@ -34,21 +34,23 @@ def make_report(needed, **changes):
 
 @pytest.fixture
 def fitting():
-  received = report.Traffic('all-gather', ('fsdp',), False, 64, 30e9)
-  return make_report(
-    memory.Memory({'parameters': 2 * GIB, 'temporary': GIB}, 16 * GIB, True),
-    work=report.Work(16e15, 20e15, 1.3e15, 100e9, (received,), ()),
+  received = findings.CollectiveTotal('all-gather', ('fsdp',), False, 64, 30e9)
+  return make_findings(
+    memory.MemoryNeed(
+      {'parameters': 2 * GIB, 'temporary': GIB}, 16 * GIB, True
+    ),
+    work=findings.Work(16e15, 20e15, 1.3e15, 100e9, (received,), ()),
     roofline=roofline.Roofline(2.0, 1.5, 0.5, 0.5, 0.0, needed=1.25),
   )
 
 
-def test_a_report_is_read_as_it_was_written(fitting):
-  assert report.from_json(report.to_json(fitting)) == fitting
+def test_findings_are_read_as_they_were_written(fitting):
+  assert findings.from_json(findings.to_json(fitting)) == fitting
   too_large = dataclasses.replace(fitting, work=None, roofline=None)
-  assert report.from_json(report.to_json(too_large)) == too_large
+  assert findings.from_json(findings.to_json(too_large)) == too_large
 
 
-def test_a_report_says_what_there_is_to_know(fitting):
+def test_findings_say_what_there_is_to_know(fitting):
   text = rendering.markdown(fitting)
   assert 'Fits: 3 of 16.0 GiB a device' in text
   assert '2 s a step, MFU 62%; if communication never hides, 2.5 s, 50%' in text
@@ -77,7 +79,7 @@ def test_a_step_that_does_not_fit_is_an_answer(mesh):
   assert needed.by_kind['parameters'] == 4096
   assert needed.total == 22.5 * 2**20
   assert needed.largest == {'parameters': 4096, 'gradients w': 4096}
-  text = rendering.markdown(make_report(needed))
+  text = rendering.markdown(make_findings(needed))
   assert '| gradients w |' in text
   assert 'Does not fit' in text
   assert 'NUM_MICROBATCHES = 2' in text
@@ -92,24 +94,24 @@ def test_a_step_that_does_not_fit_is_an_answer(mesh):
   ],
 )
 def test_advice_follows_from_the_settings(changes, advice):
-  needed = memory.Memory({'parameters': GIB}, 16 * GIB, fits=False)
+  needed = memory.MemoryNeed({'parameters': GIB}, 16 * GIB, fits=False)
   found = '\n'.join(memory.advice(needed, SETTINGS | changes, MESH))
   assert advice in found
   assert 'bfloat16' not in found
 
 
 def test_a_batch_of_a_row_a_device_is_not_to_be_split():
-  needed = memory.Memory({'parameters': GIB}, 16 * GIB, fits=False)
+  needed = memory.MemoryNeed({'parameters': GIB}, 16 * GIB, fits=False)
   mesh = MESH | {'fsdp': 32}
   assert 'MICROBATCHES' not in str(memory.advice(needed, SETTINGS, mesh))
 
 
 def test_advice_on_parameters_that_fill_the_memory():
-  needed = memory.Memory({'parameters': 9 * GIB}, 16 * GIB, fits=False)
+  needed = memory.MemoryNeed({'parameters': 9 * GIB}, 16 * GIB, fits=False)
   assert '112%' in memory.advice(needed, SETTINGS, MESH)[0]
 
 
-def test_reports_are_compared_in_a_table(fitting):
+def test_findings_are_compared_in_a_table(fitting):
   too_large = dataclasses.replace(fitting, work=None, roofline=None)
   lines = rendering.comparison([fitting, too_large]).splitlines()
   assert '1 × 4 × 4' in lines[2]

@@ -12,7 +12,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from symbol_tuning.compilation.hlo import Computation, Instruction, Program
+from symbol_tuning.compilation.hlo.parsing import (
+  Computation,
+  Instruction,
+  Module,
+)
 
 _TRANSPARENT = ('copy', 'bitcast', 'convert')
 
@@ -25,56 +29,56 @@ class Execution(NamedTuple):
   times: int
 
 
-def executed(program: Program) -> Iterator[Execution]:
+def executed(module: Module) -> Iterator[Execution]:
   """What a device executes; fusions are one instruction each.
 
   A loop of unknown length counts as one turn; see `unknown_loops`. All branches
   of a conditional count, though it takes one only.
   """
-  yield from _executed(program, program.computations[program.entry], 1)
+  yield from _executed(module, module.computations[module.entry], 1)
 
 
-def _executed(program: Program, computation: Computation, times: int):
+def _executed(module: Module, computation: Computation, times: int):
   for instruction in computation.instructions.values():
     yield Execution(computation, instruction, times)
     if instruction.opcode == 'while':
-      body = program.computations[instruction.callee('body')]
-      turns = trip_count(program, computation, instruction)
+      body = module.computations[instruction.callee('body')]
+      turns = trip_count(module, computation, instruction)
       yield from _executed(
-        program, body, times * (1 if turns is None else turns)
+        module, body, times * (1 if turns is None else turns)
       )
     elif instruction.opcode in ('call', 'conditional', 'async-start'):
       for name in instruction.callees:
-        yield from _executed(program, program.computations[name], times)
+        yield from _executed(module, module.computations[name], times)
 
 
-def unknown_loops(program: Program) -> list[str]:
+def unknown_loops(module: Module) -> list[str]:
   """Names of the loops whose lengths cannot be read from the program."""
   return [
     instruction.name
-    for computation, instruction, _ in executed(program)
+    for computation, instruction, _ in executed(module)
     if instruction.opcode == 'while'
-    and trip_count(program, computation, instruction) is None
+    and trip_count(module, computation, instruction) is None
   ]
 
 
 def trip_count(
-  program: Program, computation: Computation, loop: Instruction
+  module: Module, computation: Computation, loop: Instruction
 ) -> int | None:
   """How often a `while` of this computation turns; None if that is unknown."""
   known = re.search(r'known_trip_count":\{"n":"(\d+)"', loop.attributes)
   if known:
     return int(known[1])
-  condition = program.computations[loop.callee('condition')]
-  body = program.computations[loop.callee('body')]
+  condition = module.computations[loop.callee('condition')]
+  body = module.computations[loop.callee('body')]
   start = computation.operands(loop)[0].operands
-  compare, sides = _found(program, condition, condition.root, 'compare')
+  compare, sides = _found(module, condition, condition.root, 'compare')
   elements = [_state_element(*side) for side in sides]
   counter = _counter(body, elements)
   if compare is None or counter is None or counter >= len(start):
     return None
   first = _constant(computation, start[counter])
-  step = _step(program, body, counter)
+  step = _step(module, body, counter)
   limits = [
     _constant(*side)
     if element is None
@@ -89,14 +93,14 @@ def trip_count(
 
 
 def _found(
-  program: Program, computation: Computation, name: str, opcode: str
+  module: Module, computation: Computation, name: str, opcode: str
 ) -> tuple[Instruction | None, list[tuple[Computation, str]]]:
   """An instruction of this opcode, be it fused or not, and its operands."""
   instruction = computation.instructions[name]
   if instruction.opcode == opcode:
     return instruction, [(computation, side) for side in instruction.operands]
   if instruction.opcode == 'fusion':
-    fused = program.computations[instruction.callees[0]]
+    fused = module.computations[instruction.callees[0]]
     for inner in fused.instructions.values():
       if inner.opcode == opcode:
         return inner, [
@@ -127,9 +131,9 @@ def _counter(body: Computation, elements: Sequence[int | None]) -> int | None:
   return None
 
 
-def _step(program: Program, body: Computation, counter: int) -> int | None:
+def _step(module: Module, body: Computation, counter: int) -> int | None:
   result = body.instructions[body.root].operands[counter]
-  _, sides = _found(program, body, result, 'add')
+  _, sides = _found(module, body, result, 'add')
   values = [_constant(*side) for side in sides]
   return next((value for value in values if value is not None), None)
 

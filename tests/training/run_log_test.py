@@ -5,7 +5,7 @@ import pytest
 from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
-from symbol_tuning.training import progress
+from symbol_tuning.training import run_log
 from symbol_tuning.training.step import Metrics
 
 SUMMARY = {'loss': 1.5, 'tokens_per_second': 1234.0, 'non_padding': 0.75}
@@ -24,7 +24,7 @@ def metrics(loss, target_tokens=1.0, grad_norm=1.0, update_norm=1.0):
 
 
 def test_a_window_weights_steps_by_their_targets():
-  window = progress.Window()
+  window = run_log.Window()
   window.add(metrics(loss=1.0, target_tokens=1))
   window.add(metrics(loss=4.0, target_tokens=3))
   summary = window.summary(last_step=2)
@@ -44,7 +44,7 @@ def test_a_window_weights_steps_by_their_targets():
   ],
 )
 def test_a_window_names_the_step_that_is_not_finite(bad):
-  window = progress.Window()
+  window = run_log.Window()
   for step_metrics in (metrics(1.0), bad, metrics(1.0)):
     window.add(step_metrics)
   with pytest.raises(FloatingPointError, match='at step 9 '):
@@ -52,8 +52,8 @@ def test_a_window_names_the_step_that_is_not_finite(bad):
 
 
 def test_the_line_tells_everything(tmp_path, capsys):
-  with progress.Reporter(tmp_path, first_step=10, total_steps=20) as reporter:
-    reporter.training(15, SUMMARY)
+  with run_log.RunLog(tmp_path, first_step=10, total_steps=20) as log:
+    log.training(15, SUMMARY)
   line = capsys.readouterr().out
   for part in ('15/20', 'loss 1.5000', '1,234 tokens/s', '75% not padding'):
     assert part in line
@@ -66,21 +66,21 @@ def steps_of(folder):
 
 
 def test_a_resumed_run_drops_the_lines_it_repeats(tmp_path):
-  with progress.Reporter(tmp_path, first_step=0, total_steps=9) as reporter:
+  with run_log.RunLog(tmp_path, first_step=0, total_steps=9) as log:
     for step in (2, 4, 6):
-      reporter.training(step, SUMMARY)
+      log.training(step, SUMMARY)
   with (tmp_path / 'metrics.jsonl').open('a') as file:
     file.write('{"step": 3, "lo')
-  with progress.Reporter(tmp_path, first_step=4, total_steps=9) as reporter:
+  with run_log.RunLog(tmp_path, first_step=4, total_steps=9) as log:
     assert steps_of(tmp_path) == [2, 4]
-    reporter.training(6, SUMMARY)
+    log.training(6, SUMMARY)
   assert steps_of(tmp_path) == [2, 4, 6]
 
 
 def test_tensorboard_can_read_the_scalars(tmp_path):
-  with progress.Reporter(tmp_path, first_step=0, total_steps=9) as reporter:
-    reporter.training(3, SUMMARY)
-    reporter.evaluation(3, {'accuracy': 0.5})
+  with run_log.RunLog(tmp_path, first_step=0, total_steps=9) as log:
+    log.training(3, SUMMARY)
+    log.evaluation(3, {'accuracy': 0.5})
   (path,) = tmp_path.glob('events.out.tfevents.*')
   reader = pywrap_tensorflow.PyRecordReader_New(str(path))
   scalars = {}

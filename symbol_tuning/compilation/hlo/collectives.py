@@ -14,8 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from symbol_tuning.compilation import loops
-from symbol_tuning.compilation.hlo import Computation, Instruction, Program
+from symbol_tuning.compilation.hlo import loops
+from symbol_tuning.compilation.hlo.parsing import (
+  Computation,
+  Instruction,
+  Module,
+)
 
 KINDS = (
   'all-gather',
@@ -62,24 +66,24 @@ class Collective:
     return self.num_bytes * self.times
 
 
-def collectives(
-  program: Program, mesh: Mapping[str, int], num_slices: int = 1
+def find_collectives(
+  module: Module, mesh: Mapping[str, int], num_slices: int = 1
 ) -> list[Collective]:
   """Every operation that moves bytes between devices.
 
   Args:
-    program: compiled for a mesh, the same for each device.
+    module: compiled for a mesh, the same for each device.
     mesh: names and sizes of the mesh's axes; slices are cut from the first.
     num_slices: how many there are.
   """
   first, *rest = mesh.items()
   in_slice = dict([(first[0], first[1] // num_slices), *rest])
-  started = _started_channels(program)
+  started = _started_channels(module)
   found = []
-  for computation, instruction, times in loops.executed(program):
+  for computation, instruction, times in loops.executed(module):
     if instruction.opcode == 'send':
       found += _megascale(computation, instruction, times, first[0], num_slices)
-    for inside, collective in _with_fused(program, computation, instruction):
+    for inside, collective in _with_fused(module, computation, instruction):
       channel = collective.attribute('channel_id')
       carried_on = channel in started and not _starts(inside)
       if inside is computation or not carried_on:
@@ -87,11 +91,11 @@ def collectives(
   return [collective for collective in found if collective.num_bytes]
 
 
-def _started_channels(program: Program) -> set[str | None]:
+def _started_channels(module: Module) -> set[str | None]:
   """Channels of the collectives that fusions start and others carry on."""
   return {
     instruction.attribute('channel_id')
-    for computation in program.computations.values()
+    for computation in module.computations.values()
     if _starts(computation)
     for instruction in computation.instructions.values()
     if _kind(instruction)
@@ -107,15 +111,15 @@ def _starts(fused: Computation) -> bool:
 
 
 def _with_fused(
-  program: Program, computation: Computation, instruction: Instruction
+  module: Module, computation: Computation, instruction: Instruction
 ) -> Iterator[tuple[Computation, Instruction]]:
   """The collectives that executing one instruction means."""
   if _kind(instruction):
     yield computation, instruction
   elif instruction.opcode == 'fusion':
-    fused = program.computations[instruction.callees[0]]
+    fused = module.computations[instruction.callees[0]]
     for inner in fused.instructions.values():
-      yield from _with_fused(program, fused, inner)
+      yield from _with_fused(module, fused, inner)
 
 
 def _kind(instruction: Instruction) -> str | None:

@@ -1,6 +1,6 @@
 """Reads the text of a compiled program (HLO) as far as costs need it.
 
-A program is a set of computations, one of which is its entry; those of loops,
+A module is a set of computations, one of which is its entry; those of loops,
 calls and fusions are referred to by name.
 """
 
@@ -48,7 +48,7 @@ class Instruction:
   """One line of a computation.
 
   Attributes:
-    name: unique in the program.
+    name: unique in the module.
     opcode: such as 'all-gather-start'.
     shapes: of its result; several if that is a tuple, nested ones flattened.
     operands: names of instructions of the same computation.
@@ -95,14 +95,14 @@ class Computation:
 
 
 @dataclasses.dataclass(frozen=True)
-class Program:
+class Module:
   """What each device executes; `loops.executed` says how often."""
 
   computations: Mapping[str, Computation]
   entry: str
 
 
-def parse(text: str) -> Program:
+def parse(text: str) -> Module:
   """Reads what `jax.stages.Compiled.as_text` gives."""
   computations, entry = {}, None
   name, lines = '', []
@@ -116,8 +116,8 @@ def parse(text: str) -> Program:
     else:
       lines.append(line)
   if entry is None:
-    raise ValueError('this text is no HLO program: it has no ENTRY')
-  return Program(computations, entry)
+    raise ValueError('this text is no HLO module: it has no ENTRY')
+  return Module(computations, entry)
 
 
 def _computation(name: str, lines: list[str]) -> Computation:

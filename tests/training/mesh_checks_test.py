@@ -2,7 +2,7 @@ import pytest
 
 from symbol_tuning.models import config, decoder
 from symbol_tuning.training import (
-  activations,
+  mesh_checks,
   optimizers,
   partitioning,
   state,
@@ -37,7 +37,7 @@ def make_partitioner(make_devices):
 @pytest.mark.parametrize('tensor', [1, 2, 4, 8, 16])
 def test_palm_can_be_split_by_tensor(make_partitioner, tensor):
   partitioner = make_partitioner(data=1, fsdp=-1, tensor=tensor)
-  activations.check(partitioner, PALM_540B, step.Loss(64), (32, 2560))
+  mesh_checks.check(partitioner, PALM_540B, step.Loss(64), (32, 2560))
   abstract = state.abstract_state(
     decoder.Decoder(PALM_540B), optimizers.adafactor(), partitioner
   )
@@ -71,13 +71,13 @@ def test_what_the_mesh_cannot_divide_is_named(
 ):
   partitioner = make_partitioner(rule, tensor=16, data=2)
   with pytest.raises(ValueError, match=message):
-    activations.check(partitioner, PALM_540B, loss, (32, 2560))
+    mesh_checks.check(partitioner, PALM_540B, loss, (32, 2560))
 
 
 def test_microbatches_must_be_split_too(make_partitioner):
   partitioner = make_partitioner()
-  activations.check(partitioner, PALM_540B, step.Loss(), (64, 8), 2)
+  mesh_checks.check(partitioner, PALM_540B, step.Loss(), (64, 8), 2)
   with pytest.raises(
     ValueError, match=r'into 4 microbatches .* of 128 \(128\)'
   ):
-    activations.check(partitioner, PALM_540B, step.Loss(), (64, 8), 4)
+    mesh_checks.check(partitioner, PALM_540B, step.Loss(), (64, 8), 4)

@@ -9,10 +9,10 @@ write the slice only.
 import math
 from collections.abc import Iterator, Sequence
 
-from symbol_tuning.compilation.hlo import (
+from symbol_tuning.compilation.hlo.parsing import (
   Computation,
   Instruction,
-  Program,
+  Module,
   Shape,
 )
 
@@ -26,14 +26,14 @@ _VIEWS = ('bitcast', 'reshape')
 
 
 def hbm_bytes(
-  program: Program, computation: Computation, instruction: Instruction
+  module: Module, computation: Computation, instruction: Instruction
 ) -> float:
   """Bytes that an instruction moves in and out of HBM."""
-  return sum(_traffic(program, computation, instruction))
+  return sum(_traffic(module, computation, instruction))
 
 
 def _traffic(
-  program: Program, computation: Computation, instruction: Instruction
+  module: Module, computation: Computation, instruction: Instruction
 ) -> Iterator[float]:
   opcode = instruction.opcode
   if opcode in _FREE or opcode.endswith(('-done', '-update')):
@@ -44,7 +44,7 @@ def _traffic(
     for shape in operand.shapes
   ]
   if opcode == 'fusion':
-    yield from _fusion_traffic(program, computation, instruction)
+    yield from _fusion_traffic(module, computation, instruction)
   elif opcode in _SLICES:
     yield 2 * _in_hbm(instruction.shapes[0])
   elif opcode == 'dynamic-update-slice':
@@ -69,34 +69,34 @@ def _start_traffic(
 
 
 def _fusion_traffic(
-  program: Program, computation: Computation, fusion: Instruction
+  module: Module, computation: Computation, fusion: Instruction
 ) -> Iterator[float]:
-  fused = program.computations[fusion.callees[0]]
+  fused = module.computations[fusion.callees[0]]
   for inner in fused.instructions.values():
     if inner.opcode == 'parameter':
       operand = computation.operands(fusion)[int(inner.arguments)]
-      read = _read(program, fused, inner.name)
+      read = _read(module, fused, inner.name)
       yield from (min(_in_hbm(shape), read) for shape in operand.shapes)
   root = fused.instructions[fused.root]
   results = root.operands if root.opcode == 'tuple' else (root.name,)
   for shape, name in zip(fusion.shapes, results, strict=False):
-    yield min(_in_hbm(shape), _written(program, fused, name))
+    yield min(_in_hbm(shape), _written(module, fused, name))
 
 
-def _read(program: Program, fused: Computation, name: str) -> float:
+def _read(module: Module, fused: Computation, name: str) -> float:
   """How much of a parameter a fusion reads; infinity for all of it."""
   total = 0.0
   for user in fused.users(name):
     if user.opcode in _VIEWS:
-      total += _read(program, fused, user.name)
+      total += _read(module, fused, user.name)
     elif user.opcode in _SLICES and user.operands[0] == name:
       total += user.shapes[0].num_bytes
     elif user.opcode == 'dynamic-update-slice' and user.operands[0] == name:
       continue
     elif user.opcode == 'fusion':
-      inner = program.computations[user.callees[0]]
+      inner = module.computations[user.callees[0]]
       total += sum(
-        _read(program, inner, parameter.name)
+        _read(module, inner, parameter.name)
         for parameter in inner.instructions.values()
         if parameter.opcode == 'parameter'
         and user.operands[int(parameter.arguments)] == name
@@ -106,7 +106,7 @@ def _read(program: Program, fused: Computation, name: str) -> float:
   return total
 
 
-def _written(program: Program, fused: Computation, name: str) -> float:
+def _written(module: Module, fused: Computation, name: str) -> float:
   """How much of a result a fusion writes; infinity for all of it."""
   instruction = fused.instructions[name]
   while instruction.opcode in _VIEWS:
@@ -114,8 +114,8 @@ def _written(program: Program, fused: Computation, name: str) -> float:
   if instruction.opcode == 'dynamic-update-slice':
     return fused.operands(instruction)[1].shapes[0].num_bytes
   if instruction.opcode == 'fusion' and len(instruction.shapes) == 1:
-    inner = program.computations[instruction.callees[0]]
-    return _written(program, inner, inner.root)
+    inner = module.computations[instruction.callees[0]]
+    return _written(module, inner, inner.root)
   return math.inf
 
 

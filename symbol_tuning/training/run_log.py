@@ -70,7 +70,7 @@ class Window:
     }
 
 
-class Reporter:
+class RunLog:
   """Writes a run's progress; a context manager. Only process 0 writes."""
 
   def __init__(
@@ -94,7 +94,7 @@ class Reporter:
       self._events = _EventFile(self._folder, first_step)
       self._jsonl = _reopened(self._folder / 'metrics.jsonl', first_step)
 
-  def __enter__(self) -> 'Reporter':
+  def __enter__(self) -> 'RunLog':
     return self
 
   def __exit__(self, *_) -> None:
@@ -135,6 +135,8 @@ class Reporter:
     """Reports what an evaluation measured."""
     if self._writes:
       self._record(step, summary, 'eval')
+      measured = ' · '.join(f'{k} {v:.4g}' for k, v in summary.items())
+      self.say(f'step {step}/{self._total_steps} · {measured}')
 
   def _record(self, step: int, values: Mapping[str, float], kind: str) -> None:
     self._events.write(step, {f'{kind}/{k}': v for k, v in values.items()})

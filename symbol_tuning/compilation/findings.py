@@ -5,14 +5,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from symbol_tuning.compilation.memory import Memory
+from symbol_tuning.compilation.memory import MemoryNeed
 from symbol_tuning.compilation.roofline import Roofline
-
-GIB = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
-class Traffic:
+class CollectiveTotal:
   """Bytes that a device receives in a step by one kind of collective.
 
   Attributes:
@@ -48,16 +46,16 @@ class Work:
   step_flops: float
   device_flops: float
   hbm_bytes: float
-  collectives: tuple[Traffic, ...]
+  collectives: tuple[CollectiveTotal, ...]
   unknown_loops: tuple[str, ...]
 
   @property
   def collective_bytes(self) -> float:
-    return sum(traffic.num_bytes for traffic in self.collectives)
+    return sum(total.num_bytes for total in self.collectives)
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Findings:
   """What compiling one step for one topology found out.
 
   Attributes:
@@ -78,7 +76,7 @@ class Report:
   num_devices: int
   mesh: Mapping[str, int]
   settings: Mapping[str, Any]
-  memory: Memory
+  memory: MemoryNeed
   compile_seconds: float
   compile_bytes: float
   work: Work | None = None
@@ -89,38 +87,38 @@ class Report:
     return self.memory.fits
 
 
-def to_json(report: Report) -> str:
-  """All of a report, and a summary of what follows from it."""
-  summary = {'memory_bytes': report.memory.total, 'fits': report.fits}
-  if report.work and report.roofline:
-    times = report.roofline
+def to_json(found: Findings) -> str:
+  """All of the findings, and a summary of what follows from it."""
+  summary = {'memory_bytes': found.memory.total, 'fits': found.fits}
+  if found.work and found.roofline:
+    times = found.roofline
     summary |= {
-      'collective_bytes': report.work.collective_bytes,
+      'collective_bytes': found.work.collective_bytes,
       'seconds_if_communication_hides': times.overlapped,
       'seconds_if_it_never_does': times.serial,
       'mfu_if_communication_hides': times.best_mfu,
       'mfu_if_it_never_does': times.worst_mfu,
     }
-  fields = {'summary': summary, **dataclasses.asdict(report)}
+  fields = {'summary': summary, **dataclasses.asdict(found)}
   return json.dumps(fields, indent=2) + '\n'
 
 
-def from_json(text: str) -> Report:
-  """The report that `to_json` wrote."""
+def from_json(text: str) -> Findings:
+  """The findings that `to_json` wrote."""
   fields = json.loads(text)
   del fields['summary']
   work, times = fields.pop('work'), fields.pop('roofline')
-  memory = Memory(**fields.pop('memory'))
+  memory = MemoryNeed(**fields.pop('memory'))
   if work:
     collectives = [
-      Traffic(**{**one, 'axes': tuple(one['axes'])})
+      CollectiveTotal(**{**one, 'axes': tuple(one['axes'])})
       for one in work.pop('collectives')
     ]
     loops = work.pop('unknown_loops')
     work = Work(
       **work, collectives=tuple(collectives), unknown_loops=tuple(loops)
     )
-  return Report(
+  return Findings(
     **fields,
     memory=memory,
     work=work,

@@ -1,0 +1,88 @@
+"""Evaluates a model while it is trained, on a few queries."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from etils import epath
+
+from symbol_tuning.evaluation import evaluator, layout, results
+from symbol_tuning.evaluation.curves import FOLDER
+from symbol_tuning.evaluation.record import Checkpoint
+from symbol_tuning.evaluation.suite import Questions, Suite
+from symbol_tuning.models import decoder
+
+# One shape of batches is compiled soonest.
+ONE_SHAPE = layout.Budget(num_row_lengths=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PeriodicEvaluation:
+  """What `training.loop` does between steps.
+
+  Attributes:
+    model: the decoder.
+    questions: what it is asked.
+    model_dir: the run's folder; the prompts and scores of a step are written to
+      <model_dir>/inference_eval/<step>.
+    budget: what the shapes of batches are chosen by.
+  """
+
+  model: decoder.Decoder
+  questions: Questions
+  model_dir: str
+  budget: layout.Budget = ONE_SHAPE
+
+  def prepare(self) -> None:
+    """Loads the questions.
+
+    Raises:
+      ValueError: if a name is not registered, or examples cannot be asked.
+      FileNotFoundError: if the data of a task are missing.
+    """
+    _ = self._suite
+
+  @functools.cached_property
+  def _suite(self) -> Suite:
+    return self.questions.load()
+
+  def __call__(self, params: Any, step: int) -> dict[str, float]:
+    """Returns, for each mixture, its accuracy and the loss of its labels.
+
+    `<mixture>/accuracy` is in percent, the average over tasks;
+    `<mixture>/loss`, where options are ranked, is the negative log-likelihood
+    of the right labels in nats a token, as in training.
+    """
+    folder = epath.Path(self.model_dir).expanduser() / FOLDER / str(step)
+    summary = evaluator.evaluate(
+      self.model,
+      params,
+      self._suite,
+      Checkpoint(f'step {step}', '(in training)', step, order=step),
+      folder,
+      self.budget,
+    )
+    measured = {}
+    for name, mixture in summary.mixtures.items():
+      measured[f'{name}/accuracy'] = mixture.accuracy
+      labels = [
+        label
+        for task in mixture.tasks.values()
+        for label in _labels(folder / task.predictions)
+      ]
+      if labels:
+        measured[f'{name}/loss'] = _loss(labels)
+    return measured
+
+
+def _labels(path: epath.Path) -> Iterator[results.Option]:
+  """The right options of a task's predictions."""
+  for prediction in results.read_predictions(path):
+    if isinstance(prediction, results.Prediction):
+      yield prediction.options[prediction.label]
+
+
+def _loss(labels: list[results.Option]) -> float:
+  total = -sum(label.log_likelihood for label in labels)
+  return total / sum(label.num_tokens for label in labels)
