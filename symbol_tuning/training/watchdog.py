@@ -1,0 +1,83 @@
+"""Ends a process that lives but hangs, so that its launcher starts it again.
+
+A host that has stopped, or a file system that never answers, leaves all
+processes of a run waiting in one step, for ever, while their chips cost. Each
+process watches itself: when nothing was finished for too long, it prints where
+each of its threads stands and ends with the status EX_TEMPFAIL of sysexits.h,
+75: "try again". The launchers do; the run goes on from its last checkpoint.
+"""
+
+import contextlib
+import faulthandler
+import os
+import socket
+import sys
+import threading
+import time
+
+import jax
+
+STATUS = os.EX_TEMPFAIL
+# Processes that hang together notice it within moments of each other. The first
+# waits for the rest to print too, for they are ended when it has gone.
+_GRACE_SECONDS = 10
+
+
+class Watchdog(contextlib.AbstractContextManager):
+  """Ends the process when `finished` was not called for too long.
+
+  A context manager: it watches from its start to its end.
+  """
+
+  def __init__(self, seconds: float | None):
+    """Watches with a limit.
+
+    Args:
+      seconds: the longest that one thing may take, be it the first step with
+        its compilation, an evaluation or a checkpoint; None: no limit.
+
+    Raises:
+      ValueError: if `seconds` is not positive.
+    """
+    if seconds is not None and seconds <= 0:
+      raise ValueError(
+        f'the watchdog waits {seconds} s; it must be more than 0, or None, '
+        'which waits for ever'
+      )
+    self._seconds = seconds
+    self._what = 'the start'
+    self._last = time.monotonic()
+    self._ended = threading.Event()
+
+  def __enter__(self) -> 'Watchdog':
+    self.finished(self._what)
+    if self._seconds is not None:
+      threading.Thread(target=self._watch, daemon=True).start()
+    return self
+
+  def __exit__(self, *_) -> None:
+    self._ended.set()
+
+  def finished(self, what: str) -> None:
+    """Says that something was finished, such as 'step 12'."""
+    self._what, self._last = what, time.monotonic()
+
+  def _watch(self) -> None:
+    while not self._ended.wait(min(1.0, self._seconds / 10)):
+      silent = time.monotonic() - self._last
+      if silent > self._seconds:
+        self._end_process(silent)
+
+  def _end_process(self, silent: float) -> None:
+    print(
+      f'\nerror: process {jax.process_index()} ({socket.gethostname()}) hangs: '
+      f'nothing was finished for {silent:.0f} s, since {self._what}. It ends '
+      f'with status {STATUS}; the same command goes on from the last '
+      'checkpoint. Its threads stand here:',
+      file=sys.stderr,
+      flush=True,
+    )
+    faulthandler.dump_traceback(sys.stderr)
+    sys.stdout.flush()
+    time.sleep(min(_GRACE_SECONDS, self._seconds))
+    os._exit(STATUS)

@@ -1,0 +1,52 @@
+"""Ends processes that hang."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from symbol_tuning.training import watchdog
+
+HANGS = """
+import threading
+from symbol_tuning.training import watchdog
+
+def wait_for_a_file_system():
+  threading.Event().wait()
+
+with watchdog.Watchdog(0.5) as dog:
+  dog.finished('step 12')
+  threading.Thread(target=wait_for_a_file_system, daemon=True).start()
+  threading.Event().wait()
+"""
+
+
+def test_a_process_that_hangs_says_where_and_asks_to_be_started_again():
+  ended = subprocess.run(
+    [sys.executable, '-c', HANGS], capture_output=True, text=True, timeout=60
+  )
+  assert ended.returncode == watchdog.STATUS == 75
+  assert 'nothing was finished for' in ended.stderr
+  assert 'since step 12' in ended.stderr
+  # The thread that waits, and the main one.
+  assert 'wait_for_a_file_system' in ended.stderr
+  assert '<module>' in ended.stderr
+
+
+def test_what_goes_on_is_left_alone():
+  with watchdog.Watchdog(0.5) as dog:
+    for step in range(10):
+      time.sleep(0.1)
+      dog.finished(f'step {step}')
+  time.sleep(0.6)  # Nobody watches any more.
+
+
+def test_no_limit_watches_nothing():
+  with watchdog.Watchdog(None) as dog:
+    dog.finished('step 1')
+
+
+def test_a_limit_that_no_step_can_meet_is_refused():
+  with pytest.raises(ValueError, match='waits 0 s'):
+    watchdog.Watchdog(0)
