@@ -21,7 +21,13 @@ from symbol_tuning import run_config
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
-from symbol_tuning.training import batches, feeding, mesh_checks, preemption
+from symbol_tuning.training import (
+  batches,
+  feeding,
+  mesh_checks,
+  preemption,
+  watchdog,
+)
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
 from symbol_tuning.training.run_log import RunLog, Window
@@ -138,6 +144,8 @@ class Run:
       for less memory; the result is the same.
     evaluation: what is done every `schedule.eval_period` steps.
     random_seed: of random parameters and dropout.
+    hang_seconds: the longest that a step, an evaluation or a checkpoint may
+      take until the run is taken for hung, see `watchdog`; None: for ever.
 
   Raises:
     ValueError: if there is a period of evaluation and nothing to evaluate.
@@ -154,6 +162,7 @@ class Run:
   num_microbatches: int = 1
   evaluation: Evaluation | None = None
   random_seed: int = 0
+  hang_seconds: float | None = 3600.0
 
   def __post_init__(self):
     if self.schedule.eval_period is not None and self.evaluation is None:
@@ -214,6 +223,7 @@ def train(run: Run) -> TrainState:
   step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
   run.prepare_evaluation()
   with (
+    watchdog.Watchdog(run.hang_seconds) as dog,
     preemption.notice() as notice,
     Checkpoints(folder, run.schedule.keep) as checkpoints,
   ):
@@ -236,7 +246,7 @@ def train(run: Run) -> TrainState:
       # A run that is refused must not replace the record of an earlier one.
       log.write('model-info.txt', model_info(run.model, run.abstract))
       run_config.save(folder, start.step)
-      return _Loop(run, checkpoints, log, notice).go(
+      return _Loop(run, checkpoints, log, notice, dog).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
 
@@ -323,6 +333,7 @@ class _Loop:
   checkpoints: Checkpoints
   log: RunLog
   notice: preemption.Preemption
+  dog: watchdog.Watchdog
 
   def go(
     self,
@@ -337,10 +348,12 @@ class _Loop:
     for step in range(start + 1, schedule.train_steps + 1):
       state, metrics = train_step(state, next(feed))
       window.add(metrics)
+      self.dog.finished(f'step {step}')
       stops = self.notice.noticed(step)
       if stops or schedule.anything_due(step):
         self.log.training(step, self._summary(window, step))
         self._between_steps(state, step, stops)
+        self.dog.finished(f'what follows step {step}')
         window = Window()
       if stops:
         self.log.say(f'Told to stop; saved step {step} first.')

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from symbol_tuning.training import partitioning
+from symbol_tuning.training import partitioning, watchdog
 
 HERE = pathlib.Path(__file__).parent
 SCRIPT = HERE.parents[1] / 'launch' / 'local_pod.sh'
@@ -96,6 +96,15 @@ def test_a_killed_process_is_missed(tmp_path):
     r'\[0\] .*stopped sending heartbeats.*\n\[0\] 1\n', ended.stdout
   )
   assert 'ending the others' not in ended.stdout
+
+
+def test_a_process_that_hangs_ends_all_and_each_says_where(tmp_path):
+  ended = run_pod(tmp_path, 100, 'hang')
+  assert ended.returncode == watchdog.STATUS, ended.stdout
+  for process in range(2):
+    assert f'[{process}] error: process {process} ' in ended.stdout
+  assert re.search(r'\[1\] .*pod_member.py.* in happens', ended.stdout)
+  assert 'step 2. It ends' in ended.stdout
 
 
 def test_sigterm_to_one_stops_all_at_the_same_step(tmp_path):

@@ -2,7 +2,8 @@
 
     pod_member.py FOLDER STEPS [EVENT]
 
-The event happens to process 1 before batch 3: 'die', 'fail' or 'terminate'.
+The event happens to process 1 before batch 3: 'die', 'fail', 'hang' or
+'terminate'.
 """
 
 import dataclasses
@@ -63,6 +64,8 @@ class Data:
       return
     if self.event == 'fail':
       raise ValueError('the data are bad')
+    if self.event == 'hang':
+      time.sleep(1000)
     number = {'die': signal.SIGKILL, 'terminate': signal.SIGTERM}[self.event]
     os.kill(os.getpid(), number)
 
@@ -109,6 +112,7 @@ def train(folder, steps, partitioner, event=None):
       loop.Schedule(steps, log_period=1, eval_period=None if event else 1),
       partitioner=partitioner,
       evaluation=Scores(),
+      hang_seconds=12.0 if event == 'hang' else None,
     )
   )
 
