@@ -22,8 +22,9 @@ import seqio
 import tensorflow as tf
 
 import symbol_tuning.tasks  # noqa: F401
-from symbol_tuning.data import settings, train_data, vocabularies
+from symbol_tuning.data import packing, settings, vocabularies
 from symbol_tuning.data.datasets import sources
+from symbol_tuning.data.seqio_tasks import mixing
 
 CHARACTERS_PER_TOKEN = 4
 MAX_INPUTS = 2048
@@ -40,7 +41,9 @@ def example_lengths(num_examples: int) -> np.ndarray:
     )
   )
   lengths = {'inputs': MAX_INPUTS * CHARACTERS_PER_TOKEN, 'targets': 512}
-  examples = train_data.open_examples('symbol_tuning', lengths, seed=0)
+  examples = mixing.read(
+    mixing.tuning_examples('symbol_tuning', lengths, seed=0)
+  )
   return np.array(
     [
       (len(e['inputs']) + len(e['targets'])) // CHARACTERS_PER_TOKEN
@@ -57,8 +60,8 @@ def example(length: int) -> dict[str, np.ndarray]:
 def ours(lengths: np.ndarray, row_length: int, bins: int) -> Iterable[float]:
   """Yields the share of each row that is filled."""
   examples = grain.MapDataset.source(list(lengths)).map(example)
-  rows = train_data.pack(
-    examples.map(train_data.to_decoder_features).to_iter_dataset(),
+  rows = packing.pack(
+    examples.map(packing.to_decoder_features).to_iter_dataset(),
     row_length=row_length,
     loss_positions_per_row=row_length,
     num_packing_bins=bins,

@@ -16,8 +16,8 @@ from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.evaluation import metrics
 
 TUNING_STAGES = {
-  'symbol_tuning': dataset_tasks.recipe_symbol_tuning,
-  'instruction_tuning': dataset_tasks.recipe_instruction_tuning,
+  'symbol_tuning': dataset_tasks.symbol_tuning_recipe,
+  'instruction_tuning': dataset_tasks.instruction_tuning_recipe,
 }
 
 

@@ -7,8 +7,9 @@ import gin
 import pytest
 
 from symbol_tuning import gin_utils
-from symbol_tuning.data import settings, train_data
+from symbol_tuning.data import settings
 from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.seqio_tasks import mixing
 
 EXPERIMENT = 'experiments/quickstart_symbol_tune.gin'
 FOLDER = gin_utils.configs_dir() / 'ablations'
@@ -38,19 +39,19 @@ def use(ablation):
 def mixture():
   """The tasks of the run's mixture, and their rates."""
   name = gin_utils.macro('MIXTURE_OR_TASK_NAME')
-  mixed = train_data.get_mixture_or_task(name)
+  mixed = mixing.get_mixture_or_task(name)
   return {task.name: mixed.get_rate(task) for task in mixed.tasks}
 
 
 def examples(task='symbol_tuning_sst2'):
-  dataset = train_data.get_mixture_or_task(task).get_dataset(
+  dataset = mixing.get_mixture_or_task(task).get_dataset(
     LENGTHS, 'train', shuffle=False
   )
   return list(dataset.as_numpy_iterator())
 
 
 def symbols_seen(num_epochs=10):
-  dataset = train_data.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+  dataset = mixing.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
     LENGTHS, 'train', shuffle=False, num_epochs=num_epochs
   )
   return {

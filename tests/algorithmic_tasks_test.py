@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import seqio
 
-from symbol_tuning.data import train_data
 from symbol_tuning.data.algorithmic import list_functions
+from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.evaluation import exact_match
 from symbol_tuning.tasks import algorithmic
 
@@ -18,7 +18,7 @@ def test_list_function_tasks_ask_all_questions_of_a_category(
 ):
   use_data()
   name = f'list_functions_{category}'
-  examples = train_data.evaluation_examples(name, LENGTHS)
+  examples = mixing.evaluation_examples(name, LENGTHS)
   questions = list_functions.questions(category)
   assert len(examples) == len(questions) == 4 * 32
   for example, question in zip(examples, questions, strict=True):
@@ -31,8 +31,8 @@ def test_list_function_tasks_ask_all_questions_of_a_category(
 
 def test_the_turing_task_asks_85_questions(use_data):
   use_data()
-  (task,) = train_data.available_tasks('turing_concepts')
-  examples = train_data.evaluation_examples(task.name, LENGTHS)
+  (task,) = mixing.available_tasks('turing_concepts')
+  examples = mixing.evaluation_examples(task.name, LENGTHS)
   assert len(examples) == 17 * 5
   assert len({e['inputs_pretokenized'] for e in examples}) == 17 * 5
 
@@ -42,7 +42,7 @@ def test_mixtures_hold_the_algorithmic_tasks(prefix):
   names = {
     task.name
     for mixture in ('list_functions', 'turing_concepts')
-    for task in train_data.get_mixture_or_task(prefix + mixture).tasks
+    for task in mixing.get_mixture_or_task(prefix + mixture).tasks
   }
   assert names == {
     *(f'{prefix}list_functions_{c}' for c in list_functions.CATEGORIES),
@@ -52,9 +52,9 @@ def test_mixtures_hold_the_algorithmic_tasks(prefix):
 
 def test_official_tasks_say_what_they_miss(use_data):
   use_data()
-  for task in train_data.available_tasks('bigbench_list_functions'):
+  for task in mixing.available_tasks('bigbench_list_functions'):
     with pytest.raises(ValueError, match=r'bigbench\.BigBench\.folder'):
-      train_data.evaluation_examples(task.name, LENGTHS)
+      mixing.evaluation_examples(task.name, LENGTHS)
   with pytest.raises(ValueError, match=r'bigbench\.BigBench\.folder'):
     algorithmic.official_turing_concepts()
 
@@ -63,7 +63,7 @@ def test_tasks_score_generated_text_by_exact_match(use_data):
   use_data()
   task = seqio.TaskRegistry.get('list_functions_remove')
   assert task.predict_metric_fns == [exact_match.exact_match]
-  examples = train_data.evaluation_examples(task.name, LENGTHS)
+  examples = mixing.evaluation_examples(task.name, LENGTHS)
   targets = [
     task.postprocess_fn('', example=e, is_target=True) for e in examples
   ]

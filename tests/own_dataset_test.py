@@ -11,10 +11,11 @@ import pytest
 import seqio
 
 from symbol_tuning import gin_utils, tasks
-from symbol_tuning.data import settings, train_data
+from symbol_tuning.data import settings
 from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.icl_settings import IclSetting
+from symbol_tuning.data.seqio_tasks import mixing
 
 README = pathlib.Path(__file__).parents[1] / 'tasks' / 'README.md'
 LENGTHS = {'inputs': 400, 'targets': 32}
@@ -32,7 +33,7 @@ def write_rows(folder, verdicts):
   folder.mkdir()
   for split in ('train', 'validation'):
     rows = [
-      {'title': f'{split} {i}', 'body': 'It\nbroke.', 'verdict': verdict}
+      {'title': f'{split} {i}', 'body': f'It\nbroke {i}.', 'verdict': verdict}
       for i, verdict in enumerate(verdicts)
     ]
     path = folder / f'{split}.jsonl'
@@ -63,7 +64,7 @@ def data_root(tmp_path_factory):
 
 
 def examples(name):
-  task = train_data.get_mixture_or_task(name)
+  task = mixing.get_mixture_or_task(name)
   split = 'validation' if name.startswith('icl_') else 'train'
   return list(
     task.get_dataset(LENGTHS, split, shuffle=False).as_numpy_iterator()
@@ -82,12 +83,12 @@ def test_gin_names_the_task():
 def test_it_is_tuned_on(name):
   found = examples(name)
   assert len(found) == 16
-  assert [example['label'] for example in found] == [0, 1] * 8
   for example in found:
     prompt = example['inputs_pretokenized'].decode()
-    assert re.search(r'train \d+: It broke\.', prompt)
+    assert re.search(r'train \d+: It broke \d+\.', prompt)
     natural = example['targets_pretokenized'] in (b' complaint', b' praise')
-    assert natural == ('"complaint"' in prompt) == ('instruction' in name)
+    listed = 'Options: complaint, praise' in prompt
+    assert natural == listed == ('instruction' in name)
 
 
 @pytest.mark.parametrize('name', EVALUATION)
@@ -121,8 +122,8 @@ def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
   found = examples('icl_one_shot_reviews')
   assert len(found) == 16 * 2
   for example in found:
-    assert example['num_exemplars_drawn'] == 2
-    assert 'Is the review' in example['inputs_pretokenized'].decode()
+    prompt = example['inputs_pretokenized'].decode()
+    assert prompt.count('\n\n') == 2 and prompt.count('Is the review') == 3
   with pytest.raises(ValueError, match="ICL setting 'one_shot' already"):
     tasks.register_setting(setting)
 

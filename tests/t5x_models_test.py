@@ -15,7 +15,7 @@ import seqio
 import tensorflow as tf
 
 from symbol_tuning import gin_utils
-from symbol_tuning.data import train_data
+from symbol_tuning.data import packing
 from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.config import DecoderConfig
@@ -109,7 +109,7 @@ def t5x_batch(pack):
 def our_scores(model, params):
   """Of each answer, by the scoring of our trainer."""
   for example in examples():
-    features = train_data.to_decoder_features(example)
+    features = packing.to_decoder_features(example)
     row = {name: jnp.asarray(array)[None] for name, array in features.items()}
     values = likelihood.target_log_likelihoods(model.module, params, row)
     yield float((values * row['decoder_loss_weights']).sum())

@@ -3,8 +3,8 @@
 import pytest
 import seqio
 
-from symbol_tuning.data import train_data
 from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.tasks import mixtures
 
 SETTINGS = (
@@ -16,7 +16,7 @@ SETTINGS = (
 
 
 def tasks_of(mixture):
-  return {task.name for task in train_data.get_mixture_or_task(mixture).tasks}
+  return {task.name for task in mixing.get_mixture_or_task(mixture).tasks}
 
 
 @pytest.mark.parametrize('stage', ['symbol_tuning', 'instruction_tuning'])
@@ -48,8 +48,8 @@ def test_mixing_rates_are_the_capped_sizes(use_data):
 
 def test_no_symbol_is_seen_in_tuning_and_in_evaluation(use_data):
   use_data(evaluation_queries=20)
-  evaluation = train_data.evaluation_examples('icl_symbol_uninstructed_tos', {})
-  tuning = train_data.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+  evaluation = mixing.evaluation_examples('icl_symbol_uninstructed_tos', {})
+  tuning = mixing.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
     None, 'train', shuffle=False
   )
   seen = {e['targets_pretokenized'].decode() for e in evaluation}
@@ -63,14 +63,15 @@ def test_no_symbol_is_seen_in_tuning_and_in_evaluation(use_data):
 def test_instruction_tuning_shows_the_instruction_and_natural_labels(use_data):
   use_data()
   spec = catalog.get('sst2')
-  dataset = train_data.get_mixture_or_task(
-    'instruction_tuning_sst2'
-  ).get_dataset(None, 'train', shuffle=False)
+  dataset = mixing.get_mixture_or_task('instruction_tuning_sst2').get_dataset(
+    None, 'train', shuffle=False
+  )
   examples = list(dataset.as_numpy_iterator())
   counts = set()
   for example in examples:
     prompt = example['inputs_pretokenized'].decode()
-    assert prompt.startswith(f'{spec.instruction}\n\n')
+    options = ', '.join(spec.labels)
+    assert prompt.startswith(f'{spec.instruction}\nOptions: {options}\n')
     assert example['targets_pretokenized'].decode().strip() in spec.labels
     counts.add(prompt.count('sst2 train') - 1)
   assert counts == {0, 2, 4, 6, 8}

@@ -8,29 +8,29 @@ and `seed`. What a task does not know is left out.
 """
 
 import contextlib
+import functools
 import gzip
 import io
 import itertools
 import json
-import operator
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-import numpy as np
 import seqio
 
 from symbol_tuning import files, progress
-from symbol_tuning.data import settings, train_data
-from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data import packing, settings
+from symbol_tuning.data.datasets.spec import DatasetSpec
+from symbol_tuning.data.prompting.records import Query
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, queries
+from symbol_tuning.data.seqio_tasks.query_source import PromptMaker
 
 Line = dict[str, Any]
 
 _TEXT = '{}_pretokenized'
 _FEATURES = ('inputs', 'targets')
-# What examples may have that goes into a line as it is.
-_PROVENANCE = ('query_index', 'label', 'origin', 'options', 'answers')
 _PERIOD = 10.0
 
 
@@ -60,7 +60,7 @@ def export_mixture(
     ValueError: if the name is unknown, or a limit is needed.
     OSError: if the file cannot be written.
   """
-  tasks = train_data.available_tasks(mixture_or_task_name)
+  tasks = mixing.available_tasks(mixture_or_task_name)
   if all('train' in task.splits for task in tasks):
     if num_examples is None:
       raise ValueError(
@@ -89,63 +89,92 @@ def _tuning_lines(
   task_feature_lengths: Mapping[str, int] | None,
   seed: int,
 ) -> Iterator[Line]:
-  features = (*map(_TEXT.format, _FEATURES), *_PROVENANCE)
-  examples = train_data.open_examples(
-    name, task_feature_lengths, seed, passthrough_features=features
+  maker_of = functools.cache(
+    lambda task: task.source.prompt_maker(task_feature_lengths)
   )
-  for example in examples:
-    yield _line(example, tasks[example[train_data.TASK]]) | {'seed': seed}
+  examples = mixing.tuning_examples(
+    name,
+    task_feature_lengths,
+    seed,
+    features=(*map(_TEXT.format, _FEATURES), dataset_tasks.ORIGIN),
+  )
+  for example in mixing.read(examples):
+    task = tasks[example[packing.TASK]]
+    origin = example.get(dataset_tasks.ORIGIN)
+    if origin is None:  # A task that is not made of a dataset.
+      line = _plain_line(example)
+    else:
+      line = _tuning_line(maker_of(task), *origin.tolist(), task.source.spec)
+    yield line | {'task': task.name, 'seed': seed}
+
+
+def _plain_line(example: packing.Example) -> Line:
+  prompt, target = (_text(example, feature) for feature in _FEATURES)
+  return {'prompt': prompt, 'target': target}
+
+
+def _tuning_line(
+  maker: PromptMaker, seed: int, epoch: int, query: int, spec: DatasetSpec
+) -> Line:
+  (fitted,) = maker.make([query], seed, [epoch])
+  prompt = fitted.prompt
+  options = [maker.fitter.written(one.text).text for one in prompt.options]
+  return {
+    'prompt': fitted.text,
+    'target': options[prompt.answer_index],
+    'options': options,
+    'query_index': query,
+    **_class(prompt.label, spec),
+  }
+
+
+def _class(label: int, spec: DatasetSpec) -> Line:
+  return {
+    'dataset': spec.name,
+    'label': label,
+    'natural_label': spec.labels[label],
+  }
 
 
 def _evaluation_lines(
   tasks: list[seqio.Task], task_feature_lengths: Mapping[str, int]
 ) -> Iterator[Line]:
   for task in tasks:
-    examples = train_data.evaluation_examples(task.name, task_feature_lengths)
-    by_query = itertools.groupby(examples, operator.itemgetter('query_index'))
-    for _, group in by_query:
-      yield _query_line(list(group), task)
+    if task.score_metric_fns:
+      for query in queries.load(task, task_feature_lengths):
+        yield _ranked_line(query, task)
+    else:
+      for query in queries.load_open(task, task_feature_lengths):
+        yield {
+          'prompt': query.text,
+          'target': query.target.text,
+          'task': task.name,
+          'query_index': query.index,
+          'answers': list(query.answers),
+          'origin': query.origin,
+        }
 
 
-def _query_line(examples: list[train_data.Example], task: seqio.Task) -> Line:
-  """Joins the examples of a query, one for each label option."""
-  correct = next(e for e in examples if e.get('is_correct', True))
-  line = _line(correct, task)
-  if 'is_correct' in correct:
-    line['options'] = [_text(example, 'targets') for example in examples]
-  return line
-
-
-def _line(example: train_data.Example, task: seqio.Task) -> Line:
+def _ranked_line(query: Query, task: seqio.Task) -> Line:
+  options = [option.text for option in query.options]
   line = {
-    'prompt': _text(example, 'inputs'),
-    'target': _text(example, 'targets'),
+    'prompt': query.text,
+    'target': options[query.label],
     'task': task.name,
+    'options': options,
+    'query_index': query.index,
   }
-  line |= {k: _json_value(example[k]) for k in _PROVENANCE if k in example}
-  if isinstance(task.source, dataset_tasks.QuerySource):
-    spec = task.source.spec
-    line |= {
-      'dataset': spec.name,
-      'natural_label': spec.labels[example['label']],
-    }
-  return line
+  if query.prompt is None:
+    return line
+  return line | _class(query.prompt.label, task.source.spec)
 
 
-def _text(example: train_data.Example, feature: str) -> str:
+def _text(example: packing.Example, feature: str) -> str:
   """Returns the text of inputs or targets."""
   text = example.get(_TEXT.format(feature))
   if text is not None:
     return text.decode()
-  return settings.vocabulary().decode(example.get(feature, []))
-
-
-def _json_value(value: Any) -> Any:
-  if isinstance(value, bytes):
-    return value.decode()
-  if isinstance(value, np.ndarray):
-    return [_json_value(item) for item in value.tolist()]
-  return value.item() if isinstance(value, np.generic) else value
+  return settings.vocabulary().decode(example.get(feature, []).tolist())
 
 
 @contextlib.contextmanager

@@ -46,6 +46,10 @@ class DataSettings:
     word_files: two files of words, a word a line, for tuning and evaluation,
       instead of `wordfreq`'s; words of both files serve tuning only. The
       paper's lists are those which its published symbol generator names.
+    random_labels: give exemplars symbols whatever their class, as a control;
+      what is learned then is not to read labels from exemplars.
+    instruction_placement: where an instruction stands: before 'each' input, as
+      in the paper's Figure 1, or 'once' at the head of a prompt.
     instruction_share: the share of instruction tuning prompts, 0 to 1, in
       mixtures of both kinds.
     evaluation_exemplars: exemplars per class in evaluation (paper: 4).
@@ -64,6 +68,8 @@ class DataSettings:
   symbol_categories: tuple[str, ...] = symbols.CATEGORIES
   symbols_per_category: int = 10_000
   word_files: tuple[str, str] | None = None
+  random_labels: bool = False
+  instruction_placement: str = 'each'
   instruction_share: float = 0.5
   evaluation_exemplars: int = 4
   evaluation_queries: int = 100
@@ -79,6 +85,16 @@ class DataSettings:
       least, most = getattr(self, name)
       if not 0 <= least <= most or not most:
         raise ValueError(f'{name} = ({least}, {most}) is not a range.')
+    if self.symbol_tuning_exemplars[0] < 1:
+      raise ValueError(
+        f'symbol_tuning_exemplars = {self.symbol_tuning_exemplars}: without'
+        ' exemplars nothing tells what a symbol means; begin with 1.'
+      )
+    if self.instruction_placement not in ('each', 'once'):
+      raise ValueError(
+        f'instruction_placement {self.instruction_placement!r} is neither'
+        " 'each' nor 'once'."
+      )
     for name, least in _LEAST.items():
       if getattr(self, name) < least:
         raise ValueError(

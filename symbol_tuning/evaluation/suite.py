@@ -12,8 +12,8 @@ from typing import Any
 import seqio
 
 from symbol_tuning.data import settings as data_settings
-from symbol_tuning.data import train_data
-from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.seqio_tasks import mixing
+from symbol_tuning.data.seqio_tasks.query_source import QuerySource
 from symbol_tuning.evaluation import layout, progress
 from symbol_tuning.evaluation.decoding import Decoding
 from symbol_tuning.evaluation.ranking import RankingTask
@@ -139,7 +139,7 @@ class Questions:
   def _tasks(self) -> dict[str, list[seqio.Task]]:
     names = self.mixture_or_task_name
     names = [names] if isinstance(names, str) else names
-    return {name: train_data.available_tasks(name) for name in names}
+    return {name: mixing.available_tasks(name) for name in names}
 
   def _suite(self, mixtures: Mapping[str, Mapping[str, Task]]) -> Suite:
     chosen = data_settings.current()
@@ -154,20 +154,18 @@ class Questions:
     return suite
 
   def _load(self, task: seqio.Task) -> Task:
-    examples = train_data.evaluation_examples(
-      task.name, self.task_feature_lengths
-    )
+    examples = mixing.evaluation_examples(task.name, self.task_feature_lengths)
     return self._task_of(task, examples)
 
   def _load_others(self, task: seqio.Task, num_queries: int) -> Task | None:
-    if not isinstance(task.source, dataset_tasks.QuerySource):
+    if not isinstance(task.source, QuerySource):
       return None
-    reported = task.source.queries(_SPLIT).tolist()
+    reported = task.source.queries().tolist()
     most = data_settings.current().evaluation_queries + num_queries
     with data_settings.changed(evaluation_queries=most):
       if task.source.num_input_examples(_SPLIT) == len(reported):
         return None
-      examples = train_data.evaluation_examples(
+      examples = mixing.evaluation_examples(
         task.name, self.task_feature_lengths
       )
     others = [e for e in examples if e['query_index'] not in reported]

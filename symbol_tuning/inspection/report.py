@@ -7,7 +7,8 @@ import numpy as np
 import rich.console
 import seqio
 
-from symbol_tuning.data import settings, train_data
+from symbol_tuning.data import settings
+from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.inspection import figure, printing, samples
 
 
@@ -40,7 +41,7 @@ def inspect(
   console = console or rich.console.Console()
   names = mixture_or_task_name
   for name in [names] if isinstance(names, str) else names:
-    tasks = train_data.available_tasks(name)
+    tasks = mixing.available_tasks(name)
     drawn = [
       samples.draw(task, task_feature_lengths, num_examples, seed)
       for task in tasks
@@ -60,7 +61,7 @@ def inspect(
 
 def _shares(name: str, tasks: Sequence[seqio.Task]) -> list[float]:
   """The share of each task in the mixture of those at hand."""
-  mixture = train_data.get_mixture_or_task(name)
+  mixture = mixing.get_mixture_or_task(name)
   if isinstance(mixture, seqio.Task):
     return [1.0]
   rates = [mixture.get_rate(task) for task in tasks]

@@ -15,6 +15,7 @@ import seqio
 
 from symbol_tuning.data import parts
 from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.seqio_tasks.query_source import QuerySource
 
 Example = Mapping[str, np.ndarray]
 
@@ -163,14 +164,14 @@ def draw(
 
 def _part(task: seqio.Task, split: str, most: int) -> seqio.ShardInfo | None:
   """The part of a dataset's queries that is looked at, and looked at whole."""
-  if not isinstance(task.source, dataset_tasks.QuerySource):
+  if not isinstance(task.source, QuerySource):
     return None
   num_queries = task.source.num_input_examples(split)
   return seqio.ShardInfo(index=0, num_shards=max(1, -(-num_queries // most)))
 
 
 def _class_names(task: seqio.Task) -> tuple[str, ...]:
-  if isinstance(task.source, dataset_tasks.QuerySource):
+  if isinstance(task.source, QuerySource):
     return task.source.spec.labels
   return ()
 

@@ -7,7 +7,8 @@ import pytest
 import seqio
 
 from symbol_tuning import tasks
-from symbol_tuning.data import export, train_data
+from symbol_tuning.data import export
+from symbol_tuning.data.seqio_tasks import mixing
 
 assert tasks  # They are registered.
 
@@ -46,18 +47,16 @@ def test_tuning_prompts_say_where_they_come_from(write):
     assert f'{dataset} train' in line['prompt']
     assert f'{line["target"]}\n\n' in line['prompt']
     assert line['target'].startswith(' ')
-    spec = train_data.get_mixture_or_task(line['task']).source.spec
+    spec = mixing.get_mixture_or_task(line['task']).source.spec
     assert line['natural_label'] == spec.labels[line['label']]
 
 
 def test_evaluation_prompts_have_their_options(write):
   lines = write('icl_natural_instructed_tefe')
-  spec = train_data.get_mixture_or_task(
-    'icl_natural_instructed_tefe'
-  ).source.spec
+  spec = mixing.get_mixture_or_task('icl_natural_instructed_tefe').source.spec
   assert len(lines) == 3
   for line in lines:
-    assert line['prompt'].startswith(f'{spec.instruction}\n\n')
+    assert line['prompt'].startswith(f'{spec.instruction}\n')
     assert line['options'] == [f' {label}' for label in spec.labels]
     assert line['target'] == line['options'][line['label']]
     assert line['natural_label'] == line['target'].strip()
@@ -72,7 +71,7 @@ def test_generated_answers_have_no_options(write):
   assert len(lines) == 4
   for line in lines:
     assert line['target'].strip() == line['answers'][0]
-    assert line['prompt'].endswith('Output:') and 'options' not in line
+    assert line['prompt'].endswith((':', '=', '>')) and 'options' not in line
     assert line['origin'] and 'dataset' not in line
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symbol_tuning.data import train_data
+from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.inspection import samples
 
 LENGTHS = {'inputs': 1000, 'targets': 20}
@@ -11,7 +11,7 @@ LENGTHS = {'inputs': 1000, 'targets': 20}
 
 def draw(name, lengths=None, most=1000):
   return samples.draw(
-    train_data.get_mixture_or_task(name), lengths or LENGTHS, most
+    mixing.get_mixture_or_task(name), lengths or LENGTHS, most
   )
 
 

@@ -22,9 +22,9 @@ from array_record.python import array_record_module
 
 import symbol_tuning
 from symbol_tuning import files
-from symbol_tuning.data import settings, train_data
+from symbol_tuning.data import packing, settings, train_data
 from symbol_tuning.data.cache import manifest, rows
-from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
 
 CONFIG_FILE = 'config.gin'
 # Rows are read one by one; they are hardly smaller when compressed.
@@ -62,9 +62,7 @@ class CacheJob:
     with files.replacing(path) as partial, _RowFile(partial) as file:
       for row in self._rows(number):
         file.write(
-          rows.encode(
-            row, row[train_data.SEGMENT_TASKS], self.settings.token_type
-          )
+          rows.encode(row, row[packing.SEGMENT_TASKS], self.settings.token_type)
         )
         tally.add(row)
         on_row()
@@ -74,7 +72,7 @@ class CacheJob:
     shard = manifest.Shard(name, path.stat().st_size, checksum, statistics)
     shard.write(self.folder)
 
-  def _rows(self, number: int) -> Iterator[train_data.Example]:
+  def _rows(self, number: int) -> Iterator[packing.Example]:
     chosen = self.settings
     stream = train_data.packed_rows(
       chosen.mixture_or_task_name,
@@ -162,8 +160,8 @@ def _settings(
     raise ValueError(
       f'NUM_SHARDS {num_shards} must be from 1 to NUM_ROWS, {num_rows}.'
     )
-  rates = train_data.mixing_rates(mixture_or_task_name)
-  train_data.check_shards(rates, num_shards)
+  rates = mixing.mixing_rates(mixture_or_task_name)
+  mixing.check_shards(rates, num_shards)
   vocabulary = settings.current().vocabulary
   return manifest.CacheSettings(
     mixture_or_task_name=mixture_or_task_name,
@@ -260,12 +258,12 @@ class _Tally:
     self._examples = np.zeros(len(chosen.tasks), np.int64)
     self._dropped_before = dataset_tasks.dropped_queries.copy()
 
-  def add(self, row: train_data.Example) -> None:
+  def add(self, row: packing.Example) -> None:
     self._rows += 1
     self._tokens += int(np.count_nonzero(row['decoder_segment_ids']))
     self._target_tokens += int(row['decoder_loss_weights'].sum())
     self._examples += np.bincount(
-      row[train_data.SEGMENT_TASKS], minlength=len(self._examples)
+      row[packing.SEGMENT_TASKS], minlength=len(self._examples)
     )
 
   def statistics(self) -> manifest.Statistics:

@@ -5,6 +5,7 @@ evaluation writes it to the results, and the report reads it there. Nobody
 takes a text apart to learn what it holds.
 """
 
+import collections
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -108,6 +109,35 @@ class Prompt:
     if self.instruction and not self.instruction_once:
       yield Piece(INSTRUCTION, f'{self.instruction}\n')
     yield Piece(kind, f'{self.format.prefix}{text}{self.format.infix}')
+
+  def kept(self, most: int) -> 'Prompt':
+    """Returns the prompt with so many exemplars at the most.
+
+    Exemplars go class by class in turn, the last of the query's class never.
+    A class that is shown no more is no option any more either.
+    """
+    if most >= len(self.exemplars):
+      return self
+    turns = collections.Counter[int]()
+    ranks = []
+    for place, exemplar in enumerate(self.exemplars):
+      turn = turns[exemplar.label]
+      turns[exemplar.label] += 1
+      is_first_of_query = exemplar.label == self.label and turn == 0
+      ranks.append((not is_first_of_query, turn, place))
+    places = sorted(place for *_, place in sorted(ranks)[:most])
+    exemplars = tuple(self.exemplars[place] for place in places)
+    shown = {exemplar.label for exemplar in exemplars} | {self.label}
+    options = self.options
+    if exemplars:
+      options = tuple(option for option in options if option.label in shown)
+    return dataclasses.replace(self, exemplars=exemplars, options=options)
+
+  @property
+  def is_answerable(self) -> bool:
+    """Whether an exemplar of the query's class is shown, or none at all."""
+    labels = [exemplar.label for exemplar in self.exemplars]
+    return not self.num_drawn or self.label in labels
 
   @property
   def answer(self) -> WrittenLabel:

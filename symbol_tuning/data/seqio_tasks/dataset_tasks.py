@@ -1,43 +1,58 @@
 """SeqIO tasks made from a dataset's declaration.
 
-A task's source yields the indices of its queries; its one preprocessor
-composes a prompt around each, tokenizes it and fits it into the length, many
-at once (B prompts, E examples). It stands after SeqIO's cache placeholder, so
-that every epoch draws new exemplars, symbols and formats.
-Vocabulary and data source are looked up when a task is loaded (see
-data.settings).
+A task's source yields the numbers of its queries; its one preprocessor
+composes a prompt around each, fits it into the length and tokenizes it. It
+stands after SeqIO's cache placeholder, so that every epoch draws new exemplars,
+symbols and formats. Vocabulary and data source are looked up when a task is
+loaded (see data.settings).
 """
 
 import collections
 import dataclasses
 import functools
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import seqio
 import tensorflow as tf
 
-from symbol_tuning.data import examples, settings
+from symbol_tuning.data import settings
 from symbol_tuning.data.datasets import catalog, sources
-from symbol_tuning.data.prompting import composing, fitting, symbols
-from symbol_tuning.data.prompting.formats import EVALUATION_FORMAT
+from symbol_tuning.data.prompting import symbols
+from symbol_tuning.data.prompting.composing import Recipe
+from symbol_tuning.data.prompting.fitting import FittedPrompt
 from symbol_tuning.data.prompting.icl_settings import IclSetting
+from symbol_tuning.data.prompting.records import Query
+from symbol_tuning.data.seqio_tasks.python_map import TEXT, TOKENS, python_map
+from symbol_tuning.data.seqio_tasks.query_source import PromptMaker, QuerySource
 
 FEATURES = {
   name: seqio.Feature(settings.CurrentVocabulary(), add_eos=True)
   for name in ('inputs', 'targets')
 }
-# Chooses the queries of an evaluation task, the same for every model.
-_EVALUATION_SEED = 2023
-# Prompts composed at once; more delay the first of a mixture of many tasks.
-_BATCH_SIZE = 64
+# Where a tuning example comes from: the seed of the run, the epoch, the number
+# of its query. `PromptMaker.make` makes the same prompt of them again.
+ORIGIN = 'prompt_origin'
+_INTEGER = tf.TensorSpec([], tf.int32)
+_PROMPT = {
+  'inputs': TOKENS,
+  'inputs_pretokenized': TEXT,
+  'targets': TOKENS,
+  'targets_pretokenized': TEXT,
+}
+_TUNING = _PROMPT | {ORIGIN: tf.TensorSpec([3], tf.int64)}
+_EVALUATION = _PROMPT | {
+  'idx': tf.TensorSpec([2], tf.int32),
+  'is_correct': tf.TensorSpec([], tf.bool),
+  'label': _INTEGER,
+  'query_index': _INTEGER,
+}
 
-# Queries that were too long for the model's input, by task.
+# Queries that could not be asked within the feature lengths, by task.
 dropped_queries: collections.Counter[str] = collections.Counter()
 
 
-def recipe_symbol_tuning(spec: catalog.DatasetSpec) -> composing.PromptRecipe:
+def symbol_tuning_recipe(spec: catalog.DatasetSpec) -> Recipe:
   """Exemplars with symbols of the tuning inventory, never an instruction.
 
   Raises:
@@ -50,45 +65,42 @@ def recipe_symbol_tuning(spec: catalog.DatasetSpec) -> composing.PromptRecipe:
       f' DataSettings.symbols_per_category is {chosen.symbols_per_category}:'
       ' raise it, for the symbols of a prompt are distinct.'
     )
-  return composing.PromptRecipe(
-    labels='symbol',
+  return Recipe(
+    labels='random' if chosen.random_labels else 'symbol',
     exemplars=chosen.symbol_tuning_exemplars,
-    instructed=False,
     symbols=_symbols('tuning', spec, chosen.symbols_per_category),
   )
 
 
-def recipe_instruction_tuning(
-  spec: catalog.DatasetSpec,
-) -> composing.PromptRecipe:
-  """The instruction, natural labels and perhaps exemplars."""
+def instruction_tuning_recipe(spec: catalog.DatasetSpec) -> Recipe:
+  """The instruction with its options, natural labels, perhaps exemplars."""
   del spec
-  return composing.PromptRecipe(
+  chosen = settings.current()
+  return Recipe(
     labels='natural',
-    exemplars=settings.current().instruction_tuning_exemplars,
-    instructed=True,
+    exemplars=chosen.instruction_tuning_exemplars,
+    instruction=chosen.instruction_placement,
+    lists_options=True,
   )
 
 
-def recipe_evaluation(
-  spec: catalog.DatasetSpec, setting: IclSetting
-) -> composing.PromptRecipe:
-  """A fixed number of exemplars in one format, with held-out symbols."""
+def evaluation_recipe(spec: catalog.DatasetSpec, setting: IclSetting) -> Recipe:
+  """A fixed number of exemplars, with held-out symbols or natural labels."""
   chosen = settings.current()
   k = setting.exemplars
-  k = chosen.evaluation_exemplars if k is None else k
-  return composing.PromptRecipe(
+  if k is None:
+    k = chosen.evaluation_exemplars
+  return Recipe(
     labels=setting.labels,
     exemplars=(k, k),
-    instructed=setting.instructed,
+    instruction=chosen.instruction_placement if setting.instructed else 'none',
     symbols=_symbols('evaluation', spec),
-    formats=(EVALUATION_FORMAT,),
   )
 
 
 def _symbols(
   split: str, spec: catalog.DatasetSpec, most: int | None = None
-) -> composing.SymbolTable:
+) -> symbols.SymbolTable:
   """The symbols of a run, without the labels of the dataset itself."""
   chosen = settings.current()
   # Those of the catalog are in no inventory: its datasets share one table.
@@ -96,7 +108,7 @@ def _symbols(
   return _symbol_table(
     split,
     tuple(chosen.symbol_categories),
-    chosen.word_files and tuple(chosen.word_files),
+    chosen.word_files,
     own_words,
     most,
   )
@@ -109,68 +121,11 @@ def _symbol_table(
   word_files: tuple[str, str] | None,
   excluded: frozenset[str],
   most: int | None,
-) -> composing.SymbolTable:
+) -> symbols.SymbolTable:
   inventory = symbols.inventory(
     split, categories, catalog.natural_label_words(), word_files
   )
-  return composing.SymbolTable(symbols.choose(inventory, excluded, most))
-
-
-class QuerySource(seqio.DataSource):
-  """Yields {'query': int32 []}: indices into a pool of labelled examples."""
-
-  def __init__(
-    self,
-    spec: catalog.DatasetSpec,
-    pools: Mapping[str, Callable[[], sources.Pool]],
-    max_queries: Callable[[], int] | None = None,
-  ):
-    """Names the pools by split; they are loaded when they are first used.
-
-    Args:
-      spec: the dataset.
-      pools: loads the pool of each split.
-      max_queries: returns the most queries used of a split, or None for all;
-        which ones is the same choice at every load.
-    """
-    self.spec = spec
-    self._pools = pools
-    self._max_queries = max_queries
-    super().__init__(splits=pools, performs_internal_shuffling=True)
-
-  @property
-  def supports_arbitrary_sharding(self) -> bool:
-    return True
-
-  def list_shards(self, split: str) -> list[str]:
-    return [split]
-
-  def num_input_examples(self, split: str) -> int:
-    return len(self.queries(split))
-
-  def queries(self, split: str) -> np.ndarray:
-    """Returns the indices of the queries of a split, int32 [n]."""
-    size = len(self._pools[split]().texts)
-    most = self._max_queries() if self._max_queries else size
-    if size <= most:
-      return np.arange(size, dtype=np.int32)
-    rng = np.random.default_rng(_EVALUATION_SEED)
-    return np.sort(rng.permutation(size)[:most]).astype(np.int32)
-
-  def get_dataset(
-    self,
-    split: str = 'train',
-    shuffle: bool = True,
-    seed: int | None = None,
-    shard_info: seqio.ShardInfo | None = None,
-    **unused,
-  ) -> tf.data.Dataset:
-    queries = self.queries(split)
-    if shuffle:
-      queries = np.random.default_rng(seed).permutation(queries)
-    if shard_info:
-      queries = queries[shard_info.index :: shard_info.num_shards]
-    return tf.data.Dataset.from_tensor_slices({'query': queries})
+  return symbols.SymbolTable(symbols.choose(inventory, excluded, most))
 
 
 def is_available(task: seqio.Task) -> bool:
@@ -196,62 +151,71 @@ def evaluation_pool(spec: catalog.DatasetSpec) -> sources.Pool:
 def add_tuning_task(
   name: str,
   spec: catalog.DatasetSpec,
-  recipe: Callable[[catalog.DatasetSpec], composing.PromptRecipe],
+  recipe: Callable[[catalog.DatasetSpec], Recipe],
 ) -> None:
   """Registers a task that yields one training prompt per example and epoch.
 
-  Its features are inputs and targets (int32 [length]), label (int32 [], the
-  class of the query), options (string [classes]) and query_index (int32 []).
-  See fitting.PromptTokenizer for the others.
+  Its features are inputs and targets (int32 [length]), both as text too, and
+  prompt_origin (int64 [3], see `ORIGIN`).
   """
 
-  def compose(dataset, sequence_length=None):
-    pool = tuning_pool(spec)
-    composer = _composer(spec, pool, recipe(spec))
-    losses = _Losses(name, most=2 * len(pool))
-    tokenizer = fitting.PromptTokenizer.for_lengths(
-      composer.texts, sequence_length
+  def write(dataset, sequence_length=None):
+    maker = task.source.prompt_maker(sequence_length)
+    count = _Drops(name, most=2 * len(maker.pool))
+
+    def make(batch):
+      epochs = batch['number'] // batch['epoch_size']
+      (seed,) = set(batch['seed'].tolist())
+      made = maker.make(batch['query'].tolist(), seed, epochs.tolist())
+      examples = [_tuning_example(maker, one) for one in made]
+      count(examples)
+      return [
+        example | {ORIGIN: (seed, epoch, query)}
+        for example, epoch, query in zip(
+          examples, epochs, batch['query'], strict=True
+        )
+        if example
+      ]
+
+    numbered = dataset.enumerate().map(
+      lambda number, element: element | {'number': number}
     )
+    return python_map(numbered, make, _TUNING)
 
-    def write(query_B, seed):
-      # Shards have the same seeds, but never the same queries; and a batch may
-      # hold a query twice.
-      row_B = np.arange(len(query_B)) + _BATCH_SIZE * query_B.astype(np.int64)
-      seed_B2 = _task_seeds(name, int(seed[0]), seed[1] + row_B)
-      batch = composer.compose(query_B, seed_B2)
-      features, fits_B = tokenizer.training_examples(batch)
-      losses.count(fits_B)
-      return examples.only(
-        features
-        | {
-          'label': batch.label_B,
-          'options': composer.texts[batch.options_BC],
-          'query_index': query_B,
-        },
-        fits_B,
-      )
-
-    @seqio.map_over_dataset(num_seeds=1)
-    def to_examples(batch, seed):
-      return examples.TUNING.call(write, batch['query'], seed)
-
-    return to_examples(dataset.batch(_BATCH_SIZE))
-
-  seqio.TaskRegistry.add(
+  task = seqio.TaskRegistry.add(
     name,
-    source=QuerySource(spec, {'train': lambda: tuning_pool(spec)}),
-    preprocessors=[
-      seqio.CacheDatasetPlaceholder(),
-      compose,
-      examples.TUNING.one_by_one,
-    ],
+    source=QuerySource(
+      spec,
+      'train',
+      pool=lambda: tuning_pool(spec),
+      recipe=lambda: recipe(spec),
+      stream=name,
+    ),
+    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
     output_features=FEATURES,
     shuffle_buffer_size=None,
   )
 
 
+def _tuning_example(
+  maker: PromptMaker, fitted: FittedPrompt | None
+) -> dict[str, str | np.ndarray] | None:
+  """Returns the features of a prompt and its label, or None without room."""
+  if fitted is None:
+    return None
+  target = maker.fitter.written(fitted.prompt.answer.text)
+  if not maker.fitter.has_room_for(target):
+    return None
+  return {
+    'inputs': fitted.inputs,
+    'inputs_pretokenized': fitted.text,
+    'targets': target.tokens,
+    'targets_pretokenized': target.text,
+  }
+
+
 @dataclasses.dataclass
-class _Losses:
+class _Drops:
   """Counts prompts of a task that do not fit.
 
   Attributes:
@@ -265,13 +229,15 @@ class _Losses:
   most: int
   in_a_row: int = 0
 
-  def count(self, fits_B: np.ndarray) -> None:
-    dropped_queries[self.name] += int((~fits_B).sum())
-    self.in_a_row = 0 if fits_B.any() else self.in_a_row + len(fits_B)
+  def __call__(self, examples: Sequence[Mapping | None]) -> None:
+    num_dropped = sum(example is None for example in examples)
+    dropped_queries[self.name] += num_dropped
+    all_dropped = num_dropped == len(examples)
+    self.in_a_row = self.in_a_row + num_dropped if all_dropped else 0
     if self.in_a_row > self.most:
       raise ValueError(
-        f'{self.name}: none of {self.in_a_row} prompts fits, even without'
-        ' exemplars: raise TASK_FEATURE_LENGTHS.'
+        f'{self.name}: none of {self.in_a_row} prompts fits with an exemplar of'
+        " the query's class: raise TASK_FEATURE_LENGTHS."
       )
 
 
@@ -284,52 +250,32 @@ def add_evaluation_task(
 ) -> None:
   """Registers a task that yields one example per query and label option.
 
-  Its features are inputs, targets (int32 [length], the option), idx (int32
-  [2], query and option), is_correct (bool []), query_index and label (int32
-  []).
+  Its features are inputs, targets (int32 [length], the option), both as text
+  too, idx (int32 [2], query and option), is_correct (bool []), label (the class
+  of the query) and query_index (int32 []).
   """
 
-  def compose(dataset, sequence_length=None):
-    recipe = recipe_evaluation(spec, setting)
-    composer = _composer(spec, evaluation_pool(spec), recipe)
-    tokenizer = fitting.PromptTokenizer.for_lengths(
-      composer.texts, sequence_length
-    )
+  def write(dataset, sequence_length=None):
+    maker = task.source.prompt_maker(sequence_length)
 
-    def write(query_B):
-      # The same exemplars in every setting of a dataset.
-      seed_B2 = _task_seeds(spec.name, _EVALUATION_SEED, query_B)
-      batch = composer.compose(query_B, seed_B2)
-      features, fits_E = tokenizer.option_examples(batch)
-      num_options = batch.options_BC.shape[1]
-      dropped_queries[name] += int((~fits_E).sum()) // num_options
-      query_E = np.repeat(query_B, num_options)
-      return examples.only(
-        features
-        | {
-          'label': np.repeat(batch.label_B, num_options),
-          'query_index': query_E,
-          'idx': np.stack([query_E, features['option']], axis=1),
-        },
-        fits_E,
-      )
+    def make(batch):
+      asked = queries(name, maker, batch['query'].tolist())
+      return [example for query in asked for example in _flat(query)]
 
-    return dataset.batch(_BATCH_SIZE).map(
-      lambda batch: examples.EVALUATION.call(write, batch['query'])
-    )
+    return python_map(dataset, make, _EVALUATION)
 
-  seqio.TaskRegistry.add(
+  task = seqio.TaskRegistry.add(
     name,
     source=QuerySource(
       spec,
-      {'validation': lambda: evaluation_pool(spec)},
+      'validation',
+      pool=lambda: evaluation_pool(spec),
+      recipe=lambda: evaluation_recipe(spec, setting),
+      # The same exemplars in every setting of a dataset.
+      stream=f'evaluation {spec.name}',
       max_queries=lambda: settings.current().evaluation_queries,
     ),
-    preprocessors=[
-      seqio.CacheDatasetPlaceholder(),
-      compose,
-      examples.EVALUATION.one_by_one,
-    ],
+    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
     output_features=FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,
@@ -337,17 +283,50 @@ def add_evaluation_task(
   )
 
 
-def _composer(
-  spec: catalog.DatasetSpec, pool: sources.Pool, recipe: composing.PromptRecipe
-) -> composing.PromptComposer:
-  try:
-    return composing.PromptComposer(pool, spec.labels, spec.instruction, recipe)
-  except ValueError as error:
-    raise ValueError(f'{spec.name}: {error}') from None
+def queries(
+  name: str, maker: PromptMaker, numbers: Sequence[int]
+) -> list[Query]:
+  """Returns the queries of an evaluation task that fit.
+
+  Args:
+    name: of the task, for the count of `dropped_queries`.
+    maker: of the task's prompts.
+    numbers: of the examples that are asked about.
+
+  Raises:
+    ValueError: if a label option is too long.
+  """
+  asked = []
+  for number, fitted in zip(numbers, maker.make(numbers), strict=True):
+    if fitted is None:
+      dropped_queries[name] += 1
+      continue
+    prompt = fitted.prompt
+    asked.append(
+      Query(
+        index=number,
+        text=fitted.text,
+        tokens=fitted.inputs,
+        options=tuple(maker.fitter.option(o.text) for o in prompt.options),
+        label=prompt.answer_index,
+        prompt=prompt,
+      )
+    )
+  return asked
 
 
-def _task_seeds(name: str, first: int, second_B: np.ndarray) -> np.ndarray:
-  """Makes the seeds of one task unlike those of every other; int [B, 2]."""
-  stream = zlib.crc32(name.encode()) & 0x7FFFFFFF
-  first_B = np.full(len(second_B), first ^ stream)
-  return np.stack([first_B, second_B], axis=1)
+def _flat(query: Query) -> list[dict]:
+  """Returns one example for each option, as SeqIO and T5X rank them."""
+  return [
+    {
+      'inputs': query.tokens,
+      'inputs_pretokenized': query.text,
+      'targets': option.tokens,
+      'targets_pretokenized': option.text,
+      'idx': (query.index, number),
+      'is_correct': number == query.label,
+      'label': query.prompt.label,
+      'query_index': query.index,
+    }
+    for number, option in enumerate(query.options)
+  ]

@@ -1,134 +1,206 @@
-"""Reads the examples of SeqIO tasks, and mixes them.
+"""Opens SeqIO tasks and mixtures: what training, caches and exports read.
 
-SeqIO mixes tensors of one example each, and TensorFlow takes longer to hand
-over an example than it takes us to make one. So examples leave TensorFlow many
-at a time and are mixed as arrays: with the rates of SeqIO's mixtures, while the
-examples of each task and their order are those of the task itself.
+SeqIO mixes; this module finds what was asked for, leaves out what the run's
+source does not have, and marks each example with the task that it is of.
 """
 
-import dataclasses
+import contextlib
+import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import seqio
 import tensorflow as tf
+from absl import logging
 
-from symbol_tuning.data import draws, examples
+from symbol_tuning.data import settings
+from symbol_tuning.data.packing import TASK
+from symbol_tuning.data.prompting.fitting import TOO_LONG
+from symbol_tuning.data.seqio_tasks import dataset_tasks
 
 Example = dict[str, np.ndarray]
 
-# Examples that leave TensorFlow at a time, and what stands where none is.
+# Examples that leave TensorFlow at a time, and what stands where none is: it
+# takes longer to hand over a small array than to make it.
 _READ_SIZE, _NONE = 64, -1
-# Tasks that are drawn at a time.
-_DRAWS = 1024
 
 
-@dataclasses.dataclass(frozen=True)
-class TaskExamples:
-  """The examples of a task; can be read again.
+def get_mixture_or_task(name: str) -> seqio.Mixture | seqio.Task:
+  """Returns a registered mixture or task.
 
-  Attributes:
-    dataset: batches as `examples.Signature.call` makes them, or examples.
-    in_batches: which of the two.
+  Raises:
+    ValueError: if there is none of that name; names that are near.
   """
+  known = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
+  if name in known:
+    return seqio.get_mixture_or_task(name)
+  near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+  hint = (
+    f'Did you mean {", ".join(near)}?'
+    if near
+    else (
+      'Is the module that registers it imported? Ours is symbol_tuning.tasks.'
+    )
+  )
+  raise ValueError(f'No mixture or task is called {name!r}. {hint}')
 
-  dataset: tf.data.Dataset
-  in_batches: bool
 
-  @classmethod
-  def of(
-    cls,
-    task: seqio.Task,
-    features: Collection[str] | None = None,
-    **options: Any,
-  ) -> 'TaskExamples':
-    """Opens any task; those that make batches are read fast.
+def available_tasks(name: str) -> list[seqio.Task]:
+  """Returns the tasks of a mixture (or the task) that the source can fill.
 
-    Args:
-      task: the task.
-      features: what of an example is wanted, where it is there; all of it by
-        default.
-      **options: of seqio.Task.get_dataset.
-    """
-    in_batches = examples.makes_batches(task)
-    if in_batches:
-      task = task.replace(
-        preprocessors=task.preprocessors[:-1], output_features={}
-      )
+  Raises:
+    FileNotFoundError: if the data source lacks a dataset, unless
+      DataSettings.skip_missing is set and it has another.
+  """
+  mixture_or_task = get_mixture_or_task(name)
+  tasks = list(seqio.get_subtasks(mixture_or_task))
+  available = [t for t in tasks if dataset_tasks.is_available(t)]
+  missing = [task.name for task in tasks if task not in available]
+  if not missing:
+    return tasks
+  source = settings.current().source
+  if not available or not settings.current().skip_missing:
+    raise FileNotFoundError(
+      f'{source} lacks the data of {len(missing)} of the {len(tasks)} tasks of'
+      f' {name}: {", ".join(missing)}. Add the datasets, or set'
+      ' settings.DataSettings.skip_missing = True to do without them.'
+    )
+  logging.warning(
+    '%s: %d of %d tasks have data; without %s.',
+    name, len(available), len(tasks), ', '.join(missing),
+  )  # fmt: skip
+  return available
+
+
+def mixing_rates(name: str) -> dict[seqio.Task, float]:
+  """Returns the available tasks of a mixture with their rates."""
+  mixture_or_task = get_mixture_or_task(name)
+  tasks = available_tasks(name)
+  if isinstance(mixture_or_task, seqio.Task):
+    return dict.fromkeys(tasks, 1.0)
+  return {task: mixture_or_task.get_rate(task) for task in tasks}
+
+
+class _MarkedMixture(seqio.Mixture):
+  """A mixture whose examples tell which task they are of."""
+
+  def __init__(self, name: str, rates: Mapping[seqio.Task, float]):
+    super().__init__(name, list(rates.items()))
+    self._numbers = {task.name: i for i, task in enumerate(rates)}
+
+  def get_task_dataset(self, task, *args, **kwargs) -> tf.data.Dataset:
+    number = tf.constant(self._numbers[task.name], tf.int32)
+    dataset = super().get_task_dataset(task, *args, **kwargs)
+    return dataset.map(lambda example: example | {TASK: number})
+
+
+def tuning_examples(
+  name: str,
+  task_feature_lengths: Mapping[str, int] | None,
+  seed: int,
+  shard: seqio.ShardInfo | None = None,
+  features: Sequence[str] = (),
+) -> tf.data.Dataset:
+  """Opens what is available of a mixture, endless and shuffled.
+
+  Beside inputs and targets, an example has a `task`: int32 [], its place among
+  `available_tasks`.
+
+  Args:
+    name: of the mixture or task.
+    task_feature_lengths: most tokens of 'inputs' and 'targets'.
+    seed: of the order of examples and of every choice in a prompt.
+    shard: which share of the examples; all, by default.
+    features: what else of an example is wanted.
+
+  Raises:
+    ValueError: if a task has fewer examples than there are shards.
+  """
+  rates = mixing_rates(name)
+  if shard:
+    check_shards(rates, shard.num_shards)
+  return _MarkedMixture(name, rates).get_dataset(
+    sequence_length=task_feature_lengths,
+    split='train',
+    shuffle=True,
+    seed=seed,
+    shard_info=shard,
+    num_epochs=None,
+    passthrough_features=features,
     # Sources are in memory already, or stream.
-    dataset = task.get_dataset(try_in_mem_cache=False, **options)
-    if features is not None:
-      wanted = [name for name in dataset.element_spec if name in features]
-      dataset = dataset.map(lambda example: {k: example[k] for k in wanted})
-    return cls(dataset, in_batches)
-
-  def __iter__(self) -> Iterator[Example]:
-    """Yields the examples.
-
-    Raises:
-      ValueError: if what makes them does.
-    """
-    try:
-      if self.in_batches:
-        yield from examples.take_apart(self.dataset.as_numpy_iterator())
-      else:
-        yield from read(self.dataset)
-    except tf.errors.InvalidArgumentError as error:
-      reason = re.search('ValueError: (.*)', error.message)
-      if reason is None:
-        raise
-      raise ValueError(reason[1]) from None
+    try_in_mem_cache=False,
+  )
 
 
-@dataclasses.dataclass(frozen=True)
-class MixedExamples:
-  """Examples of several tasks; can be read again.
+def check_shards(tasks: Mapping[seqio.Task, float], num_shards: int) -> None:
+  """Checks that no task lacks examples in a shard, which would end there.
 
-  Attributes:
-    tasks: the examples of each.
-    rates: how often each is drawn, in proportion to the others.
-    seed: of the draws.
-    mark: the feature that tells the number of the task, int32 [].
+  Raises:
+    ValueError: if a task has fewer examples than there are shards.
   """
+  for task in tasks:
+    size = task.source.num_input_examples('train')
+    if size is not None and size < num_shards:
+      raise ValueError(
+        f'{task.name} has {size} examples, too few to divide them among'
+        f' {num_shards} processes or shards: use {size} at the most.'
+      )
 
-  tasks: Sequence[Iterable[Example]]
-  rates: Sequence[float]
-  seed: int
-  mark: str
 
-  def __iter__(self) -> Iterator[Example]:
-    iterators = [iter(task) for task in self.tasks]
-    for number in self._numbers():
-      example = next(iterators[number], None)
-      if example is None:
-        return
-      yield example | {self.mark: np.int32(number)}
+def evaluation_examples(
+  task_name: str, task_feature_lengths: Mapping[str, int]
+) -> list[Example]:
+  """Returns the examples of an evaluation task, as SeqIO has them.
 
-  def _numbers(self) -> Iterator[int]:
-    """Draws tasks."""
-    shares = np.cumsum(self.rates) / np.sum(self.rates)
-    block = 0
-    while True:
-      seeds = np.array([[self.seed, block]])
-      uniform = draws.numbers(seeds, _DRAWS)[0] / 2**31
-      yield from np.searchsorted(shares, uniform, side='right').tolist()
-      block += 1
+  Raises:
+    ValueError: if the task is unknown, or a label option or a question that is
+      answered by writing is too long.
+  """
+  task = get_mixture_or_task(task_name)
+  with explaining_lengths(task_name, task_feature_lengths):
+    dataset = task.get_dataset(
+      sequence_length=task_feature_lengths,
+      split='validation',
+      shuffle=False,
+      try_in_mem_cache=False,
+    )
+    return list(read(dataset))
+
+
+@contextlib.contextmanager
+def explaining_lengths(
+  task_name: str, task_feature_lengths: Mapping[str, int]
+) -> Iterator[None]:
+  """Adds to errors of length what is to be raised."""
+  try:
+    yield
+  except ValueError as error:
+    if TOO_LONG not in str(error):
+      raise
+    raise ValueError(
+      f'{task_name}: {error}; raise TASK_FEATURE_LENGTHS, now'
+      f' {dict(task_feature_lengths)}.'
+    ) from None
 
 
 def read(dataset: tf.data.Dataset) -> Iterator[Example]:
-  """Yields examples, as arrays; those without strings many at a time."""
+  """Yields examples, as arrays; those without strings many at a time.
+
+  Raises:
+    ValueError: if what makes them does.
+  """
   specs = dataset.element_spec
-  if any(spec.dtype == tf.string for spec in specs.values()):
-    yield from dataset.as_numpy_iterator()
-    return
-  padding = {name: tf.constant(_NONE, s.dtype) for name, s in specs.items()}
-  batches = dataset.padded_batch(_READ_SIZE, padding_values=padding)
-  for batch in batches.as_numpy_iterator():
-    columns = [_without_padding(column) for column in batch.values()]
-    for values in zip(*columns, strict=True):
-      yield dict(zip(batch, values, strict=True))
+  with _own_errors():
+    if any(spec.dtype == tf.string for spec in specs.values()):
+      yield from dataset.as_numpy_iterator()
+      return
+    padding = {name: tf.constant(_NONE, s.dtype) for name, s in specs.items()}
+    batches = dataset.padded_batch(_READ_SIZE, padding_values=padding)
+    for batch in batches.prefetch(1).as_numpy_iterator():
+      columns = [_without_padding(column) for column in batch.values()]
+      for values in zip(*columns, strict=True):
+        yield dict(zip(batch, values, strict=True))
 
 
 def _without_padding(column: np.ndarray) -> Sequence[np.ndarray]:
@@ -136,3 +208,15 @@ def _without_padding(column: np.ndarray) -> Sequence[np.ndarray]:
     return column
   lengths = (column != _NONE).sum(axis=1).tolist()
   return [row[:n] for row, n in zip(column, lengths, strict=True)]
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+  """Raises what Python has raised within TensorFlow."""
+  try:
+    yield
+  except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+    reason = re.search('ValueError: (.*)', error.message)
+    if reason is None:
+      raise
+    raise ValueError(reason[1]) from None

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import seqio
 
-from symbol_tuning.data import train_data
 from symbol_tuning.data.prompting.records import OpenQuery, Option, Query
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
+from symbol_tuning.data.seqio_tasks.query_source import QuerySource
+from symbol_tuning.data.seqio_tasks.text_tasks import QuestionSource
 
 Example = Mapping[str, Any]
 
@@ -39,7 +41,12 @@ def load(
     ValueError: if an example lacks a feature, a label option is too long, or
       the examples of a query do not make a question (see `grouped`).
   """
-  examples = train_data.evaluation_examples(task.name, task_feature_lengths)
+  if isinstance(task.source, QuerySource):
+    maker = task.source.prompt_maker(task_feature_lengths)
+    numbers = task.source.queries().tolist()
+    with mixing.explaining_lengths(task.name, task_feature_lengths):
+      return dataset_tasks.queries(task.name, maker, numbers)
+  examples = mixing.evaluation_examples(task.name, task_feature_lengths)
   _check_features(task, examples, _RANKED)
   return grouped(examples)
 
@@ -59,7 +66,10 @@ def load_open(
   Raises:
     ValueError: if an example lacks a feature, or a question is too long.
   """
-  examples = train_data.evaluation_examples(task.name, task_feature_lengths)
+  if isinstance(task.source, QuestionSource):
+    with mixing.explaining_lengths(task.name, task_feature_lengths):
+      return task.source.open_queries(task_feature_lengths)
+  examples = mixing.evaluation_examples(task.name, task_feature_lengths)
   _check_features(task, examples, _OPEN)
   return [_open_query(i, example) for i, example in enumerate(examples)]
 

@@ -7,17 +7,18 @@ such tasks: data.list_functions, data.turing_concepts and data.bigbench.
 """
 
 import dataclasses
-import functools
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import seqio
 import tensorflow as tf
 
-from symbol_tuning.data import examples
-from symbol_tuning.data.prompting import fitting, formats
+from symbol_tuning.data.prompting import formats
+from symbol_tuning.data.prompting.fitting import TOO_LONG, Fitter
+from symbol_tuning.data.prompting.records import OpenQuery
 from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.seqio_tasks.python_map import TEXT, TOKENS, python_map
 
 Pair = tuple[str, str]  # an input and its output
 
@@ -86,6 +87,40 @@ def named_generator(name: str, *seeds: int) -> np.random.Generator:
   return np.random.default_rng([zlib.crc32(name.encode()), *seeds])
 
 
+class QuestionSource(seqio.DataSource):
+  """Yields {'question': int64 []}, the numbers of questions."""
+
+  def __init__(self, questions: Callable[[], Sequence[Question]]):
+    """Takes what returns the questions; it is called when they are asked."""
+    self._questions = questions
+    super().__init__(splits=['validation'])
+
+  def open_queries(
+    self, task_feature_lengths: Mapping[str, int] | None
+  ) -> list[OpenQuery]:
+    """Returns the questions as a model reads them.
+
+    Raises:
+      ValueError: if a question or its answer cannot fit.
+    """
+    fitter = Fitter.of(task_feature_lengths)
+    return [
+      _open_query(number, question, fitter)
+      for number, question in enumerate(self._questions())
+    ]
+
+  @property
+  def supports_arbitrary_sharding(self) -> bool:
+    return False
+
+  def list_shards(self, split: str) -> list[str]:
+    return [split]
+
+  def get_dataset(self, split: str = 'validation', **unused) -> tf.data.Dataset:
+    numbers = np.arange(len(self._questions()))
+    return tf.data.Dataset.from_tensor_slices({'question': numbers})
+
+
 def add_text_task(
   name: str,
   questions: Callable[[], Sequence[Question]],
@@ -96,7 +131,8 @@ def add_text_task(
 
   An example has the features inputs and targets (int32 [length]),
   inputs_pretokenized and targets_pretokenized, answers (string [n], all that
-  are accepted), origin (string []) and query_index (int32 []).
+  are accepted), origin (string []), query_index, num_exemplars and
+  num_exemplars_drawn (int32 []).
 
   Args:
     name: of the task.
@@ -105,28 +141,19 @@ def add_text_task(
     postprocess_fn: prepares targets and predictions for the metrics.
   """
 
-  def open_questions(split, shuffle_files, seed=None):
-    del split, shuffle_files, seed
-    features = list(_features(questions()))
-    return tf.data.Dataset.from_generator(
-      lambda: features, output_signature=_QUESTION
-    )
-
   def write(dataset, sequence_length=None):
-    limits = fitting.Limits.of(sequence_length)
-    make = functools.partial(_example, limits)
-    return dataset.map(
-      lambda q: _EXAMPLES.call(make, *(q[k] for k in _QUESTION))
-    )
+    asked = task.source.open_queries(sequence_length)
 
-  seqio.TaskRegistry.add(
+    def make(batch):
+      return [_flat(asked[number]) for number in batch['question']]
+
+    # Questions have different numbers of answers: one at a time.
+    return python_map(dataset, make, _FEATURES, batch_size=1)
+
+  task = seqio.TaskRegistry.add(
     name,
-    source=seqio.FunctionDataSource(open_questions, splits=['validation']),
-    preprocessors=[
-      seqio.CacheDatasetPlaceholder(),
-      write,
-      _EXAMPLES.one_by_one,
-    ],
+    source=QuestionSource(questions),
+    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
     output_features=dataset_tasks.FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,
@@ -134,62 +161,62 @@ def add_text_task(
   )
 
 
-_QUESTION = {
-  'shots': tf.TensorSpec([None], tf.string),
-  'query': tf.TensorSpec([], tf.string),
+_INTEGER = tf.TensorSpec([], tf.int32)
+_FEATURES = {
+  'inputs': TOKENS,
+  'inputs_pretokenized': TEXT,
+  'targets': TOKENS,
+  'targets_pretokenized': TEXT,
   'answers': tf.TensorSpec([None], tf.string),
-  'origin': tf.TensorSpec([], tf.string),
-  'query_index': tf.TensorSpec([], tf.int32),
+  'origin': TEXT,
+  'query_index': _INTEGER,
+  'num_exemplars': _INTEGER,
+  'num_exemplars_drawn': _INTEGER,
 }
-_EXAMPLES = examples.Signature(
-  examples.PROMPT
-  | {
-    'answers': tf.TensorSpec([None], tf.string),
-    'origin': tf.TensorSpec([], tf.string),
+
+
+def _flat(query: OpenQuery) -> dict:
+  return {
+    'inputs': query.tokens,
+    'inputs_pretokenized': query.text,
+    'targets': query.target.tokens,
+    'targets_pretokenized': query.target.text,
+    'answers': query.answers,
+    'origin': query.origin,
+    'query_index': query.index,
+    'num_exemplars': query.num_kept,
+    'num_exemplars_drawn': query.num_drawn,
   }
-)
 
 
-def _features(questions: Sequence[Question]) -> Iterator[dict]:
-  for index, question in enumerate(questions):
-    yield dataclasses.asdict(question) | {'query_index': index}
+def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
+  """Shows as many shots as fit, the first ones."""
 
+  def written(num_shots: int) -> str:
+    blocks = [*question.shots[:num_shots], question.query]
+    return formats.BLANK_LINE.join(blocks)
 
-def _example(
-  limits: fitting.Limits,
-  shots: np.ndarray,
-  query: bytes,
-  answers: np.ndarray,
-  origin: bytes,
-  query_index: np.int32,
-) -> dict[str, np.ndarray]:
-  """Writes a batch of one; a question that cannot fit is an error."""
-  blocks = [*(shot.decode() for shot in shots), query.decode()]
-  answer = answers[0].decode()
-  target = limits.label(f' {answer}' if answer else '')
-  (tokens,), (text,), num_kept = fitting.fit_texts(
-    lambda kept: [formats.BLANK_LINE.join(blocks[: kept[0]] + blocks[-1:])],
-    np.array([len(shots)]),
-    limits.vocabulary,
-    limits.room,
-  )
-  inputs = limits.input_start + fitting.as_row(tokens) + limits.input_end
-  targets = fitting.as_row(limits.label_tokens(target))
-  targets += limits.target_end
-  if len(tokens) > limits.room or not limits.targets_fit([targets]).all():
+  target = fitter.written(question.answers[0])
+  num_shots = len(question.shots)
+  for num_kept in range(num_shots, -1, -1):
+    text = written(num_kept)
+    tokens = fitter.framed(fitter.vocabulary.encode(text))
+    if fitter.max_inputs is None or len(tokens) <= fitter.max_inputs:
+      break
+  else:
+    num_kept = None
+  if num_kept is None or not fitter.has_room_for(target):
     raise ValueError(
-      f'a question or its answer {fitting.TOO_LONG}: {blocks[-1]!r} {answer!r}'
+      f'a question or its answer {TOO_LONG}: {question.query!r}'
+      f' {question.answers[0]!r}'
     )
-  written = {
-    'inputs': inputs,
-    'inputs_pretokenized': text.encode(),
-    'targets': targets,
-    'targets_pretokenized': target.encode(),
-  }
-  return {k: fitting.objects([v]) for k, v in written.items()} | {
-    'num_exemplars': num_kept,
-    'num_exemplars_drawn': [len(shots)],
-    'answers': [answers],
-    'origin': [origin],
-    'query_index': [query_index],
-  }
+  return OpenQuery(
+    index=number,
+    text=text,
+    tokens=tokens,
+    target=target,
+    answers=question.answers,
+    origin=question.origin,
+    num_kept=num_kept,
+    num_drawn=num_shots,
+  )

@@ -166,7 +166,7 @@ def test_prompts_that_are_too_long_are_counted_by_task(use_data, tmp_path):
   written = write(
     tmp_path,
     mixture_or_task_name='symbol_tuning_trec',
-    task_feature_lengths={'inputs': 31, 'targets': 20},
+    task_feature_lengths={'inputs': 62, 'targets': 20},
     num_shards=1,
   )
   assert written.statistics.dropped['symbol_tuning_trec'] > 0

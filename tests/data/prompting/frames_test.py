@@ -4,8 +4,9 @@ import pytest
 import tokenizers
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
-from symbol_tuning.data import settings, train_data, vocabularies
+from symbol_tuning.data import settings, vocabularies
 from symbol_tuning.data.prompting import frames
+from symbol_tuning.data.seqio_tasks import mixing
 
 TASKS = (
   'icl_natural_instructed_subj',
@@ -26,7 +27,7 @@ def test_tokens_are_those_of_the_texts_within_the_frame(
     evaluation_exemplars=1,
   )
   vocabulary, frame = settings.vocabulary(), settings.frame()
-  for example in train_data.evaluation_examples(name, {})[:4]:
+  for example in mixing.evaluation_examples(name, {})[:4]:
     prompt = example['inputs_pretokenized'].decode()
     label = example['targets_pretokenized'].decode()
     assert example['inputs'].tolist() == [
@@ -49,13 +50,14 @@ def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
     separator=separator,
     evaluation_queries=4,
   )
-  (whole, *_) = train_data.evaluation_examples(TASKS[0], {})
+  (whole, *_) = mixing.evaluation_examples(TASKS[0], {})
   room = len(whole['inputs'])
-  (fitted, *_) = train_data.evaluation_examples(TASKS[0], {'inputs': room})
-  assert fitted['num_exemplars'] == whole['num_exemplars']
+  (fitted, *_) = mixing.evaluation_examples(TASKS[0], {'inputs': room})
+  assert fitted['inputs'].tolist() == whole['inputs'].tolist()
   lengths = {'inputs': room - 1}
-  (shorter, *_) = train_data.evaluation_examples(TASKS[0], lengths)
-  assert shorter['num_exemplars'] == whole['num_exemplars'] - 1
+  (shorter, *_) = mixing.evaluation_examples(TASKS[0], lengths)
+  text, less = (e['inputs_pretokenized'] for e in (whole, shorter))
+  assert less.count(b'\n\n') == text.count(b'\n\n') - 1
 
 
 @pytest.mark.parametrize('name', TASKS)
@@ -72,7 +74,7 @@ def test_prompt_and_label_are_what_transformers_makes_of_the_text(
   tokenizer = tokenizers.Tokenizer.from_file(
     str(llama_folder / 'tokenizer.json')
   )
-  example = train_data.evaluation_examples(name, {})[0]
+  example = mixing.evaluation_examples(name, {})[0]
   label = example['targets_pretokenized'].decode()
   whole = example['inputs_pretokenized'].decode() + label
   end = [settings.vocabulary().eos_id]
@@ -87,4 +89,4 @@ def test_prompt_and_label_are_what_transformers_makes_of_the_text(
 def test_a_vocabulary_without_turns_cannot_chat(use_data):
   use_data(separator='chat')
   with pytest.raises(ValueError, match='no chat template'):
-    train_data.evaluation_examples(TASKS[0], {})
+    mixing.evaluation_examples(TASKS[0], {})

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
-from symbol_tuning.data import train_data
-from symbol_tuning.data.seqio_tasks import queries
+from symbol_tuning.data.seqio_tasks import mixing, queries
 
 LENGTHS = {'inputs': 600, 'targets': 64}
 
@@ -55,7 +54,7 @@ def test_what_is_no_question_is_named(second, message):
 
 def test_flattened_queries_are_the_queries_again(use_data):
   use_data(evaluation_queries=3, evaluation_exemplars=1)
-  task = train_data.get_mixture_or_task('icl_flipped_subj')
+  task = mixing.get_mixture_or_task('icl_flipped_subj')
   loaded = queries.load(task, LENGTHS)
   assert len(loaded) == 3
   flat = [one for query in loaded for one in queries.flat(query)]
@@ -68,7 +67,7 @@ def test_flattened_queries_are_the_queries_again(use_data):
 
 def test_open_questions_have_all_accepted_answers(use_data):
   use_data()
-  task = train_data.get_mixture_or_task('turing_concepts_at_most_3')
+  task = mixing.get_mixture_or_task('turing_concepts_at_most_3')
   first = queries.load_open(task, {'inputs': 400, 'targets': 30})[0]
   assert first.target.text.strip() == first.answers[0]
   assert first.origin and 0 < first.num_kept <= first.num_drawn
@@ -78,6 +77,6 @@ def test_open_questions_have_all_accepted_answers(use_data):
 
 def test_a_task_without_options_is_refused_by_name(use_data):
   use_data()
-  task = train_data.get_mixture_or_task('turing_concepts_at_most_3')
+  task = mixing.get_mixture_or_task('turing_concepts_at_most_3')
   with pytest.raises(ValueError, match='at_most_3 have no feature idx'):
     queries.load(task, {})

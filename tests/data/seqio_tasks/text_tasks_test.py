@@ -3,8 +3,7 @@
 import pytest
 import seqio
 
-from symbol_tuning.data import train_data
-from symbol_tuning.data.seqio_tasks import text_tasks
+from symbol_tuning.data.seqio_tasks import mixing, text_tasks
 from symbol_tuning.data.seqio_tasks.text_tasks import Question
 
 LENGTHS = {'inputs': 1024, 'targets': 64}
@@ -54,7 +53,7 @@ def test_features_are_tokens_texts_and_provenance(
   use_data(separator=separator)
   vocabulary = seqio.ByteVocabulary()
   name = add_task(QUESTION, Question((), 'Q', ('',), 'g'))
-  first, second = train_data.evaluation_examples(name, LENGTHS)
+  first, second = mixing.evaluation_examples(name, LENGTHS)
 
   prompt = 'S: 1\nT: 2\n\nS: 3\nT: 4\n\nS: 5\nT:'
   end = [vocabulary.eos_id] if separator == 'eos' else []
@@ -75,7 +74,7 @@ def test_features_are_tokens_texts_and_provenance(
 def test_a_long_prompt_loses_its_last_shots(use_data, add_task):
   use_data()
   length = len('S: 1\nT: 2\n\nS: 5\nT:') + 1
-  (example,) = train_data.evaluation_examples(
+  (example,) = mixing.evaluation_examples(
     add_task(QUESTION), {'inputs': length, 'targets': 8}
   )
   assert example['inputs_pretokenized'] == b'S: 1\nT: 2\n\nS: 5\nT:'
@@ -89,4 +88,4 @@ def test_a_question_that_cannot_fit_is_an_error(use_data, add_task, lengths):
   use_data()
   name = add_task(QUESTION)
   with pytest.raises(ValueError, match=f'^{name}: a question .*TASK_FEATURE'):
-    train_data.evaluation_examples(name, lengths)
+    mixing.evaluation_examples(name, lengths)

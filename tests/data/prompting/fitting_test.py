@@ -1,0 +1,115 @@
+"""Tests of fitting prompts into a length, with every kind of vocabulary."""
+
+import numpy as np
+import pytest
+import seqio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symbol_tuning.data import vocabularies
+from symbol_tuning.data.datasets import sources
+from symbol_tuning.data.prompting import composing, fitting, frames, symbols
+
+BYTES = seqio.ByteVocabulary()
+SYMBOLS = symbols.SymbolTable({'letters': tuple('ABCDEFGHIJKLMNOPQRST')})
+
+
+def make_fitter(vocabulary=BYTES, separator='eos', **lengths):
+  return fitting.Fitter(vocabulary, frames.of(separator, vocabulary), **lengths)
+
+
+def make_prompts(num_classes=3, k=3, count=8, words=3):
+  labels = tuple(c for c in range(num_classes) for _ in range(6))
+  texts = tuple(f'{"word " * words}{i}' for i in range(len(labels)))
+  pool = sources.Pool(texts, labels, num_classes)
+  recipe = composing.Recipe('symbol', (k, k), symbols=SYMBOLS)
+  names = [f'class {c}' for c in range(num_classes)]
+  composer = composing.Composer(pool, names, '', recipe)
+  return [
+    composer.compose(i * 5 % len(pool), f'seed {i}') for i in range(count)
+  ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 400))
+def test_as_many_exemplars_are_kept_as_fit(max_inputs):
+  fitter = make_fitter(max_inputs=max_inputs)
+  for whole, fitted in zip(
+    prompts := make_prompts(), fitter.fit(prompts), strict=True
+  ):
+    least = len(BYTES.encode(whole.kept(1).text)) + 1
+    if least > max_inputs:
+      assert fitted is None
+      continue
+    assert len(fitted.inputs) <= max_inputs
+    assert fitted.prompt.is_answerable and fitted.prompt.exemplars
+    num_kept = len(fitted.prompt.exemplars)
+    assert fitted.prompt == whole.kept(num_kept)
+    if num_kept < len(whole.exemplars):
+      more = whole.kept(num_kept + 1)
+      assert len(BYTES.encode(more.text)) + 1 > max_inputs
+
+
+@pytest.mark.parametrize(
+  'name', [vocabularies.Bytes(), vocabularies.tiny()], ids=['bytes', 'pieces']
+)
+@pytest.mark.parametrize('separator', ['eos', 'none'])
+def test_tokens_are_the_whole_text_within_its_frame(name, separator):
+  vocabulary = name.load()
+  fitter = make_fitter(vocabulary, separator)
+  for whole, fitted in zip(
+    prompts := make_prompts(), fitter.fit(prompts), strict=True
+  ):
+    tokens = fitted.inputs.tolist()
+    if separator == 'eos':
+      assert tokens.pop() == vocabulary.eos_id
+    assert tokens == vocabulary.encode(whole.text)
+    assert vocabulary.decode(tokens) == whole.text == fitted.text
+    assert fitted.inputs.dtype == np.int32
+
+
+def test_a_prompt_does_not_depend_on_the_others_it_is_fitted_with():
+  fitter = make_fitter(max_inputs=150)
+  prompts = make_prompts()
+  together = fitter.fit(prompts)
+  for prompt, fitted in zip(prompts, together, strict=True):
+    (alone,) = fitter.fit([prompt])
+    assert (alone is None) == (fitted is None)
+    if alone:
+      assert alone.text == fitted.text
+
+
+def test_with_more_classes_than_fit_some_are_shown_and_are_the_options():
+  prompts = make_prompts(num_classes=15, k=2)
+  for whole, fitted in zip(
+    prompts, make_fitter(max_inputs=200).fit(prompts), strict=True
+  ):
+    shown = {exemplar.label for exemplar in fitted.prompt.exemplars}
+    assert 1 < len(shown) < 15 and whole.label in shown
+    assert {option.label for option in fitted.prompt.options} == shown
+
+
+def test_prompts_without_exemplars_are_the_query_alone():
+  labels = (0, 1)
+  pool = sources.Pool(('one', 'two'), labels, 2)
+  recipe = composing.Recipe('natural', (0, 0))
+  prompt = composing.Composer(pool, ['a', 'b'], '', recipe).compose(1, '')
+  (fitted,) = make_fitter().fit([prompt])
+  assert fitted.text == f'{prompt.format.prefix}two{prompt.format.infix}'
+
+
+def test_labels_follow_a_space_and_end():
+  fitter = make_fitter(max_targets=4)
+  option = fitter.option('hi')
+  assert option.text == ' hi'
+  assert option.tokens.tolist() == [*BYTES.encode(' hi'), BYTES.eos_id]
+  assert fitter.written('').tokens.tolist() == [BYTES.eos_id]
+  with pytest.raises(ValueError, match=r"label 'long' .* 6 tokens .* 4"):
+    fitter.option('long')
+
+
+def test_texts_that_no_prompt_has_room_for_are_found_ahead():
+  fitter = make_fitter(max_inputs=20)
+  texts = ['short', 'x' * 19, 'y' * 400, 'y' * 400]
+  assert fitter.too_long(texts) == {'y' * 400}
+  assert not make_fitter().too_long(texts)
