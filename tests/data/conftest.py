@@ -13,6 +13,8 @@ from tokenizers import (
   processors,
 )
 
+import symbol_tuning.tasks  # noqa: F401  # Registers the tasks.
+
 EOS = '<|end|>'
 CHAT = (
   '{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>'

@@ -3,7 +3,6 @@
 import pytest
 import tokenizers
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import settings, vocabularies
 from symbol_tuning.data.prompting import frames
 from symbol_tuning.data.seqio_tasks import mixing

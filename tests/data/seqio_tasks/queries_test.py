@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data.seqio_tasks import mixing, queries
 
 LENGTHS = {'inputs': 600, 'targets': 64}
