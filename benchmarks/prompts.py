@@ -1,26 +1,18 @@
-"""Prompts per second: our composer, plain Python and SeqIO's few-shot source.
+"""Prompts per second: our SeqIO task beside SeqIO's own few-shot source.
 
-    python benchmarks/prompts.py [--rounds=5] [--seconds=2] [--warming=10]
+    python benchmarks/prompts.py [--rounds=5] [--seconds=2]
 
-All three write prompts of eight exemplars around the same texts and tokenize
-them with the same vocabulary: a SentencePiece unigram model and a byte-level
-BPE, both trained here on the texts. Texts are SST-2's where
-SYMBOL_TUNING_DATA_ROOT names a folder with it, and the tiny world's elsewhere.
-Ours balances the classes, draws symbols, formats and exemplars anew for each
-prompt and fits it to a length; SeqIO's few-shot source batches shuffled
-exemplars with natural labels. The examples of both leave TensorFlow in the same
-way, that of training, and hold tokens only.
+Both write prompts of eight exemplars around the same texts, tokenize them with
+the same vocabulary (a SentencePiece unigram model and a byte-level BPE, trained
+here on the texts) and leave TensorFlow in the same way, that of training. Texts
+are SST-2's where SYMBOL_TUNING_DATA_ROOT names a folder with it, and the tiny
+world's elsewhere. Ours balances the classes, draws symbols, formats and
+exemplars anew for each prompt and fits it to a length; SeqIO's batches shuffled
+exemplars with natural labels.
 
-Every round times each contender once, so that a busy machine slows all alike;
-medians and the ratio of medians are printed. A contender's threads work ahead
-while others are timed, until their buffers are full. So each reads for a second
-without a clock, which empties what was made ahead, and is then timed while it
-makes prompts as fast as it can. Ours tokenizes texts and symbols when they are
-first drawn and later joins their tokens. So that it is timed as it is in all
-but the first minutes of a run, every contender first reads for some seconds;
-how fast it begins, the time to the first thousand prompts tells, counted from
-opening the data. Cores are set by CPU affinity, in a process of their own for
-each number of cores.
+One core, by CPU affinity. Every round times each contender once, so that a busy
+machine slows all alike; medians and the ratio of medians are printed. What a
+contender's threads have made ahead is read before the clock starts.
 """
 
 import argparse
@@ -30,11 +22,10 @@ import itertools
 import multiprocessing
 import os
 import pathlib
-import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
@@ -43,23 +34,6 @@ TASK = 'symbol_tuning_sst2'
 LENGTHS = {'inputs': 2048, 'targets': 64}
 VOCAB_SIZE = 4000
 SETTLING = 1.0  # seconds before the clock starts
-
-
-@dataclasses.dataclass(frozen=True)
-class Speed:
-  """Medians over the rounds.
-
-  Attributes:
-    prompts: per second.
-    tokens: per second.
-    cpu: microseconds of CPU time, on all cores, for each prompt.
-    opening: seconds to the first thousand prompts.
-  """
-
-  prompts: float
-  tokens: float
-  cpu: float
-  opening: float
 
 
 def train_sentencepiece(texts, folder: pathlib.Path):
@@ -105,10 +79,9 @@ def train_bpe(texts, folder: pathlib.Path):
 def ours(pool, vocabulary) -> Iterator[int]:
   """Yields the length of each prompt of our SeqIO task."""
   del pool, vocabulary  # The task finds them in the settings.
-  from symbol_tuning.data import train_data
+  from symbol_tuning.data.seqio_tasks import mixing
 
-  examples = train_data.open_examples(TASK, LENGTHS, seed=0)
-  for example in examples:
+  for example in mixing.read(mixing.tuning_examples(TASK, LENGTHS, seed=0)):
     yield len(example['inputs'])
 
 
@@ -143,33 +116,6 @@ def seqio_few_shot(pool, vocabulary) -> Iterator[int]:
     yield len(example['inputs'])
 
 
-def plain_python(pool, vocabulary) -> Iterator[int]:
-  """Yields the length of each prompt of the obvious program."""
-  rng = random.Random(0)
-  classes = range(len(pool.names))
-  members = [[i for i, c in enumerate(pool.labels) if c == k] for k in classes]
-  while True:
-    query = rng.randrange(len(pool.texts))
-    chosen = [
-      (i, k)
-      for k in classes
-      for i in rng.sample(members[k], EXEMPLARS_PER_CLASS + 1)
-      if i != query
-    ]
-    rng.shuffle(chosen)
-    symbols = rng.sample(range(10_000), len(pool.names))
-    shots = [f'Input: {pool.texts[i]}\nOutput: {symbols[k]}' for i, k in chosen]
-    prompt = '\n\n'.join([*shots, f'Input: {pool.texts[query]}\nOutput:'])
-    yield len(vocabulary.encode(prompt)) + 1
-
-
-CONTENDERS: dict[str, Callable] = {
-  'ours': ours,
-  'plain Python': plain_python,
-  'SeqIO few-shot': seqio_few_shot,
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class NamedPool:
   texts: tuple[str, ...]
@@ -189,14 +135,10 @@ def load_pool() -> tuple[object, NamedPool]:
 
 
 def measure(
-  num_cores: int,
-  vocabulary_kind: str,
-  rounds: int,
-  seconds: float,
-  warming: float,
-) -> dict[str, Speed]:
-  """Times all contenders in this process, on so many cores."""
-  os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:num_cores]))
+  vocabulary_kind: str, rounds: int, seconds: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+  """Returns prompts and tokens a second of ours and of SeqIO's, on one core."""
+  os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   import symbol_tuning.tasks  # noqa: F401
   from symbol_tuning.data import settings
 
@@ -209,70 +151,49 @@ def measure(
     settings.use(
       settings.DataSettings(name, source, symbol_tuning_exemplars=(k, k))
     )
-    streams = {key: f(pool, vocabulary) for key, f in CONTENDERS.items()}
-    openings = {key: _opening(stream) for key, stream in streams.items()}
-    for stream in streams.values():
-      _read_for(stream, warming)
-    timings = {key: [] for key in streams}
+    streams = [f(pool, vocabulary) for f in (ours, seqio_few_shot)]
+    timings = [[], []]
     for _ in range(rounds):
-      for key, stream in streams.items():
+      for stream, timed in zip(streams, timings, strict=True):
         _read_for(stream, SETTLING)
-        timings[key].append(_read_for(stream, seconds))
-  return {
-    key: Speed(
-      *map(statistics.median, zip(*timed, strict=True)), opening=openings[key]
-    )
-    for key, timed in timings.items()
-  }
+        timed.append(_read_for(stream, seconds))
+  return tuple(
+    tuple(map(statistics.median, zip(*timed, strict=True))) for timed in timings
+  )
 
 
-def _opening(stream: Iterator[int]) -> float:
-  """Returns the seconds to the first thousand prompts."""
+def _read_for(stream: Iterator[int], seconds: float) -> tuple[float, float]:
+  """Returns prompts and tokens per second."""
   start = time.perf_counter()
-  for _ in itertools.islice(stream, 1000):
-    pass
-  return time.perf_counter() - start
-
-
-def _read_for(
-  stream: Iterator[int], seconds: float
-) -> tuple[float, float, float]:
-  """Returns prompts and tokens per second, and CPU microseconds a prompt."""
-  start, cpu_start = time.perf_counter(), time.process_time()
   prompts = tokens = 0
   while time.perf_counter() - start < seconds:
     for length in itertools.islice(stream, 32):
       prompts += 1
       tokens += length
   passed = time.perf_counter() - start
-  cpu = time.process_time() - cpu_start
-  return prompts / passed, tokens / passed, 1e6 * cpu / prompts
+  return prompts / passed, tokens / passed
 
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--rounds', type=int, default=5)
   parser.add_argument('--seconds', type=float, default=2.0)
-  parser.add_argument('--warming', type=float, default=10.0)
   arguments = parser.parse_args()
   print(
-    '| vocabulary | cores | contender | prompts/s | tokens/s | ours / it |'
-    ' CPU µs a prompt | first 1,000 prompts |'
+    '| vocabulary | ours, prompts/s | tokens/s | SeqIO, prompts/s | tokens/s |'
+    ' ours / SeqIO, tokens |'
   )
-  print('| --- | --- | --- | --- | --- | --- | --- | --- |')
+  print('| --- | --- | --- | --- | --- | --- |')
   spawn = multiprocessing.get_context('spawn')
-  for kind, cores in itertools.product(('SentencePiece', 'BPE'), (1, 2)):
-    run = functools.partial(measure, cores, kind, **vars(arguments))
+  for kind in ('SentencePiece', 'BPE'):
+    run = functools.partial(measure, kind, **vars(arguments))
     with spawn.Pool(1) as pool:
-      speeds = pool.apply(run)
-    for key, speed in speeds.items():
-      ratio = speeds['ours'].tokens / speed.tokens
-      print(
-        f'| {kind} | {cores} | {key} | {speed.prompts:,.0f} |'
-        f' {speed.tokens:,.0f} | {ratio:.2f} | {speed.cpu:.0f} |'
-        f' {speed.opening:.1f} s |',
-        flush=True,
-      )
+      (prompts, tokens), (their_prompts, their_tokens) = pool.apply(run)
+    print(
+      f'| {kind} | {prompts:,.0f} | {tokens:,.0f} | {their_prompts:,.0f} |'
+      f' {their_tokens:,.0f} | {tokens / their_tokens:.2f} |',
+      flush=True,
+    )
 
 
 if __name__ == '__main__':
