@@ -39,13 +39,13 @@ class CountingSource:
   """Every dataset, with texts that name their dataset, split and number.
 
   Attributes:
-    missing: names of the datasets that this source lacks.
+    lacks: names of the datasets that this source lacks.
   """
 
-  missing: tuple[str, ...] = ()
+  lacks: tuple[str, ...] = ()
 
-  def available(self, spec) -> bool:
-    return spec.name not in self.missing
+  def missing(self, spec, split) -> str | None:
+    return f'No {split} of {spec.name}.' if spec.name in self.lacks else None
 
   def load(self, spec, split) -> sources.Pool:
     labels = tuple(range(spec.num_classes)) * 12

@@ -97,7 +97,7 @@ def test_it_is_evaluated_on(name):
   assert len(found) == 16 * 2
   for example in found:
     prompt = example['inputs_pretokenized'].decode()
-    assert ('Is the review' in prompt) == ('_instructed' in name)
+    assert ('Is the customer' in prompt) == ('_instructed' in name)
     own = example['targets_pretokenized'] in (b' complaint', b' praise')
     assert own == ('symbol' not in name)
 
@@ -123,7 +123,7 @@ def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
   assert len(found) == 16 * 2
   for example in found:
     prompt = example['inputs_pretokenized'].decode()
-    assert prompt.count('\n\n') == 2 and prompt.count('Is the review') == 3
+    assert prompt.count('\n\n') == 2 and prompt.count('Is the customer') == 3
   with pytest.raises(ValueError, match="ICL setting 'one_shot' already"):
     tasks.register_setting(setting)
 
@@ -133,30 +133,6 @@ def test_labels_that_no_setting_has_are_named():
     ValueError, match="'odd': choose natural, flipped or symbol"
   ):
     IclSetting('odd', 'Odd', 'odd', False)
-
-
-@pytest.mark.parametrize(
-  ('change', 'message'),
-  [
-    ({'name': 'My reviews'}, "not 'My reviews'"),
-    ({'labels': ('praise',)}, "two or more names, not .'praise',"),
-    ({'labels': 'praise'}, "two or more names, not 'praise'"),
-    ({'labels': ('a', 'b', 'a')}, 'stands twice'),
-    ({'labels': ('Yes', 'yes')}, 'stands twice'),
-    ({'labels': ('', 'praise')}, "single spaces, not ''"),
-    ({'labels': ('no\n\npraise', 'praise')}, 'a label is a word'),
-    ({'template': 'body'}, "'body' reads no column"),
-  ],
-)
-def test_mistakes_in_a_spec_are_named(change, message):
-  fields = {
-    'name': 'reviews',
-    'template': '{body}',
-    'labels': ('complaint', 'praise'),
-    'instruction': 'Say "complaint" or "praise".',
-  }
-  with pytest.raises(ValueError, match=message):
-    DatasetSpec(**(fields | change))
 
 
 def symbols_of(name):

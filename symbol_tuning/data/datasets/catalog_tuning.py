@@ -26,207 +26,159 @@ def _tweet_eval(task: str) -> HubLocation:
 _NLI = (
   DatasetSpec(
     name='rte',
-    code='RTE',
     task_type='nli',
-    role='tuning',
     hub=_glue('rte'),
     tfds=TfdsLocation('glue/rte'),
-    local='rte',
     template='Premise: {sentence1}\nHypothesis: {sentence2}',
     labels=('entailment', 'not entailment'),
-    instruction='Decide whether the premise entails the hypothesis. Answer '
-    'with "entailment" or "not entailment".',
+    instruction='Read the premise and decide whether the hypothesis must '
+    'be true as well.',
   ),
   DatasetSpec(
     name='wnli',
-    code='WNLI',
     task_type='nli',
-    role='tuning',
     hub=_glue('wnli'),
     tfds=TfdsLocation('glue/wnli'),
-    local='wnli',
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not entailment', 'entailment'),
-    instruction='The second sentence replaces a pronoun of the first. Say '
-    'whether the first sentence implies it: "entailment" or "not entailment".',
+    instruction='The second sentence says whom or what a pronoun of the '
+    'first one stands for. Decide whether the first sentence implies it.',
   ),
   DatasetSpec(
     name='qnli',
-    code='QNLI',
     task_type='nli',
-    role='tuning',
     hub=_glue('qnli'),
     tfds=TfdsLocation('glue/qnli'),
-    local='qnli',
     template='Question: {question}\nSentence: {sentence}',
     labels=('entailment', 'not entailment'),
-    instruction='Does the sentence contain the answer to the question? Write '
-    '"entailment" if it does and "not entailment" if it does not.',
+    instruction='Decide whether the sentence contains the answer to the '
+    'question.',
   ),
   DatasetSpec(
     name='mnli',
-    code='MNLI',
     task_type='nli',
-    role='tuning',
     hub=HubLocation('nyu-mll/glue', 'mnli', splits=_MATCHED),
     tfds=TfdsLocation('glue/mnli', splits=_MATCHED),
-    local='mnli',
     template='Premise: {premise}\nHypothesis: {hypothesis}',
     labels=('entailment', 'neutral', 'contradiction'),
-    instruction='How does the hypothesis relate to the premise? Choose '
-    '"entailment", "neutral" or "contradiction".',
+    instruction='Suppose that the premise is true. Decide whether the '
+    'hypothesis must be true, may be true or cannot be true.',
   ),
   DatasetSpec(
     name='snli',
-    code='SNLI',
     task_type='nli',
-    role='tuning',
     hub=HubLocation('stanfordnlp/snli', 'plain_text'),
     tfds=TfdsLocation('snli'),
-    local='snli',
     template='Premise: {premise}\nHypothesis: {hypothesis}',
     labels=('entailment', 'neutral', 'contradiction'),
-    instruction='The premise describes a picture. Say whether the hypothesis '
-    'follows ("entailment"), may be true ("neutral") or cannot be true '
-    '("contradiction").',
+    instruction='The premise describes a picture. Must the hypothesis be true '
+    'of the picture, may it be true, or must it be false?',
   ),
   DatasetSpec(
     name='cb',
-    code='CB',
     task_type='nli',
-    role='tuning',
     hub=_super_glue('cb'),
     tfds=TfdsLocation('super_glue/cb'),
-    local='cb',
     template='Premise: {premise}\nHypothesis: {hypothesis}',
     labels=('entailment', 'contradiction', 'neutral'),
-    instruction='Is the author of the premise committed to the truth of the '
-    'hypothesis ("entailment"), to its falsehood ("contradiction") or to '
-    'neither ("neutral")?',
+    instruction='Decide what the author of the premise holds the '
+    'hypothesis to be: true, false, or neither of these.',
   ),
 )
 
 _SENTIMENT = (
   DatasetSpec(
     name='sst2',
-    code='SST2',
     task_type='sentiment',
-    role='tuning',
     hub=_glue('sst2'),
     tfds=TfdsLocation('glue/sst2'),
-    local='sst2',
     template='{sentence}',
     labels=('negative', 'positive'),
-    instruction='Is the sentiment of this phrase from a film review negative '
-    'or positive?',
+    instruction='Does the writer of this phrase from a film review like '
+    'the film?',
   ),
   DatasetSpec(
     name='rt',
-    code='RT',
     task_type='sentiment',
-    role='tuning',
     hub=HubLocation('cornell-movie-review-data/rotten_tomatoes'),
-    tfds=None,
     local='rotten_tomatoes',
     template='{text}',
     labels=('negative', 'positive'),
-    instruction='Read the sentence from a film review and say whether the '
-    "critic's opinion is negative or positive.",
+    instruction='Read the sentence from a film review and classify the '
+    "critic's opinion of the film.",
+    label_values=('neg', 'pos'),
   ),
   DatasetSpec(
     name='tes',
-    code='TES',
     task_type='sentiment',
-    role='tuning',
     hub=_tweet_eval('sentiment'),
-    tfds=None,
     local='tweet_eval_sentiment',
     template='{text}',
     labels=('negative', 'neutral', 'positive'),
-    instruction='Classify the sentiment of the tweet as negative, neutral or '
-    'positive.',
+    instruction='Classify the sentiment of the tweet: how does its author '
+    'feel about the topic?',
   ),
 )
 
 _PARAPHRASE = (
   DatasetSpec(
     name='qqp',
-    code='QQP',
     task_type='paraphrase',
-    role='tuning',
     hub=_glue('qqp'),
     tfds=TfdsLocation('glue/qqp'),
-    local='qqp',
     template='Question 1: {question1}\nQuestion 2: {question2}',
     labels=('not duplicate', 'duplicate'),
-    instruction='Do the two questions ask the same thing? Answer "duplicate" '
-    'if they do, otherwise "not duplicate".',
+    instruction='Do the two questions ask the same thing?',
   ),
   DatasetSpec(
     name='mrpc',
-    code='MRPC',
     task_type='paraphrase',
-    role='tuning',
     hub=_glue('mrpc'),
     tfds=TfdsLocation('glue/mrpc'),
-    local='mrpc',
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not equivalent', 'equivalent'),
-    instruction='Say whether the two sentences from the news mean the same: '
-    '"equivalent" or "not equivalent".',
+    instruction='Do the two sentences from the news mean the same thing?',
   ),
   DatasetSpec(
     name='paws',
-    code='PAWS',
     task_type='paraphrase',
-    role='tuning',
     hub=HubLocation('google-research-datasets/paws', 'labeled_final'),
     tfds=TfdsLocation('paws_wiki/labeled_final_raw'),
-    local='paws',
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not paraphrase', 'paraphrase'),
-    instruction='The two sentences share most of their words. Answer '
-    '"paraphrase" if they also share their meaning and "not paraphrase" if '
-    'they do not.',
+    instruction='The two sentences share most of their words. Do they also '
+    'share their meaning?',
+    label_values=('different_meaning', 'paraphrase'),
   ),
 )
 
 _COMMON_SENSE = (
   DatasetSpec(
     name='copa',
-    code='COPA',
     task_type='common_sense',
-    role='tuning',
     hub=_super_glue('copa'),
     tfds=TfdsLocation('super_glue/copa'),
-    local='copa',
     template='Premise: {premise}\nWhat was the {question}?\n'
     'Choice 1: {choice1}\nChoice 2: {choice2}',
     labels=('choice 1', 'choice 2'),
-    instruction='Pick the more plausible cause or effect of the premise: '
-    'choice 1 or choice 2.',
+    instruction='Pick the more plausible cause or effect of the premise '
+    'out of the two that are listed.',
   ),
   DatasetSpec(
     name='piqa',
-    code='PIQA',
     task_type='common_sense',
-    role='tuning',
     hub=HubLocation('ybisk/piqa', 'plain_text', revision=CONVERTED),
     tfds=TfdsLocation('piqa'),
-    local='piqa',
     template='Goal: {goal}\nSolution 1: {sol1}\nSolution 2: {sol2}',
     labels=('solution 1', 'solution 2'),
-    instruction='Which way of reaching the goal would work, solution 1 or '
-    'solution 2?',
+    instruction='Which of the two ways of reaching the goal would work?',
   ),
 )
 
 _TOPIC = (
   DatasetSpec(
     name='agn',
-    code='AGN',
     task_type='topic',
-    role='tuning',
     hub=HubLocation('fancyzhx/ag_news', splits=_TEST_AS_VALIDATION),
     tfds=TfdsLocation(
       'ag_news_subset',
@@ -236,14 +188,11 @@ _TOPIC = (
     local='ag_news',
     template='{text}',
     labels=('World', 'Sports', 'Business', 'Sci/Tech'),
-    instruction='Which section of the news does the article belong to: World, '
-    'Sports, Business or Sci/Tech?',
+    instruction='Which section of a newspaper does the article belong to?',
   ),
   DatasetSpec(
     name='trec',
-    code='TREC',
     task_type='topic',
-    role='tuning',
     hub=HubLocation(
       'CogComp/trec',
       'default',
@@ -255,9 +204,7 @@ _TOPIC = (
       'trec',
       splits=_TEST_AS_VALIDATION,
       columns=(('label', 'label-coarse'),),
-      label_values=(2, 1, 0, 3, 5, 4),
     ),
-    local='trec',
     template='{text}',
     labels=(
       'abbreviation',
@@ -267,42 +214,36 @@ _TOPIC = (
       'location',
       'number',
     ),
-    instruction='What kind of answer does the question ask for: abbreviation, '
-    'entity, description, human, location or number?',
+    instruction='What kind of answer does the question ask for?',
+    label_values=('ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'),
   ),
 )
 
 _COREFERENCE = (
   DatasetSpec(
     name='wsc',
-    code='WSC',
     task_type='coreference',
-    role='tuning',
     hub=_super_glue('wsc.fixed'),
     tfds=TfdsLocation('super_glue/wsc.fixed'),
-    local='wsc',
     template='Text: {text}\nNoun: {span1_text}\nPronoun: {span2_text}',
     labels=('different', 'same'),
-    instruction='Do the noun and the pronoun stand for the same person or '
-    'thing in the text, or for different ones? Answer "same" or "different".',
+    instruction='Does the pronoun stand for the noun in the text?',
+    label_values=(False, True),
   ),
   DatasetSpec(
     name='wino',
-    code='WINO',
     task_type='coreference',
-    role='tuning',
     hub=HubLocation('allenai/winogrande', 'winogrande_xl'),
     tfds=TfdsLocation(
       'winogrande',
       splits=(('train', 'train_xl'), ('validation', 'validation')),
       columns=(('answer', 'label'),),
-      label_values=(0, 1),
     ),
     local='winogrande',
     template='Sentence: {sentence}\nOption 1: {option1}\nOption 2: {option2}',
     labels=('option 1', 'option 2'),
-    instruction='Which option fills the blank (_) in the sentence, option 1 '
-    'or option 2?',
+    instruction='Which of the two words or names fills the blank (_) in '
+    'the sentence?',
     label_column='answer',
     label_values=('1', '2'),
   ),
@@ -311,55 +252,45 @@ _COREFERENCE = (
 _OTHER = (
   DatasetSpec(
     name='teo',
-    code='TEO',
     task_type='other',
-    role='tuning',
     hub=_tweet_eval('offensive'),
-    tfds=None,
     local='tweet_eval_offensive',
     template='{text}',
     labels=('not offensive', 'offensive'),
-    instruction='Say whether the language of the tweet is "offensive" or "not '
-    'offensive".',
+    instruction='Does the tweet contain insults, threats or swearing?',
+    label_values=('non-offensive', 'offensive'),
   ),
   DatasetSpec(
     name='tei',
-    code='TEI',
     task_type='other',
-    role='tuning',
     hub=_tweet_eval('irony'),
-    tfds=None,
     local='tweet_eval_irony',
     template='{text}',
     labels=('not ironic', 'ironic'),
-    instruction='Is the tweet meant ironically? Answer "ironic" or "not '
-    'ironic".',
+    instruction='Does the author of the tweet mean the opposite of what '
+    'the words say?',
+    label_values=('non_irony', 'irony'),
   ),
   DatasetSpec(
     name='wic',
-    code='WIC',
     task_type='other',
-    role='tuning',
     hub=_super_glue('wic'),
     tfds=TfdsLocation('super_glue/wic'),
-    local='wic',
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}\nWord: {word}',
     labels=('different meaning', 'same meaning'),
-    instruction='Compare the sense of the word in the two sentences. Answer '
-    '"same meaning" or "different meaning".',
+    instruction='Is the word used in one sense in both sentences, or in '
+    'two senses?',
+    label_values=(False, True),
   ),
   DatasetSpec(
     name='cola',
-    code='COLA',
     task_type='other',
-    role='tuning',
     hub=_glue('cola'),
     tfds=TfdsLocation('glue/cola'),
-    local='cola',
     template='{sentence}',
     labels=('unacceptable', 'acceptable'),
-    instruction='Judge the grammar of the English sentence: acceptable or '
-    'unacceptable?',
+    instruction='Judge the grammar of the English sentence: would a native '
+    'speaker say it?',
   ),
 )
 

@@ -1,86 +1,53 @@
 """Where labelled examples come from: local files, the hub, TFDS, or code.
 
-A source gives the rows of a dataset as they are stored; `build_pool` turns the
-rows of any source into a `Pool` by the dataset's spec. Sources are frozen
-dataclasses, to be chosen and combined in gin:
+Sources are frozen dataclasses, to be chosen and combined in gin:
 
     FirstAvailable((LocalSource('~/data'), HubSource()))
+
+All of them give the rows of a dataset as they are stored; `pools` makes these
+into a `Pool` by the dataset's spec.
 """
 
 import contextlib
 import dataclasses
 import functools
-import json
-import numbers
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
-import pyarrow.parquet as pq
 from absl import logging
 
-from symbol_tuning.data.datasets.spec import DatasetSpec, HubLocation
+from symbol_tuning.data.datasets import files
+from symbol_tuning.data.datasets.pools import (
+  Pool,
+  StoredRows,
+  build_pool,
+  check_classes,
+)
+from symbol_tuning.data.datasets.spec import DatasetSpec, HubLocation, Pairs
 
 SPLITS = ('train', 'validation')
 # The environment variable that names a root of local files.
 DATA_ROOT_VARIABLE = 'SYMBOL_TUNING_DATA_ROOT'
-UNLABELLED = '-1'
-
-Row = Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Pool:
-  """The labelled examples of one split of one dataset.
-
-  Attributes:
-    texts: the input texts.
-    labels: the class id of each text, 0 ≤ id < `num_classes`.
-    num_classes: the number of classes.
-  """
-
-  texts: tuple[str, ...]
-  labels: tuple[int, ...]
-  num_classes: int
-
-  def __len__(self) -> int:
-    return len(self.texts)
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-  """Raw rows, and how their columns and labels differ from the spec's.
-
-  Attributes:
-    place: where the rows are, for messages.
-    rows: (number of the row or line, row) pairs.
-    columns: the table's name of a column, where it is not the spec's.
-    label_values: the table's labels in id order, where not the spec's.
-  """
-
-  place: str
-  rows: Iterable[tuple[int, Row]]
-  columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-  label_values: Sequence[int | str] | None = None
 
 
 class Source(Protocol):
   """Gives the examples of datasets."""
 
-  def available(self, spec: DatasetSpec) -> bool:
-    """Whether the source is one to ask for this dataset."""
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    """Says why the source does not have a split; None if it has it."""
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    """All labelled examples of `train` or `validation`."""
+    """Returns all labelled examples of `train` or `validation`."""
 
 
 @functools.cache
 def pool(
   source: Source, spec: DatasetSpec, split: str, max_examples: int = 25_000
 ) -> Pool:
-  """The examples of a split: at most `max_examples`, loaded once.
+  """Returns the examples of a split: at most `max_examples`, loaded once.
 
   The choice of examples is the same on every machine and keeps their order.
 
@@ -101,213 +68,123 @@ def pool(
     num_classes=loaded.num_classes,
   )
   place = f'{spec.name}, {split}, {max_examples} of {len(loaded)} examples'
-  _check_classes(capped, spec, place)
+  check_classes(capped, spec, place)
   return capped
-
-
-def build_pool(table: Table, spec: DatasetSpec) -> Pool:
-  """Writes the rows of a table by the spec's template.
-
-  Rows labelled -1, which is the hub's "no label", and rows whose text is empty
-  are skipped. White space is collapsed, so that no text holds the blank line
-  that stands between the examples of a prompt.
-
-  Raises:
-    ValueError: a missing column or value, a label that the spec does not
-      have, half a character, or a class without examples.
-  """
-  columns = {
-    name: table.columns.get(name, name)
-    for name in (*spec.text_columns, spec.label_column)
-  }
-  class_ids = _class_ids(spec, table.label_values)
-  texts, labels, skipped = [], [], 0
-  for number, row in table.rows:
-    place = f'{table.place}:{number}'
-    values = _values(row, columns, place)
-    label = _label_key(values[spec.label_column])
-    fields = {name: _one_line(values[name]) for name in spec.text_columns}
-    if label == UNLABELLED or not any(fields.values()):
-      skipped += 1
-      continue
-    if label not in class_ids:
-      raise ValueError(
-        f'{place}: {columns[spec.label_column]} is {label!r}, but {spec.name} '
-        f'has the labels {", ".join(class_ids)}.'
-      )
-    labels.append(class_ids[label])
-    texts.append(_checked(spec.template.format_map(fields), place))
-  if skipped:
-    logging.info(
-      '%s: skipped %d rows of no label or text', table.place, skipped
-    )
-  built = Pool(tuple(texts), tuple(labels), spec.num_classes)
-  _check_classes(built, spec, table.place)
-  return built
-
-
-def _values(row: Row, columns: Mapping[str, str], place: str) -> Row:
-  """The values that the spec asks for, by the spec's column names."""
-  missing = [there for there in columns.values() if row.get(there) is None]
-  if missing:
-    raise ValueError(
-      f'{place}: no value in column {", ".join(missing)}; the row has '
-      f'{", ".join(key for key in row if row[key] is not None) or "nothing"}.'
-    )
-  return {name: row[there] for name, there in columns.items()}
-
-
-def _class_ids(
-  spec: DatasetSpec, label_values: Sequence[int | str] | None
-) -> dict[str, int]:
-  """Class ids by label name and by raw value, which wins over a name."""
-  values = label_values or spec.label_values or range(spec.num_classes)
-  by_value = {_label_key(value): i for i, value in enumerate(values)}
-  by_name = {_label_key(name): i for i, name in enumerate(spec.labels)}
-  return by_name | by_value
-
-
-def _label_key(value: Any) -> str:
-  """A label in one spelling: 1, '1', 1.0 and True are the same."""
-  if isinstance(value, numbers.Real) and value % 1 == 0:
-    return str(int(value))
-  return str(value).strip().lower()
-
-
-def _one_line(value: Any) -> str:
-  return ' '.join(str(value).split())
-
-
-def _checked(text: str, place: str) -> str:
-  """Refuses half characters, which JSON can hold and no tokenizer reads."""
-  try:
-    text.encode()
-  except UnicodeEncodeError as error:
-    raise ValueError(
-      f'{place}: the text has half of a character, {text[error.start]!r}, as'
-      ' texts have that were cut: remove it.'
-    ) from None
-  return text
-
-
-def _check_classes(examples: Pool, spec: DatasetSpec, place: str) -> None:
-  present = set(examples.labels)
-  absent = [name for i, name in enumerate(spec.labels) if i not in present]
-  if absent:
-    raise ValueError(
-      f'{place}: no examples of {", ".join(map(repr, absent))} among '
-      f'{len(examples)} labelled ones; {spec.name} needs every class.'
-    )
 
 
 @dataclasses.dataclass(frozen=True)
 class FirstAvailable:
-  """The first of some sources that has the dataset."""
+  """The first of some sources that has the split of a dataset."""
 
   sources: tuple[Source, ...]
 
   def __post_init__(self):
     object.__setattr__(self, 'sources', tuple(self.sources))
 
-  def available(self, spec: DatasetSpec) -> bool:
-    return any(source.available(spec) for source in self.sources)
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    reasons = []
+    for source in self.sources:
+      reason = source.missing(spec, split)
+      if reason is None:
+        return None
+      reasons.append(reason)
+    return ' '.join(reasons)
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
     for source in self.sources:
-      if source.available(spec):
+      reason = source.missing(spec, split)
+      if reason is None:
         return source.load(spec, split)
-    raise FileNotFoundError(f'None of {self.sources} has {spec.name}.')
+      logging.info('%s', reason)
+    raise FileNotFoundError(
+      f'No source has {split} of {spec.name}. {self.missing(spec, split)}'
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class LocalSource:
-  """Files `<root>/<spec.local>/<split>.jsonl` or `.parquet`.
+  """Files of a split in the folder `<root>/<spec.local>`.
 
-  `root` may begin with `~` and hold `$VARIABLES`. Without a validation file,
-  the split that the hub uses for validation serves, then `test`; without a
-  train file, `test`.
+  See `files.EXPECTED` for their names. A split goes by the name that the spec
+  gives it on the hub or in TFDS, too: the validation split of `subj` is also
+  looked for as `test`.
+
+  Attributes:
+    root: may begin with `~` and hold `$VARIABLES`.
+    stand_ins: (split, name) pairs of other files that are to serve where the
+      split has none, such as `(('train', 'test'),)`.
   """
 
   root: str
+  stand_ins: Pairs = ()
 
-  def available(self, spec: DatasetSpec) -> bool:
-    folder = self._existing_root() / spec.local
-    return any(_find_file(folder, spec, split) for split in SPLITS)
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    return None if self._find(spec, split) else self._reason(spec, split)
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
+    paths = self._find(spec, split)
+    if not paths:
+      raise FileNotFoundError(self._reason(spec, split))
+    place = str(paths[0])
+    if len(paths) > 1:
+      place += f' and {len(paths) - 1} more'
+    stored = StoredRows(
+      place,
+      (row for path in paths for row in files.read(path)),
+      is_typed=all(map(files.is_typed, paths)),
+    )
+    return build_pool(stored, spec)
+
+  def _find(self, spec: DatasetSpec, split: str) -> list[pathlib.Path]:
+    """The files that serve as the split, if there are any."""
     folder = self._existing_root() / spec.local
-    path = _find_file(folder, spec, split)
-    if path is None:
-      nearest = folder if folder.is_dir() else folder.parent
-      raise FileNotFoundError(
-        f'No {split}.jsonl or {split}.parquet of {spec.name} in {folder}; '
-        f'{nearest} has {_listing(nearest)}.'
-      )
-    return build_pool(Table(str(path), _READERS[path.suffix](path)), spec)
+    for name in self._names(spec, split):
+      if found := files.find(folder, name):
+        return found
+    return []
+
+  def _names(self, spec: DatasetSpec, split: str) -> list[str]:
+    """What the files of a split may be called."""
+    locations = [place for place in (spec.hub, spec.tfds) if place]
+    theirs = [dict(place.splits).get(split, split) for place in locations]
+    others = [name for ours, name in self.stand_ins if ours == split]
+    return list(dict.fromkeys([split, *theirs, *others]))
+
+  def _reason(self, spec: DatasetSpec, split: str) -> str:
+    folder = self._existing_root() / spec.local
+    names = ' or '.join(map(repr, self._names(spec, split)))
+    return (
+      f'{folder} has no files of {split} of {spec.name}; it has:'
+      f' {files.listing(folder)}. Looked for {files.EXPECTED}, where <split>'
+      f' is {names}.'
+    )
 
   def _existing_root(self) -> pathlib.Path:
     root = pathlib.Path(os.path.expandvars(self.root)).expanduser()
     if not root.is_dir():
       raise FileNotFoundError(
-        f'The data root {str(root)!r} is no folder. It should hold '
-        '<dataset>/<split>.jsonl or .parquet, for example sst2/train.jsonl.'
+        f'The data root {str(root)!r} is no folder. It should hold a folder'
+        ' for each dataset, for example sst2/train.jsonl.'
       )
     return root
-
-
-def _find_file(
-  folder: pathlib.Path, spec: DatasetSpec, split: str
-) -> pathlib.Path | None:
-  """The file that serves as the split, if there is one."""
-  on_hub = [dict(spec.hub.splits)[split]] if spec.hub else []
-  names = [split, *on_hub, 'test']
-  files = (folder / f'{name}{suffix}' for name in names for suffix in _READERS)
-  return next((file for file in files if file.is_file()), None)
-
-
-def _listing(folder: pathlib.Path) -> str:
-  return ', '.join(sorted(path.name for path in folder.iterdir())) or 'nothing'
-
-
-def _read_jsonl(path: pathlib.Path) -> Iterator[tuple[int, Row]]:
-  with path.open(encoding='utf-8') as lines:
-    for number, line in enumerate(lines, start=1):
-      if not line.strip():
-        continue
-      try:
-        row = json.loads(line)
-      except json.JSONDecodeError as error:
-        raise ValueError(f'{path}:{number}: not JSON ({error}).') from None
-      if not isinstance(row, dict):
-        raise ValueError(f'{path}:{number}: not a JSON object: {line:.40}')
-      yield number, row
-
-
-def _read_parquet(path: pathlib.Path) -> Iterator[tuple[int, Row]]:
-  with pq.ParquetFile(path) as file:
-    rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
-    yield from enumerate(rows, start=1)
-
-
-_READERS = {'.jsonl': _read_jsonl, '.parquet': _read_parquet}
 
 
 @dataclasses.dataclass(frozen=True)
 class HubSource:
   """The Hugging Face hub. Data files only: no code of a repository runs."""
 
-  def available(self, spec: DatasetSpec) -> bool:
-    """Whether it has a repository. A network that fails is an error."""
-    return spec.hub is not None
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    """A network that fails is no reason, but an error when loading."""
+    if spec.hub is None:
+      return f'{spec.name} names no hub repository; use another source for it.'
+    return None
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    hub = spec.hub
-    if hub is None:
-      raise ValueError(
-        f'{spec.name} names no hub repository; use another source for it.'
-      )
+    if reason := self.missing(spec, split):
+      raise ValueError(reason)
     import datasets  # Takes seconds, and only this source needs it.
 
+    hub = spec.hub
     place = f'{hub.repository}/{hub.configuration or ""}'.rstrip('/')
     with _explaining_failure(f'The hub repository {place}', spec):
       loaded = datasets.load_dataset(
@@ -317,8 +194,13 @@ class HubSource:
         split=dict(hub.splits)[split],
       )
       rows = loaded.to_list()
-    table = Table(place, enumerate(rows, start=1), dict(hub.columns))
-    return build_pool(table, spec)
+    names = {
+      column: feature.names
+      for column, feature in loaded.features.items()
+      if isinstance(feature, datasets.ClassLabel)
+    }
+    numbered = _numbered(f'{place} {split}', rows, names)
+    return build_pool(StoredRows(place, numbered, dict(hub.columns)), spec)
 
 
 def _selection(hub: HubLocation) -> dict[str, str | None]:
@@ -334,36 +216,44 @@ class TfdsSource:
 
   data_dir: str | None = None
 
-  def available(self, spec: DatasetSpec) -> bool:
-    """Whether TFDS has the dataset. A network that fails is an error."""
-    return spec.tfds is not None
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    """A network that fails is no reason, but an error when loading."""
+    if spec.tfds is None:
+      return f'TFDS has no {spec.name}; use another source for it.'
+    return None
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    if spec.tfds is None:
-      raise ValueError(f'TFDS has no {spec.name}; use another source for it.')
+    if reason := self.missing(spec, split):
+      raise ValueError(reason)
     import tensorflow_datasets as tfds  # Takes seconds; see HubSource.
 
     with _explaining_failure(f'The TFDS dataset {spec.tfds.name}', spec):
-      loaded = tfds.load(
+      loaded, info = tfds.load(
         spec.tfds.name,
         split=dict(spec.tfds.splits)[split],
         data_dir=self.data_dir,
+        with_info=True,
       )
-      rows = [_decoded(row) for row in loaded.as_numpy_iterator()]
-    table = Table(
-      f'tfds {spec.tfds.name}',
-      enumerate(rows, start=1),
-      dict(spec.tfds.columns),
-      spec.tfds.label_values,
+      rows = list(loaded.as_numpy_iterator())
+    names = {
+      column: feature.names
+      for column, feature in info.features.items()
+      if isinstance(feature, tfds.features.ClassLabel)
+    }
+    place = f'tfds {spec.tfds.name} {split}'
+    numbered = _numbered(place, rows, names)
+    return build_pool(
+      StoredRows(place, numbered, dict(spec.tfds.columns)), spec
     )
-    return build_pool(table, spec)
 
 
-def _decoded(row: Row) -> Row:
-  return {
-    key: value.decode() if isinstance(value, bytes) else value
-    for key, value in row.items()
-  }
+def _numbered(
+  place: str, rows: list[files.Row], names: dict[str, list[str]]
+) -> Iterator[tuple[str, files.Row]]:
+  """Yields (place, row) pairs, with the names of classes for numbers."""
+  for number, row in enumerate(rows, start=1):
+    where = f'{place}:{number}'
+    yield where, files.with_class_names(row, names, where)
 
 
 @contextlib.contextmanager
@@ -373,7 +263,7 @@ def _explaining_failure(what: str, spec: DatasetSpec) -> Iterator[None]:
   except Exception as error:
     raise ConnectionError(
       f'{what} could not be read ({type(error).__name__}: {error}). Without a '
-      f'network, put its rows into <root>/{spec.local}/<split>.jsonl or '
+      f'network, put its rows into <root>/{spec.local}/<split>.jsonl, .csv or '
       '.parquet and use LocalSource(<root>).'
     ) from error
 
@@ -386,8 +276,8 @@ class SyntheticSource:
   num_train: int = 2_000
   num_validation: int = 400
 
-  def available(self, spec: DatasetSpec) -> bool:
-    return True
+  def missing(self, spec: DatasetSpec, split: str) -> str | None:
+    return None
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
     from symbol_tuning.data.datasets import synthetic
@@ -395,10 +285,13 @@ class SyntheticSource:
     num_examples = {'train': self.num_train, 'validation': self.num_validation}
     rows = synthetic.rows(spec, split, num_examples[split], self.seed)
     place = f'synthetic {spec.name} {split}'
-    return build_pool(Table(place, enumerate(rows, start=1)), spec)
+    return build_pool(StoredRows(place, _numbered(place, rows, {})), spec)
 
 
 def from_environment() -> Source:
-  """The local files that the environment names the root of, or the hub."""
+  """Returns the local files that the environment names the root of, or the hub.
+
+  The variable is SYMBOL_TUNING_DATA_ROOT.
+  """
   root = os.environ.get(DATA_ROOT_VARIABLE)
   return LocalSource(root) if root else HubSource()

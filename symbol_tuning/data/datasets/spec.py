@@ -11,7 +11,10 @@ import dataclasses
 import re
 import string
 
+from absl import logging
+
 Pairs = tuple[tuple[str, str], ...]
+LabelValue = int | str | bool
 
 CONVERTED = 'refs/convert/parquet'
 _SAME_SPLITS = (('train', 'train'), ('validation', 'validation'))
@@ -45,13 +48,11 @@ class TfdsLocation:
     name: as `tfds.load` takes it, for example `glue/sst2`.
     splits: (our split, TFDS's split) pairs.
     columns: (the spec's column, TFDS's column) where they differ.
-    label_values: TFDS's raw labels in id order, where the spec's differ.
   """
 
   name: str
   splits: Pairs = _SAME_SPLITS
   columns: Pairs = ()
-  label_values: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,18 +60,22 @@ class DatasetSpec:
   """One dataset of single-label classification.
 
   Attributes:
-    name: the paper's code in lower case; task names are built from it.
+    name: in a-z, 0-9 and _; task names are built from it. The paper's code in
+      lower case for the paper's datasets.
     template: a row's input text, a `str.format` string over its columns.
     labels: the label names a model writes, in id order.
-    instruction: what to do, in plain words that name every label.
-    label_column: the column with the label.
-    label_values: the raw labels in id order, where they are not 0, 1, …
+    instruction: what to do, in plain words that name no label: a model that is
+      shown symbols for labels would learn nothing of them else.
+    label_column: the column with the label: its name, or what stands for it in
+      `label_values`.
+    label_values: what is stored for each label, in id order, where that is
+      neither its name nor its place (0, 1, …): other numbers, other names, or
+      `(False, True)`. Where other names are declared, places count all the
+      same.
     hub: where it is on the Hugging Face hub, or None.
     tfds: where it is in TensorFlow Datasets, or None.
     local: its folder below a root of local files; by default its name.
-    code: the paper's code; by default the name in capitals.
     task_type: the group it stands in, for example `sentiment`.
-    role: `tuning` or `evaluation` where it is one of the paper's.
   """
 
   name: str
@@ -78,17 +83,14 @@ class DatasetSpec:
   labels: tuple[str, ...]
   instruction: str
   label_column: str = 'label'
-  label_values: tuple[int | str, ...] | None = None
+  label_values: tuple[LabelValue, ...] | None = None
   hub: HubLocation | None = None
   tfds: TfdsLocation | None = None
   local: str = ''
-  code: str = ''
   task_type: str = ''
-  role: str = ''
 
   def __post_init__(self):
     object.__setattr__(self, 'local', self.local or self.name)
-    object.__setattr__(self, 'code', self.code or self.name.upper())
     if not re.fullmatch('[a-z0-9_]+', self.name):
       raise ValueError(
         f'A dataset is named in a-z, 0-9 and _, not {self.name!r}.'
@@ -98,6 +100,14 @@ class DatasetSpec:
         f'{self.name}: labels are two or more names, not {self.labels!r}.'
       )
     object.__setattr__(self, 'labels', tuple(self.labels))
+    self._check_labels()
+    if self.label_values is not None:
+      object.__setattr__(self, 'label_values', tuple(self.label_values))
+      self._check_label_values()
+    self._check_template()
+    self._check_instruction()
+
+  def _check_labels(self) -> None:
     if len({label.lower() for label in self.labels}) < len(self.labels):
       raise ValueError(
         f'{self.name}: a label stands twice, whatever its case: {self.labels}.'
@@ -108,11 +118,74 @@ class DatasetSpec:
           f'{self.name}: a label is a word, or some between single spaces, not'
           f' {label!r}.'
         )
+
+  def _check_label_values(self) -> None:
+    values = [str(value).lower() for value in self.label_values]
+    if len(set(values)) != self.num_classes:
+      raise ValueError(
+        f'{self.name}: label_values {self.label_values} should be'
+        f' {self.num_classes} different values, one for each of {self.labels}.'
+      )
+    names = [label.lower() for label in self.labels]
+    if set(values) == set(names) and values != names:
+      raise ValueError(
+        f'{self.name}: label_values {self.label_values} are the labels'
+        f' {self.labels} in another order, so that each label is stored as'
+        ' another one. Give both in one order.'
+      )
+
+  def _check_template(self) -> None:
+    try:
+      parts = list(string.Formatter().parse(self.template))
+    except ValueError as error:
+      raise ValueError(
+        f'{self.name}: the template {self.template!r} is no format string'
+        f' ({error}).'
+      ) from None
+    for _, field, form, conversion in parts:
+      if field is not None and (
+        form or conversion or not re.fullmatch(r'(?!\d+$)[^.\[\]{}]+', field)
+      ):
+        raise ValueError(
+          f'{self.name}: the template {self.template!r} has {{{field}}}, which'
+          " is not just the name of a column, as in '{text}'."
+        )
     if not self.text_columns:
       raise ValueError(
         f'{self.name}: the template {self.template!r} reads no column; write'
         " its name in braces, as in '{text}'."
       )
+    if self.label_column in self.text_columns:
+      raise ValueError(
+        f'{self.name}: the template {self.template!r} shows the label, column'
+        f' {self.label_column!r}.'
+      )
+    self._check_blank_lines('template', self.template)
+
+  def _check_instruction(self) -> None:
+    self._check_blank_lines('instruction', self.instruction)
+    if named := self.labels_in_instruction:
+      logging.warning(
+        '%s: the instruction names the labels (%s), which symbols are to'
+        ' replace.', self.name, ', '.join(named),
+      )  # fmt: skip
+
+  def _check_blank_lines(self, what: str, text: str) -> None:
+    if re.search(r'\n\s*\n', text):
+      raise ValueError(
+        f'{self.name}: the {what} {text!r} has a blank line, which is what'
+        ' parts the examples of a prompt.'
+      )
+
+  @property
+  def labels_in_instruction(self) -> list[str]:
+    """The labels, and words of labels, which the instruction names."""
+    text = self.instruction.lower()
+    return [
+      word
+      for word in sorted(self.label_words)
+      if re.search(rf'(?<!\w){re.escape(word)}(?!\w)', text)
+    ]
 
   @property
   def num_classes(self) -> int:

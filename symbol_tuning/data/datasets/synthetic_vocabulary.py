@@ -77,7 +77,7 @@ def _characters() -> Iterator[str]:
 
 def _fixed_parts() -> Iterator[str]:
   """What formats and templates write around the texts of a prompt."""
-  yield BLANK_LINE
+  yield from (BLANK_LINE, '\nOptions:')
   for style in FORMATS:
     yield from (style.prefix.strip(' '), style.infix)
   for spec in catalog.CATALOG.values():

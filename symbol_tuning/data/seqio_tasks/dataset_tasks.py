@@ -128,12 +128,14 @@ def _symbol_table(
   return symbols.SymbolTable(symbols.choose(inventory, excluded, most))
 
 
-def is_available(task: seqio.Task) -> bool:
-  """Whether the run's data source has the dataset of a task."""
+def missing_data(task: seqio.Task) -> str | None:
+  """Says what the run's data source lacks for a task; None if nothing."""
   source = task.source
   if not isinstance(source, QuerySource):
-    return True
-  return settings.current().source.available(source.spec)
+    return None
+  ask = settings.current().source.missing
+  reasons = (ask(source.spec, split) for split in source.splits)
+  return next(filter(None, reasons), None)
 
 
 def tuning_pool(spec: catalog.DatasetSpec) -> sources.Pool:

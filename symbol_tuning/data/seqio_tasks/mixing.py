@@ -55,20 +55,23 @@ def available_tasks(name: str) -> list[seqio.Task]:
   """
   mixture_or_task = get_mixture_or_task(name)
   tasks = list(seqio.get_subtasks(mixture_or_task))
-  available = [t for t in tasks if dataset_tasks.is_available(t)]
-  missing = [task.name for task in tasks if task not in available]
-  if not missing:
+  reasons = {task.name: dataset_tasks.missing_data(task) for task in tasks}
+  available = [task for task in tasks if reasons[task.name] is None]
+  if len(available) == len(tasks):
     return tasks
-  source = settings.current().source
+  missing = '\n'.join(
+    f'  {task}: {reason}' for task, reason in reasons.items() if reason
+  )
   if not available or not settings.current().skip_missing:
     raise FileNotFoundError(
-      f'{source} lacks the data of {len(missing)} of the {len(tasks)} tasks of'
-      f' {name}: {", ".join(missing)}. Add the datasets, or set'
-      ' settings.DataSettings.skip_missing = True to do without them.'
+      f'{len(tasks) - len(available)} of the {len(tasks)} tasks of {name} have'
+      ' no data. Add the datasets, or set'
+      ' settings.DataSettings.skip_missing = True to do without them.\n'
+      f'{missing}'
     )
   logging.warning(
-    '%s: %d of %d tasks have data; without %s.',
-    name, len(available), len(tasks), ', '.join(missing),
+    '%s: only %d of %d tasks have data; without\n%s',
+    name, len(available), len(tasks), missing,
   )  # fmt: skip
   return available
 

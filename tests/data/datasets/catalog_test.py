@@ -1,11 +1,12 @@
 """Tests of the catalog: that every declaration is whole and consistent."""
 
 import itertools
+import re
 
 import pytest
 import tensorflow_datasets as tfds
 
-from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.datasets import catalog, labels
 from symbol_tuning.data.prompting import symbols
 
 SPECS = tuple(catalog.CATALOG.values())
@@ -13,13 +14,12 @@ EACH = pytest.mark.parametrize('spec', SPECS, ids=lambda spec: spec.name)
 
 
 def test_the_datasets_are_those_of_the_paper():
-  assert ' '.join(spec.code for spec in catalog.tuning_datasets()) == (
+  assert ' '.join(spec.name.upper() for spec in catalog.tuning_datasets()) == (
     'RTE WNLI QNLI MNLI SNLI CB SST2 RT TES QQP MRPC PAWS COPA PIQA AGN TREC '
     'WSC WINO TEO TEI WIC COLA'
   )
-  assert ' '.join(spec.code for spec in catalog.evaluation_datasets()) == (
-    'SUBJ TEH TEAB TEAT TEFE TEHI ADEC OR SOT TOS TC'
-  )
+  names = [spec.name.upper() for spec in catalog.evaluation_datasets()]
+  assert ' '.join(names) == 'SUBJ TEH TEAB TEAT TEFE TEHI ADEC OR SOT TOS TC'
 
 
 def test_random_guessing_has_the_accuracy_of_the_paper():
@@ -32,11 +32,11 @@ def test_flipped_datasets_are_the_six_of_two_classes():
   assert names == ['subj', 'teh', 'adec', 'or', 'tos', 'tc']
 
 
-@EACH
-def test_names_and_roles_agree(spec):
-  assert spec.name == spec.code.lower()
-  tuned_on = spec in catalog.tuning_datasets()
-  assert spec.role == ('tuning' if tuned_on else 'evaluation')
+def class_ids(spec, stored):
+  """The classes of stored labels."""
+  places = {labels.StoredLabel.of(one): 'here' for one in stored}
+  ids = labels.LabelReader(spec).class_ids(places, 'label')
+  return [ids[labels.StoredLabel.of(one)] for one in stored]
 
 
 @EACH
@@ -48,9 +48,17 @@ def test_labels_are_distinct_and_match_the_raw_values(spec):
 
 
 @EACH
-def test_the_instruction_names_every_label(spec):
+def test_the_instruction_names_no_label_and_no_word_of_one(spec):
+  assert spec.labels_in_instruction == []
+  words = set(re.findall('[a-z]+', spec.instruction.lower()))
   for label in spec.labels:
-    assert label in spec.instruction
+    assert not words.intersection(re.findall('[a-z]+', label.lower()))
+    assert label.lower() not in spec.instruction.lower()
+
+
+@EACH
+def test_the_instruction_is_a_sentence_of_its_own(spec):
+  assert re.fullmatch(r'[A-Z][^\n"]{20,130}[.?]', spec.instruction)
 
 
 @EACH
@@ -83,34 +91,58 @@ def test_tfds_has_the_declared_columns_and_classes(spec, tmp_path):
 
 
 @pytest.mark.parametrize(
-  'name',
-  (
-    'rte',
-    'wnli',
-    'qnli',
-    'mnli',
-    'snli',
-    'cb',
-    'sst2',
-    'qqp',
-    'mrpc',
-    'agn',
-    'cola',
-  ),
+  'spec', [spec for spec in SPECS if spec.tfds], ids=lambda spec: spec.name
 )
-def test_labels_have_the_order_of_tfds(name, tmp_path):
+def test_the_class_names_of_tfds_are_understood(spec, tmp_path):
+  builder = tfds.builder(spec.tfds.name, data_dir=tmp_path, try_gcs=False)
+  label = dict(spec.tfds.columns).get(spec.label_column, spec.label_column)
+  names = builder.info.features[label].names
+  ids = class_ids(spec, names)
+  assert sorted(ids) == list(range(spec.num_classes))
+  if spec.name == 'trec':
+    assert names == ['DESC', 'ENTY', 'ABBR', 'HUM', 'NUM', 'LOC']
+    assert ids == [2, 1, 0, 3, 5, 4]
+  else:
+    assert ids == list(range(spec.num_classes))
+
+
+@pytest.mark.parametrize(
+  'name, names',
+  [
+    ('rt', ['neg', 'pos']),
+    ('tes', ['negative', 'neutral', 'positive']),
+    ('teh', ['non-hate', 'hate']),
+    ('teo', ['non-offensive', 'offensive']),
+    ('tei', ['non_irony', 'irony']),
+    ('teab', ['none', 'against', 'favor']),
+    ('wic', ['False', 'True']),
+    ('wsc', ['False', 'True']),
+    ('paws', ['0', '1']),
+    ('trec', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM']),
+    ('adec', ['ADE-related', 'not ADE-related']),
+    ('or', ['not overruling', 'overruling']),
+    ('sot', ['company', 'research institute', 'university']),
+    ('tos', ['not potentially unfair', 'potentially unfair']),
+    ('tc', ['complaint', 'no complaint']),
+  ],
+)
+def test_the_class_names_of_the_hub_are_understood(name, names):
   spec = catalog.get(name)
-  builder = tfds.builder(spec.tfds.name, data_dir=tmp_path, try_gcs=False)
-  theirs = builder.info.features[spec.label_column].names
-  assert [label.replace('_', ' ') for label in theirs] == list(spec.labels)
+  assert class_ids(spec, names) == list(range(spec.num_classes))
+  assert class_ids(spec, names[::-1]) == list(range(spec.num_classes))[::-1]
 
 
-def test_trec_labels_are_renumbered_from_tfds(tmp_path):
-  spec = catalog.get('trec')
-  builder = tfds.builder(spec.tfds.name, data_dir=tmp_path, try_gcs=False)
-  theirs = builder.info.features['label-coarse'].names
-  ours = [theirs[value] for value in spec.tfds.label_values]
-  assert ours == ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM']
+def test_adec_is_that_of_raft():
+  adec = catalog.get('adec')
+  assert adec.hub == catalog.HubLocation(
+    'ought/raft',
+    'ade_corpus_v2',
+    splits=(('train', 'train'), ('validation', 'train')),
+    revision='refs/convert/parquet',
+  )
+  assert adec.text_columns == ('Sentence',)
+  assert adec.labels == ('ADE-related', 'not ADE-related')
+  assert class_ids(adec, [1, 2]) == [0, 1]
 
 
 def test_no_symbol_is_a_natural_label_or_a_word_of_one():

@@ -12,10 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow_datasets as tfds
-from hypothesis import given
-from hypothesis import strategies as st
 
-from symbol_tuning.data.datasets import catalog, sources
+from symbol_tuning.data.datasets import catalog, pools, sources
 
 SST2 = catalog.get('sst2')
 REVIEWS = [
@@ -39,97 +37,9 @@ def write_parquet(root, dataset, split, rows):
   pq.write_table(pa.Table.from_pylist(rows), folder / f'{split}.parquet')
 
 
-def build(rows, spec=SST2, **table):
-  numbered = enumerate(rows, start=1)
-  return sources.build_pool(sources.Table('rows', numbered, **table), spec)
-
-
-# Rows to pools.
-
-
-def test_rows_become_texts_and_class_ids():
-  assert build(REVIEWS) == sources.Pool(
-    texts=('a dull film', 'a warm film', 'a bright film'),
-    labels=(0, 1, 1),
-    num_classes=2,
-  )
-
-
-def test_the_template_joins_several_columns():
-  rows = [
-    {'goal': 'boil  an egg\n', 'sol1': 'ice', 'sol2': 'heat', 'label': i}
-    for i in (0, 1)
-  ]
-  built = build(rows, catalog.get('piqa'))
-  assert built.texts[0] == (
-    'Goal: boil an egg\nSolution 1: ice\nSolution 2: heat'
-  )
-
-
-@given(st.text(alphabet='a \n\r\t\x0b\u2028', max_size=12))
-def test_a_text_never_holds_the_separator_of_examples(middle):
-  rows = [{'sentence': f'a{middle}b', 'label': i} for i in (0, 1)]
-  (line,) = build(rows).texts[0].splitlines()
-  assert line.split() == f'a{middle}b'.split()
-
-
-@pytest.mark.parametrize(
-  'spelling', [int, str, float, np.int64, bool, lambda i: SST2.labels[i]]
-)
-def test_labels_may_be_numbers_strings_or_names(spelling):
-  rows = [row | {'label': spelling(row['label'])} for row in REVIEWS]
-  assert build(rows).labels == (0, 1, 1)
-
-
-def test_labels_may_count_from_one():
-  rows = [
-    {'Sentence': 'We affirm.', 'Label': 1},
-    {'Sentence': 'We overrule Smith.', 'Label': 2},
-  ]
-  assert build(rows, catalog.get('or')).labels == (0, 1)
-
-
-def test_a_raw_value_wins_over_a_label_name():
-  spec = dataclasses.replace(SST2, labels=('1', '0'))
-  assert build(REVIEWS, spec).labels == (0, 1, 1)
-
-
-def test_columns_and_labels_may_differ_from_the_spec():
-  rows = [{'phrase': 'dull', 'y': 7}, {'phrase': 'warm', 'y': 5}]
-  columns = {'sentence': 'phrase', 'label': 'y'}
-  built = build(rows, columns=columns, label_values=(7, 5))
-  assert built.texts == ('dull', 'warm')
-  assert built.labels == (0, 1)
-
-
-def test_rows_of_no_label_or_text_are_skipped_and_counted(caplog):
-  unlabelled = {'sentence': 'a film', 'label': -1}
-  empty = {'sentence': ' ', 'label': 1}
-  rows = [unlabelled, *REVIEWS, empty]
-  with caplog.at_level('INFO', logger='absl'):
-    assert build(rows) == build(REVIEWS)
-  assert 'skipped 2 rows' in caplog.text
-
-
-def test_a_label_outside_the_spec_is_named():
-  rows = [*REVIEWS, {'sentence': 'a film', 'label': 'so-so'}]
-  with pytest.raises(ValueError, match=r"rows:4: label is 'so-so'.*negative"):
-    build(rows)
-
-
-def test_a_missing_column_is_named():
-  with pytest.raises(ValueError, match=r'rows:1: .*column sentence.*has text'):
-    build([{'text': 'a film', 'label': 1}])
-
-
-def test_an_empty_value_counts_as_missing():
-  with pytest.raises(ValueError, match='rows:1: no value in column label'):
-    build([{'sentence': 'a film', 'label': None}])
-
-
-def test_a_class_without_examples_is_named():
-  with pytest.raises(ValueError, match="no examples of 'negative'"):
-    build(REVIEWS[1:])
+def build(rows, spec=SST2):
+  numbered = ((f'rows:{i}', row) for i, row in enumerate(rows, start=1))
+  return pools.build_pool(pools.StoredRows('rows', numbered), spec)
 
 
 # Capping.
@@ -141,12 +51,12 @@ class ManyReviews:
 
   size: int = 300
 
-  def available(self, spec):
-    return True
+  def missing(self, spec, split):
+    return None
 
   def load(self, spec, split):
     labels = tuple(int(i % 3 > 0) for i in range(self.size))
-    return sources.Pool(tuple(map(str, range(self.size))), labels, 2)
+    return pools.Pool(tuple(map(str, range(self.size))), labels, 2)
 
 
 def test_pool_is_capped_in_order_without_repetition():
@@ -186,74 +96,103 @@ def test_an_unknown_split_is_named():
 def test_local_files_are_read(tmp_path, write):
   write(tmp_path, 'sst2', 'train', REVIEWS)
   source = sources.LocalSource(str(tmp_path))
-  assert source.available(SST2)
+  assert source.missing(SST2, 'train') is None
   assert source.load(SST2, 'train') == build(REVIEWS)
 
 
-def test_blank_lines_are_no_rows(tmp_path):
-  path = write_jsonl(tmp_path, 'sst2', 'train', REVIEWS)
-  path.write_text(path.read_text().replace('\n', '\n\n'))
+def test_shards_are_read_one_after_another(tmp_path):
+  for i, row in enumerate(REVIEWS):
+    write_parquet(tmp_path, 'sst2/data', f'train-{i:05}-of-00003', [row])
   loaded = sources.LocalSource(str(tmp_path)).load(SST2, 'train')
   assert loaded == build(REVIEWS)
+
+
+def test_numbers_in_a_csv_file_are_ids(tmp_path):
+  (tmp_path / 'sst2').mkdir()
+  path = tmp_path / 'sst2' / 'train.csv'
+  path.write_text('label,sentence\n0,a dull film\n1,"a warm\nfilm"\n')
+  loaded = sources.LocalSource(str(tmp_path)).load(SST2, 'train')
+  assert loaded.texts == ('a dull film', 'a warm film')
+  assert loaded.labels == (0, 1)
 
 
 def test_the_root_may_hold_variables(tmp_path, monkeypatch):
   monkeypatch.setenv('SOME_ROOT', str(tmp_path))
   write_jsonl(tmp_path, 'sst2', 'train', REVIEWS)
-  assert sources.LocalSource('$SOME_ROOT').available(SST2)
+  assert sources.LocalSource('$SOME_ROOT').missing(SST2, 'train') is None
 
 
 @pytest.mark.parametrize(
-  'name, split, file, served',
+  'name, split, file, is_found',
   [
-    ('sst2', 'validation', 'test', True),
-    ('sst2', 'train', 'test', True),
+    ('sst2', 'train', 'test', False),
+    ('sst2', 'train', 'validation', False),
+    ('sst2', 'validation', 'test', False),
     ('sst2', 'validation', 'train', False),
     ('mnli', 'validation', 'validation_matched', True),
+    ('subj', 'validation', 'test', True),
+    ('subj', 'train', 'test', False),
     ('or', 'validation', 'train', True),
   ],
 )
-def test_another_file_may_serve_as_a_split(tmp_path, name, split, file, served):
+def test_only_the_split_that_the_spec_names_serves_as_another(
+  tmp_path, name, split, file, is_found
+):
   spec = catalog.get(name)
   (tmp_path / spec.local).mkdir()
   (tmp_path / spec.local / f'{file}.jsonl').write_text('not read\n')
   source = sources.LocalSource(str(tmp_path))
-  error = ValueError if served else FileNotFoundError
-  with pytest.raises(error):
+  assert (source.missing(spec, split) is None) == is_found
+  with pytest.raises(ValueError if is_found else FileNotFoundError):
     source.load(spec, split)
+
+
+def test_another_split_serves_where_it_is_told_to(tmp_path):
+  write_jsonl(tmp_path, 'sst2', 'test', REVIEWS)
+  source = sources.LocalSource(str(tmp_path), stand_ins=(('train', 'test'),))
+  assert source.load(SST2, 'train') == build(REVIEWS)
+  assert source.missing(SST2, 'validation')
+  write_jsonl(tmp_path, 'sst2', 'train', REVIEWS * 2)
+  assert source.load(SST2, 'train') == build(REVIEWS * 2)
 
 
 def test_a_missing_root_is_named(tmp_path):
   source = sources.LocalSource(str(tmp_path / 'nowhere'))
   with pytest.raises(FileNotFoundError, match=r"nowhere' is no folder"):
-    source.available(SST2)
+    source.missing(SST2, 'train')
 
 
-def test_a_missing_dataset_is_named_with_what_is_there(tmp_path):
+def test_a_missing_folder_is_named(tmp_path):
   write_jsonl(tmp_path, 'cola', 'train', REVIEWS)
   source = sources.LocalSource(str(tmp_path))
-  assert not source.available(SST2)
-  with pytest.raises(FileNotFoundError, match=r'train.jsonl.*sst2.*has cola'):
+  assert 'sst2; it has: no such folder' in source.missing(SST2, 'train')
+  with pytest.raises(FileNotFoundError, match=r'sst2 has no files of train'):
     source.load(SST2, 'train')
 
 
-def test_a_missing_split_is_named_with_what_is_there(tmp_path):
-  write_jsonl(tmp_path, 'sst2', 'train', REVIEWS)
-  source = sources.LocalSource(str(tmp_path))
-  with pytest.raises(FileNotFoundError, match=r'validation.*has train\.jsonl'):
-    source.load(SST2, 'validation')
+def test_files_of_other_names_are_told_with_the_names_looked_for(tmp_path):
+  write_jsonl(tmp_path, 'sst2', 'training', REVIEWS)
+  write_jsonl(tmp_path, 'sst2/more', 'train', REVIEWS)
+  reason = sources.LocalSource(str(tmp_path)).missing(SST2, 'train')
+  assert reason.startswith(
+    f'{tmp_path}/sst2 has no files of train of sst2; it has:'
+    ' more/train.jsonl, training.jsonl. Looked for <split>.jsonl, .csv'
+  )
+  assert reason.endswith("where <split> is 'train'.")
+  subj = catalog.get('subj')
+  reason = sources.LocalSource(str(tmp_path)).missing(subj, 'validation')
+  assert reason.endswith("where <split> is 'validation' or 'test'.")
 
 
 @pytest.mark.parametrize(
   'line, message',
   [
-    ('{"sentence": "a film", "label": 9}', r'train\.jsonl:4: label is .9'),
-    ('{"sentence": "a film"', r'train\.jsonl:4: not JSON'),
-    ('["a film", 1]', r'train\.jsonl:4: not a JSON object'),
-    (r'{"sentence": "\ud83d", "label": 1}', r'train\.jsonl:4: .* half of a'),
+    ('{"sentence": "a film", "label": 9}', r'train\.jsonl:4: label is 9'),
+    ('{"sentence": NaN, "label": 1}', r'train\.jsonl:4: no value in column s'),
+    ('{"sentence": ["a"], "label": 1}', r'train\.jsonl:4: sentence is \[.a.\]'),
   ],
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
+def test_a_bad_row_is_named_with_its_file_and_line(tmp_path, line, message):
   path = write_jsonl(tmp_path, 'sst2', 'train', REVIEWS)
   path.write_text(path.read_text() + line + '\n')
   with pytest.raises(ValueError, match=message):
@@ -316,6 +255,29 @@ def test_hub_rows_are_asked_for_by_configuration_and_split(monkeypatch):
   }
 
 
+def test_hub_labels_are_read_by_the_names_of_the_repository(monkeypatch):
+  """Whichever their order, and though ours are called otherwise."""
+  rows = {'text': ['fine', 'dull', 'odd'], 'label': [0, 1, -1]}
+
+  def load_dataset(repository, **kwargs):
+    label = datasets.ClassLabel(names=['pos', 'neg'])
+    features = datasets.Features(
+      {'text': datasets.Value('string'), 'label': label}
+    )
+    return datasets.Dataset.from_dict(rows, features)
+
+  monkeypatch.setattr(datasets, 'load_dataset', load_dataset)
+  loaded = sources.HubSource().load(catalog.get('rt'), 'train')
+  assert loaded == pools.Pool(('fine', 'dull'), (1, 0), 2)
+
+
+def test_a_dataset_without_a_repository_is_named():
+  spec = dataclasses.replace(SST2, hub=None)
+  assert 'sst2 names no hub' in sources.HubSource().missing(spec, 'train')
+  with pytest.raises(ValueError, match='sst2 names no hub repository'):
+    sources.HubSource().load(spec, 'train')
+
+
 def test_an_unreachable_hub_is_explained(monkeypatch):
   def load_dataset(*args, **kwargs):
     raise OSError('no route to host')
@@ -326,22 +288,25 @@ def test_an_unreachable_hub_is_explained(monkeypatch):
     sources.HubSource().load(SST2, 'train')
 
 
-def test_tfds_rows_are_decoded_renamed_and_renumbered(monkeypatch):
+def test_tfds_rows_are_decoded_renamed_and_read_by_class_name(monkeypatch):
   rows = [
     {'text': b'Who?', 'label-coarse': np.int64(i), 'label-fine': np.int64(0)}
     for i in range(6)
   ]
   loaded = types.SimpleNamespace(as_numpy_iterator=lambda: iter(rows))
-  monkeypatch.setattr(tfds, 'load', lambda *args, **kwargs: loaded)
+  names = ['DESC', 'ENTY', 'ABBR', 'HUM', 'NUM', 'LOC']
+  features = {'label-coarse': tfds.features.ClassLabel(names=names)}
+  info = types.SimpleNamespace(features=features)
+  monkeypatch.setattr(tfds, 'load', lambda *args, **kwargs: (loaded, info))
   built = sources.TfdsSource().load(catalog.get('trec'), 'train')
   assert built.texts[0] == 'Who?'
   assert built.labels == (2, 1, 0, 3, 5, 4)
 
 
 def test_tfds_says_what_it_does_not_have():
-  assert sources.TfdsSource().available(SST2)
+  assert sources.TfdsSource().missing(SST2, 'train') is None
   subj = catalog.get('subj')
-  assert not sources.TfdsSource().available(subj)
+  assert 'TFDS has no subj' in sources.TfdsSource().missing(subj, 'train')
   with pytest.raises(ValueError, match='TFDS has no subj'):
     sources.TfdsSource().load(subj, 'train')
 
@@ -357,7 +322,7 @@ def test_synthetic_rows_are_asked_for_by_split_and_seed(monkeypatch):
   fake.rows = rows
   monkeypatch.setitem(sys.modules, fake.__name__, fake)
   monkeypatch.setattr(
-    sys.modules['symbol_tuning.data'], 'synthetic', fake, raising=False
+    sys.modules['symbol_tuning.data.datasets'], 'synthetic', fake, raising=False
   )
   source = sources.SyntheticSource(seed=7, num_train=30, num_validation=20)
   assert source.load(SST2, 'train') == build(REVIEWS)
@@ -388,9 +353,18 @@ def test_the_first_source_that_has_a_dataset_gives_it(tmp_path):
 
 def test_a_dataset_that_no_source_has_is_named(tmp_path):
   local = sources.FirstAvailable((sources.LocalSource(str(tmp_path)),))
-  assert not local.available(SST2)
-  with pytest.raises(FileNotFoundError, match=r'LocalSource.*has sst2'):
+  assert 'sst2 has no files of train' in local.missing(SST2, 'train')
+  with pytest.raises(FileNotFoundError, match=r'No source has train of sst2'):
     local.load(SST2, 'train')
+
+
+def test_going_on_to_the_next_source_is_said(tmp_path, caplog):
+  write_jsonl(tmp_path, 'sst2', 'training', REVIEWS)
+  local = sources.LocalSource(str(tmp_path))
+  both = sources.FirstAvailable([local, ManyReviews()])
+  with caplog.at_level('INFO', logger='absl'):
+    both.load(SST2, 'train')
+  assert 'it has: training.jsonl' in caplog.text
 
 
 @pytest.mark.skipif(
@@ -399,9 +373,14 @@ def test_a_dataset_that_no_source_has_is_named(tmp_path):
 )
 def test_real_files_fit_their_specs():
   source = sources.LocalSource('$SYMBOL_TUNING_DATA_ROOT')
-  found = [s for s in catalog.CATALOG.values() if source.available(s)]
+  found = [
+    (spec, split)
+    for spec in catalog.CATALOG.values()
+    for split in sources.SPLITS
+    if source.missing(spec, split) is None
+  ]
   assert found
-  for spec in found:
-    loaded = sources.pool(source, spec, 'validation')
+  for spec, split in found:
+    loaded = sources.pool(source, spec, split)
     assert loaded.num_classes == spec.num_classes
     assert all(loaded.texts)

@@ -1,6 +1,7 @@
 """Tests of the tiny world: its stand-ins, its documents, its vocabulary."""
 
 import collections
+import re
 
 import pytest
 import seqio
@@ -140,10 +141,19 @@ def test_tiny_words_labels_and_fixed_parts_are_single_pieces(vocabulary):
   assert len(vocabulary.encode(formats.BLANK_LINE)) == 1
   for style in formats.FORMATS:
     assert len(vocabulary.encode(style.infix)) == 1
+  for spec in catalog.CATALOG.values():
+    for word in re.findall(' [A-Za-z]+', spec.instruction):
+      assert len(vocabulary.encode(word)) == 1
+
+
+def test_options_are_few_pieces(vocabulary):
+  options = vocabulary.encode('\nOptions: negative, positive')
+  pieces = [vocabulary.decode([piece]) for piece in options]
+  assert pieces == ['\nOptions:', ' negative', ',', ' positive']
 
 
 def test_a_symbol_is_written_in_its_characters(vocabulary):
-  for symbol in ('40517', 'eqxd', 'zebra'):
+  for symbol in ('40517', 'EQXD', 'zebra'):
     pieces = [vocabulary.decode([i]) for i in vocabulary.encode(f' {symbol}')]
     assert pieces == [f' {symbol[0]}', *symbol[1:]]
 

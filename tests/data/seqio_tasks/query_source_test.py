@@ -1,10 +1,12 @@
 """Tests of what prompts depend on: task, seed, epoch and query, no more."""
 
 import collections
+import dataclasses
 
 import pytest
 import seqio
 
+from symbol_tuning.data.datasets import catalog, sources
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 
 LENGTHS = {'inputs': 600, 'targets': 20}
@@ -73,3 +75,39 @@ def test_evaluation_asks_the_same_whatever_the_seed(use_data):
     for seed in (0, 1)
   ]
   assert drawn[0] == drawn[1] and len(drawn[0]) == 10
+
+
+# Labelled examples of the split that is evaluated on, as the hub has them:
+# RAFT labels fifty, which serve to show and to ask.
+HUB_SIZES = {
+  'subj': 2000, 'teh': 1000, 'teab': 66, 'teat': 52, 'tefe': 67, 'tehi': 69,
+  'adec': 50, 'or': 50, 'sot': 50, 'tos': 50, 'tc': 50,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class HubSizedSource:
+  """Stand-ins of the evaluation datasets in the hub's sizes."""
+
+  def missing(self, spec, split):
+    return None
+
+  def load(self, spec, split):
+    assert split == 'validation'
+    size = HUB_SIZES[spec.name]
+    labels = tuple(i % spec.num_classes for i in range(size))
+    return sources.Pool(tuple(map(str, range(size))), labels, spec.num_classes)
+
+
+def test_the_evaluation_has_as_many_queries_as_that_of_the_paper(use_data):
+  use_data(source=HubSizedSource())
+  mixture = seqio.MixtureRegistry.get('icl_natural_instructed')
+  counts = {
+    task.source.spec.name: task.source.num_input_examples('validation')
+    for task in mixture.tasks
+  }
+  names = [spec.name for spec in catalog.evaluation_datasets()]
+  assert [counts[name] for name in names] == [
+    100, 100, 66, 52, 67, 69, 50, 50, 50, 50, 50,
+  ]  # fmt: skip
+  assert sum(counts.values()) == 704

@@ -1,0 +1,76 @@
+"""Tests that mistakes in a declaration are found when it is made."""
+
+import pytest
+
+from symbol_tuning.data.datasets.spec import DatasetSpec
+
+FIELDS = {
+  'name': 'reviews',
+  'template': '{title}: {body}',
+  'labels': ('complaint', 'praise'),
+  'instruction': 'Is the customer content?',
+}
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'name': 'My reviews'}, "not 'My reviews'"),
+    ({'labels': ('praise',)}, "two or more names, not .'praise',"),
+    ({'labels': 'praise'}, "two or more names, not 'praise'"),
+    ({'labels': ('a', 'b', 'a')}, 'stands twice'),
+    ({'labels': ('Yes', 'yes')}, 'stands twice'),
+    ({'labels': ('', 'praise')}, "single spaces, not ''"),
+    ({'labels': ('no\n\npraise', 'praise')}, 'a label is a word'),
+    ({'label_values': (0,)}, 'should be 2 different values'),
+    ({'label_values': (1, 1)}, 'should be 2 different values'),
+    ({'label_values': ('Praise', 'Complaint')}, 'in another order'),
+    ({'labels': ('1', '0'), 'label_values': (0, 1)}, 'in another order'),
+    ({'template': 'body'}, "'body' reads no column"),
+    ({'template': '{body'}, "'{body' is no format string"),
+    ({'template': '{}'}, 'not just the name of a column'),
+    ({'template': '{0}'}, 'not just the name of a column'),
+    ({'template': '{body.title}'}, 'not just the name of a column'),
+    ({'template': '{body[0]}'}, 'not just the name of a column'),
+    ({'template': '{body!r}'}, 'not just the name of a column'),
+    ({'template': '{body:.3}'}, 'not just the name of a column'),
+    ({'template': '{body} {label}'}, "shows the label, column 'label'"),
+    ({'template': 'Review:\n\n{body}'}, 'the template .* has a blank line'),
+    ({'template': '{title}\n \n{body}'}, 'the template .* has a blank line'),
+    ({'instruction': 'Read.\n\nJudge.'}, 'the instruction .* has a blank line'),
+  ],
+)
+def test_mistakes_in_a_spec_are_named(change, message):
+  with pytest.raises(ValueError, match=f'(?s)reviews: .*{message}|{message}'):
+    DatasetSpec(**(FIELDS | change))
+
+
+def test_columns_may_be_called_anything_but_expressions():
+  spec = DatasetSpec(**(FIELDS | {'template': '{Tweet text} {{x}}\n{größe_1}'}))
+  assert spec.text_columns == ('Tweet text', 'größe_1')
+
+
+def test_a_folder_is_called_after_the_dataset_unless_it_is_named():
+  assert DatasetSpec(**FIELDS).local == 'reviews'
+  assert DatasetSpec(**FIELDS, local='raw/reviews').local == 'raw/reviews'
+
+
+@pytest.mark.parametrize(
+  ('labels', 'instruction', 'named'),
+  [
+    (('complaint', 'praise'), 'Is it a Complaint?', ['complaint']),
+    (('no hate', 'hate'), 'Is it HATE or no hate?', ['hate', 'no', 'no hate']),
+    (('1', '0'), 'Write "1" or "0".', ['0', '1']),
+    (('no hate', 'hate'), 'I know who hates.', []),
+    (('choice 1', 'choice 2'), 'Which of the 2?', []),
+  ],
+)
+def test_an_instruction_that_names_labels_is_told(
+  caplog, labels, instruction, named
+):
+  change = {'labels': labels, 'instruction': instruction}
+  with caplog.at_level('WARNING', logger='absl'):
+    spec = DatasetSpec(**(FIELDS | change))
+  assert spec.labels_in_instruction == named
+  assert len(caplog.records) == bool(named)
+  assert all(word in caplog.text for word in named)
