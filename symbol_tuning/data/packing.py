@@ -18,6 +18,8 @@ _PACKED = (
   'decoder_target_tokens',
   'decoder_loss_weights',
 )
+# Which inputs have loss as targets have: int32 [inputs].
+INPUTS_LOSS = 'inputs_loss'
 # Which task an example is of: int32 [].
 TASK = 'task'
 # The tasks of the examples of a packed row.
@@ -27,11 +29,12 @@ _LOSS_TASKS = 'loss_tasks'
 
 
 def to_decoder_features(example: Mapping[str, np.ndarray]) -> Example:
-  """Joins inputs and targets for a decoder; loss falls on the targets only.
+  """Joins inputs and targets for a decoder; loss falls on the targets.
 
   Args:
     example: inputs and targets, int32 [i] and [t]. Inputs may be missing or
-      empty: then loss falls on all but the first token.
+      empty: then loss falls on all but the first token. Perhaps inputs_loss,
+      int32 [i], which is 1 at inputs that have loss too.
 
   Returns:
     Arrays int32 [i + t - 1]; position p of the targets is the token that
@@ -42,6 +45,8 @@ def to_decoder_features(example: Mapping[str, np.ndarray]) -> Example:
   inputs = example.get('inputs', targets[:0])
   tokens = np.concatenate([inputs, targets]).astype(np.int32)
   weights = np.arange(1, len(tokens)) >= len(inputs)
+  if INPUTS_LOSS in example:
+    weights[: len(inputs) - 1] |= example[INPUTS_LOSS][1:] == 1
   features = (tokens[:-1], tokens[1:], weights.astype(np.int32))
   return dict(zip(_PACKED, features, strict=True)) | {
     _LOSS_TASKS: np.full(weights.sum(), example.get(TASK, 0), np.int32)

@@ -46,6 +46,8 @@ class DataSettings:
     word_files: two files of words, a word a line, for tuning and evaluation,
       instead of `wordfreq`'s; words of both files serve tuning only. The
       paper's lists are those which its published symbol generator names.
+    loss_on: 'query', the label that is asked for, as in the paper, or 'labels',
+      also those of exemplars whose class was shown before.
     random_labels: give exemplars symbols whatever their class, as a control;
       what is learned then is not to read labels from exemplars.
     instruction_placement: where an instruction stands: before 'each' input, as
@@ -68,6 +70,7 @@ class DataSettings:
   symbol_categories: tuple[str, ...] = symbols.CATEGORIES
   symbols_per_category: int = 10_000
   word_files: tuple[str, str] | None = None
+  loss_on: str = 'query'
   random_labels: bool = False
   instruction_placement: str = 'each'
   instruction_share: float = 0.5
@@ -80,6 +83,10 @@ class DataSettings:
       raise ValueError(
         f'separator {self.separator!r} is none of'
         f' {", ".join(frames.SEPARATORS)}.'
+      )
+    if self.loss_on not in ('query', 'labels'):
+      raise ValueError(
+        f"loss_on {self.loss_on!r} is neither 'query' nor 'labels'."
       )
     for name in ('symbol_tuning_exemplars', 'instruction_tuning_exemplars'):
       least, most = getattr(self, name)

@@ -75,6 +75,21 @@ def test_batches_hold_whole_prompts(use_data):
     )
 
 
+def test_loss_can_fall_on_every_label_whose_class_was_shown(use_data):
+  use_data(loss_on='labels', symbol_tuning_exemplars=(2, 2))
+  batch = next(open_data())
+  for segment in segments(batch):
+    targets = VOCABULARY.decode(
+      segment['decoder_target_tokens'][
+        segment['decoder_loss_weights'] == 1
+      ].tolist()
+    )
+    text = VOCABULARY.decode(segment['decoder_input_tokens'].tolist())
+    first, second, third = targets.removesuffix('</s>').split()
+    assert {first, second} >= {third} and first != second
+    assert all(text.count(f' {label}\n\n') == 2 for label in (first, second))
+
+
 def test_rows_respect_the_budget_of_loss_positions(use_data):
   use_data()
   data = train_data.TrainData(

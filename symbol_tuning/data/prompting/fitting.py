@@ -6,6 +6,7 @@ lose every exemplar of the query's class, is dropped: it could not be answered.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +15,7 @@ import seqio
 
 from symbol_tuning.data import settings
 from symbol_tuning.data.prompting import frames
-from symbol_tuning.data.prompting.records import Option, Prompt
+from symbol_tuning.data.prompting.records import LABEL, Option, Prompt
 
 # Of errors that longer features would mend.
 TOO_LONG = 'is longer than it may be'
@@ -113,6 +114,39 @@ class Fitter:
     """Returns the tokens of a prompt with those around it, int32 [n]."""
     row = [*self.frame.before, *tokens, *self.frame.between]
     return np.array(row, np.int32)
+
+  def label_loss(self, fitted: FittedPrompt) -> np.ndarray:
+    """Marks the tokens of exemplars' labels that can be known.
+
+    A label can be known where an exemplar of its class stands before. Where a
+    tokenizer joins the end of a label with what follows, that token is left
+    out; where it joins the beginning with what stands before, it counts.
+
+    Returns:
+      int32 [n], 1 at those tokens of `fitted.inputs` and 0 elsewhere.
+    """
+    start = len(self.frame.before)
+    end = len(fitted.inputs) - len(self.frame.between)
+    tokens = fitted.inputs[start:end].tolist()
+    loss = np.zeros_like(fitted.inputs)
+    seen = set()
+    labels = iter(exemplar.label for exemplar in fitted.prompt.exemplars)
+    text = ''
+    for piece in fitted.prompt.pieces():
+      if piece.kind == LABEL:
+        label = next(labels)
+        if label in seen:
+          first = self._num_shared(text, tokens)
+          last = self._num_shared(text + piece.text, tokens)
+          loss[start + first : start + last] = 1
+        seen.add(label)
+      text += piece.text
+    return loss
+
+  def _num_shared(self, beginning: str, tokens: Sequence[int]) -> int:
+    """Returns how many tokens a text and its beginning have in common."""
+    pairs = zip(self.vocabulary.encode(beginning), tokens, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda p: p[0] == p[1], pairs))
 
   def option(self, label: str) -> Option:
     """Returns a label as it follows a prompt.

@@ -1,8 +1,8 @@
 """The ten input-label formats in which prompts are written.
 
-Symbol tuning draws one of ten formats for each prompt so that the model
-learns no single layout (Wei et al., 2023, appendix on prompt formatting);
-evaluation always uses the first.
+One of ten formats is drawn for each prompt, in tuning so that the model learns
+no single layout, and in evaluation (Wei et al., 2023, section 3.2 and appendix
+on prompt formatting).
 """
 
 import dataclasses

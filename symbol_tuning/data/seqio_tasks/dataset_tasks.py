@@ -18,9 +18,10 @@ import tensorflow as tf
 
 from symbol_tuning.data import settings
 from symbol_tuning.data.datasets import catalog, sources
+from symbol_tuning.data.packing import INPUTS_LOSS
 from symbol_tuning.data.prompting import symbols
 from symbol_tuning.data.prompting.composing import Recipe
-from symbol_tuning.data.prompting.fitting import FittedPrompt
+from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Query
 from symbol_tuning.data.seqio_tasks.python_map import TEXT, TOKENS, python_map
@@ -157,19 +158,22 @@ def add_tuning_task(
 ) -> None:
   """Registers a task that yields one training prompt per example and epoch.
 
-  Its features are inputs and targets (int32 [length]), both as text too, and
-  prompt_origin (int64 [3], see `ORIGIN`).
+  Its features are inputs and targets (int32 [length]), both as text too,
+  prompt_origin (int64 [3], see `ORIGIN`) and, with DataSettings.loss_on
+  'labels', inputs_loss (int32 [length], see `packing.to_decoder_features`).
   """
 
   def write(dataset, sequence_length=None):
     maker = task.source.prompt_maker(sequence_length)
     count = _Drops(name, most=2 * len(maker.pool))
+    on_labels = settings.current().loss_on == 'labels'
+    tuning_example = _with_label_loss if on_labels else _tuning_example
 
     def make(batch):
       epochs = batch['number'] // batch['epoch_size']
       (seed,) = set(batch['seed'].tolist())
       made = maker.make(batch['query'].tolist(), seed, epochs.tolist())
-      examples = [_tuning_example(maker, one) for one in made]
+      examples = [tuning_example(maker.fitter, one) for one in made]
       count(examples)
       return [
         example | {ORIGIN: (seed, epoch, query)}
@@ -182,7 +186,8 @@ def add_tuning_task(
     numbered = dataset.enumerate().map(
       lambda number, element: element | {'number': number}
     )
-    return python_map(numbered, make, _TUNING)
+    features = _TUNING | ({INPUTS_LOSS: TOKENS} if on_labels else {})
+    return python_map(numbered, make, features)
 
   task = seqio.TaskRegistry.add(
     name,
@@ -200,13 +205,13 @@ def add_tuning_task(
 
 
 def _tuning_example(
-  maker: PromptMaker, fitted: FittedPrompt | None
+  fitter: Fitter, fitted: FittedPrompt | None
 ) -> dict[str, str | np.ndarray] | None:
   """Returns the features of a prompt and its label, or None without room."""
   if fitted is None:
     return None
-  target = maker.fitter.written(fitted.prompt.answer.text)
-  if not maker.fitter.has_room_for(target):
+  target = fitter.written(fitted.prompt.answer.text)
+  if not fitter.has_room_for(target):
     return None
   return {
     'inputs': fitted.inputs,
@@ -214,6 +219,16 @@ def _tuning_example(
     'targets': target.tokens,
     'targets_pretokenized': target.text,
   }
+
+
+def _with_label_loss(
+  fitter: Fitter, fitted: FittedPrompt | None
+) -> dict[str, str | np.ndarray] | None:
+  """Returns the same, with loss on the labels of exemplars too."""
+  example = _tuning_example(fitter, fitted)
+  if example is None:
+    return None
+  return example | {INPUTS_LOSS: fitter.label_loss(fitted)}
 
 
 @dataclasses.dataclass

@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from symbol_tuning.data import settings
-from symbol_tuning.data.packing import TASK
+from symbol_tuning.data.packing import INPUTS_LOSS, TASK
 from symbol_tuning.data.prompting.fitting import TOO_LONG
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 
@@ -130,7 +130,7 @@ def tuning_examples(
     seed=seed,
     shard_info=shard,
     num_epochs=None,
-    passthrough_features=features,
+    passthrough_features=[*features, INPUTS_LOSS],
     # Sources are in memory already, or stream.
     try_in_mem_cache=False,
   )

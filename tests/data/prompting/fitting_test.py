@@ -113,3 +113,28 @@ def test_texts_that_no_prompt_has_room_for_are_found_ahead():
   texts = ['short', 'x' * 19, 'y' * 400, 'y' * 400]
   assert fitter.too_long(texts) == {'y' * 400}
   assert not make_fitter().too_long(texts)
+
+
+@pytest.mark.parametrize(
+  'name', [vocabularies.Bytes(), vocabularies.tiny()], ids=['bytes', 'pieces']
+)
+@pytest.mark.parametrize('separator', ['eos', 'none'])
+def test_labels_have_loss_once_their_class_was_shown(name, separator):
+  vocabulary = name.load()
+  fitter = make_fitter(vocabulary, separator)
+  for fitted in fitter.fit(make_prompts(k=2)):
+    loss = fitter.label_loss(fitted)
+    assert loss.shape == fitted.inputs.shape
+    ends = np.flatnonzero(np.diff([*loss, 0]) < 0) + 1
+    starts = np.flatnonzero(np.diff([0, *loss]) > 0)
+    marked = [
+      vocabulary.decode(fitted.inputs[a:b].tolist()).strip()
+      for a, b in zip(starts, ends, strict=True)
+    ]
+    written = {one.label: one.text for one in fitted.prompt.options}
+    seen, expected = set(), []
+    for exemplar in fitted.prompt.exemplars:
+      if exemplar.label in seen:
+        expected.append(written[exemplar.label])
+      seen.add(exemplar.label)
+    assert marked == expected and len(expected) == 3
