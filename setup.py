@@ -23,7 +23,7 @@ setuptools.setup(
     'symbol_tuning.configs': 'gin',
   },
   package_data={
-    'symbol_tuning': ['data/vocabularies/assets/*', 'reporting/*.html'],
+    'symbol_tuning': ['data/vocabularies/assets/*', 'reporting/pages/*.html'],
     'symbol_tuning.configs': ['*.gin', '*/*.gin'],
   },
   install_requires=[

@@ -56,14 +56,14 @@ def write_files(arguments: argparse.Namespace) -> None:
   convert.convert(arguments.checkpoint, str(folder / 'model'))
 
 
-def examples_of(
-  task: str, arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
-  """Reads a task: one example for each query and option.
+def queries_of(task: str, arguments: argparse.Namespace) -> list[Any]:
+  """Reads the queries of a task.
 
   Pair by pair, every option is a query of its own.
   """
   import tokenizers
+
+  from symbol_tuning.data.prompting.records import Option, Query
 
   folder = pathlib.Path(arguments.folder)
   tokenizer = tokenizers.Tokenizer.from_file(
@@ -75,33 +75,29 @@ def examples_of(
 
   lines = (folder / 'tasks' / f'{task}.jsonl').read_text('utf-8').split('\n')
   docs = [json.loads(line) for line in lines if line]
-  examples = [
-    {
-      'query': doc['query'],
-      'idx': (doc['query'], option),
-      'inputs': encode(doc['prompt']),
-      'targets': encode(text),
-    }
-    for doc in docs
-    for option, text in enumerate(doc['options'])
-  ]
-  if arguments.worker == 'pairs':
-    for number, example in enumerate(examples):
-      example['idx'] = (number, 0)
-  return examples
+  queries = []
+  for doc in docs:
+    options = tuple(Option(text, encode(text)) for text in doc['options'])
+    prompt = (doc['query'], doc['prompt'], encode(doc['prompt']))
+    together = [options]
+    if arguments.worker == 'pairs':
+      together = [(option,) for option in options]
+    queries += [Query(*prompt, options=own, label=0) for own in together]
+  return queries
 
 
 def our_scorer(arguments: argparse.Namespace) -> scoring_lm_eval.Scorer:
   """Returns what scores a task: for every query its options."""
-  from symbol_tuning.evaluation import layout, queries, rows, scoring
+  from symbol_tuning.evaluation import layout
+  from symbol_tuning.evaluation.ranking import branches, rows, scoring
   from symbol_tuning.models import parameters
   from symbol_tuning.models.decoder import Decoder
 
   model = Decoder(parameters.read_config(arguments.checkpoint))
   params = parameters.load_params(arguments.checkpoint, model)
-  tasks = {name: examples_of(name, arguments) for name in arguments.tasks}
+  tasks = {name: queries_of(name, arguments) for name in arguments.tasks}
   chosen = rows.plan(
-    [query for name in tasks for query in queries.grouped(tasks[name])],
+    [branches.Branches.of(query) for own in tasks.values() for query in own],
     layout.Budget(batch_tokens=arguments.batch_tokens),
   )
   print(f'{arguments.worker}: rows of {chosen.row_lengths} tokens')
@@ -109,8 +105,8 @@ def our_scorer(arguments: argparse.Namespace) -> scoring_lm_eval.Scorer:
   def score(name: str) -> list[list[float]]:
     found = scoring.log_likelihoods(model, params, tasks[name], chosen)
     by_query = {}
-    for example, log_likelihood in zip(tasks[name], found, strict=True):
-      by_query.setdefault(example['query'], []).append(float(log_likelihood))
+    for query, scores in zip(tasks[name], found, strict=True):
+      by_query.setdefault(query.index, []).extend(scores.tolist())
     return list(by_query.values())
 
   return score

@@ -11,11 +11,11 @@ With the gin files of an experiment it shows the data of that experiment:
 """
 
 from symbol_tuning import gin_utils
-from symbol_tuning.inspection import report
+from symbol_tuning.inspection import inspecting
 
 if __name__ == '__main__':
   gin_utils.run(
-    report.inspect,
+    inspecting.inspect,
     gin_files=['runs/inspect.gin'],
     positional_macros=['MIXTURE_OR_TASK_NAME'],
     unused_macros=[

@@ -9,7 +9,7 @@ to the first checkpoint.
 import argparse
 import sys
 
-from symbol_tuning.reporting import report
+from symbol_tuning.reporting import assembly
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
   )
   arguments = parser.parse_args()
   try:
-    report.write(arguments.run_dirs, arguments.output_dir, arguments.note)
+    assembly.write(arguments.run_dirs, arguments.output_dir, arguments.note)
   except (OSError, ValueError) as error:
     sys.exit(f'error: {error}')
 

@@ -13,7 +13,7 @@ from symbol_tuning.data.algorithmic import (
   turing_concepts,
 )
 from symbol_tuning.data.seqio_tasks import text_tasks
-from symbol_tuning.evaluation import exact_match
+from symbol_tuning.evaluation.generation import exact_match
 
 add = functools.partial(
   text_tasks.add_text_task,

@@ -6,7 +6,7 @@ import seqio
 
 from symbol_tuning.data.algorithmic import list_functions
 from symbol_tuning.data.seqio_tasks import mixing
-from symbol_tuning.evaluation import exact_match
+from symbol_tuning.evaluation.generation import exact_match
 from symbol_tuning.tasks import algorithmic
 
 LENGTHS = {'inputs': 1024, 'targets': 64}

@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
-from symbol_tuning.evaluation.progress import print_line
+from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.models.checkpoints import native as checkpoints_lib
 from symbol_tuning.progress import duration

@@ -2,8 +2,8 @@
 
 The layout is T5X's: <folder>/inference_eval/<task>/events… with the tags
 eval/accuracy and the like, and <folder>/inference_eval/<task>-metrics.jsonl
-with one line a step. Tasks have the metrics that they declare, and mixtures the
-averages over their tasks.
+with one line a step. There are the metrics of `metrics.METRICS`, the averages
+over the tasks of a mixture, and what a task's own SeqIO functions measure.
 """
 
 import json
@@ -17,7 +17,6 @@ from symbol_tuning.evaluation import results, task_metrics
 from symbol_tuning.evaluation.suite import Suite
 
 FOLDER = 'inference_eval'
-_AVERAGES = ('accuracy', 'length_normalized_accuracy', 'chance')
 
 
 class Curves:
@@ -46,7 +45,15 @@ class Curves:
       return
     self._folder.mkdir(parents=True, exist_ok=True)
     step = summary.step or 0
-    values_by_name = _averages(summary) | _metrics(summary, suite, directory)
+    values_by_name = {}
+    for mixture, name, task in suite:
+      average = summary.mixtures[mixture]
+      result = average.tasks[name]
+      made = results.read_predictions(directory / result.predictions)
+      values_by_name[mixture] = _values(average)
+      values_by_name[name] = _values(result) | task_metrics.of_task(
+        name, task, made
+      )
     for name, values in values_by_name.items():
       if not self._has(name, {'step': step, **values}):
         scalars = {k: seqio.metrics.Scalar(v) for k, v in values.items()}
@@ -59,25 +66,8 @@ class Curves:
     return line in [json.loads(known) for known in lines]
 
 
-def _averages(summary: results.Summary) -> dict[str, task_metrics.Scalars]:
-  """The averages of each mixture."""
-  return {
-    name: {
-      metric: value
-      for metric in _AVERAGES
-      if (value := getattr(mixture, metric)) is not None
-    }
-    for name, mixture in summary.mixtures.items()
-  }
-
-
-def _metrics(
-  summary: results.Summary, suite: Suite, directory: epath.Path
-) -> dict[str, task_metrics.Scalars]:
-  """The metrics of each task."""
-  metrics = {}
-  for mixture, name, task in suite:
-    path = directory / summary.mixtures[mixture].tasks[name].predictions
-    made = results.read_predictions(path)
-    metrics[name] = task_metrics.of_task(name, task.examples, made)
-  return metrics
+def _values(
+  result: results.TaskResult | results.MixtureResult,
+) -> dict[str, float]:
+  values = {**result.metrics, 'chance': result.chance}
+  return values if result.loss is None else {**values, 'loss': result.loss}

@@ -10,7 +10,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from symbol_tuning.evaluation import fingerprints, layout, results
-from symbol_tuning.evaluation.progress import Progress
+from symbol_tuning.evaluation.countdown import Countdown
 from symbol_tuning.evaluation.record import Checkpoint, Record
 from symbol_tuning.evaluation.suite import Suite
 from symbol_tuning.models import decoder
@@ -25,7 +25,7 @@ def evaluate(
   checkpoint: Checkpoint,
   directory: epath.PathLike,
   budget: layout.Budget = DEFAULT_BUDGET,
-  progress: Progress | None = None,
+  countdown: Countdown | None = None,
 ) -> results.Summary:
   """Evaluates parameters on a suite.
 
@@ -37,7 +37,7 @@ def evaluate(
     directory: results are written there, after every task; results of the
       same parameters that are there already are kept.
     budget: what the shapes of batches are chosen by.
-    progress: is told how far the evaluation is.
+    countdown: is told how far the evaluation is.
 
   Returns:
     The summary that is written to the directory.
@@ -46,7 +46,7 @@ def evaluate(
     ValueError: if examples and model do not fit together.
   """
   directory = epath.Path(directory)
-  progress = progress or Progress(suite.num_tokens)
+  countdown = countdown or Countdown(suite.num_tokens)
   layouts = {
     kind: kind.plan(tasks, params, budget)
     for kind, tasks in suite.tasks_by_kind.items()
@@ -59,14 +59,14 @@ def evaluate(
   for mixture, tasks in suite.mixtures.items():
     for name, task in tasks.items():
       if record.has(mixture, name):
-        progress.skip(task.num_tokens)
+        countdown.skip(task.num_tokens)
         continue
       predictions = task.predictions(
-        model, params, layouts[type(task)], progress.advance
+        model, params, layouts[type(task)], countdown.advance
       )
       record.add(mixture, name, predictions)
     result = record.summary.mixtures[mixture]
-    progress.say(
+    countdown.say(
       f'{checkpoint.label} · {mixture} {result.accuracy:.1f} %'
       f' (chance {result.chance:.1f} %)'
     )

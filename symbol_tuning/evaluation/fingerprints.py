@@ -1,7 +1,7 @@
-"""Fingerprints tell parameters and examples apart, from one run to the next."""
+"""Fingerprints tell parameters and questions apart, from run to run."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -26,17 +26,9 @@ def _moments(params: Any) -> jax.Array:
   return jnp.stack([jnp.stack([x.sum(), jnp.abs(x).sum()]) for x in arrays])
 
 
-def of_examples(
-  examples: Sequence[Mapping[str, Any]], features: Sequence[str]
-) -> str:
-  """Tells examples apart by some of their features."""
+def of_values(values: Iterable[Any]) -> str:
+  """Tells series of plain values apart, such as other fingerprints."""
   digest = hashlib.sha256()
-  for example in examples:
-    values = [np.asarray(example[feature]).tolist() for feature in features]
-    digest.update(repr(values).encode())
+  for value in values:
+    digest.update(repr(value).encode())
   return digest.hexdigest()
-
-
-def of_texts(*texts: str) -> str:
-  """Tells lists of texts apart, such as other fingerprints."""
-  return hashlib.sha256(repr(texts).encode()).hexdigest()

@@ -2,12 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
 
-from symbol_tuning.evaluation import evaluator, layout, results
+from symbol_tuning.evaluation import evaluator, layout
 from symbol_tuning.evaluation.curves import FOLDER
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Questions, Suite
@@ -52,7 +51,7 @@ class PeriodicEvaluation:
 
     `<mixture>/accuracy` is in percent, the average over tasks;
     `<mixture>/loss`, where options are ranked, is the negative log-likelihood
-    of the right labels in nats a token, as in training.
+    of the right labels in nats a token, as in training, averaged likewise.
     """
     folder = epath.Path(self.model_dir).expanduser() / FOLDER / str(step)
     summary = evaluator.evaluate(
@@ -66,23 +65,6 @@ class PeriodicEvaluation:
     measured = {}
     for name, mixture in summary.mixtures.items():
       measured[f'{name}/accuracy'] = mixture.accuracy
-      labels = [
-        label
-        for task in mixture.tasks.values()
-        for label in _labels(folder / task.predictions)
-      ]
-      if labels:
-        measured[f'{name}/loss'] = _loss(labels)
+      if mixture.loss is not None:
+        measured[f'{name}/loss'] = mixture.loss
     return measured
-
-
-def _labels(path: epath.Path) -> Iterator[results.Option]:
-  """The right options of a task's predictions."""
-  for prediction in results.read_predictions(path):
-    if isinstance(prediction, results.Prediction):
-      yield prediction.options[prediction.label]
-
-
-def _loss(labels: list[results.Option]) -> float:
-  total = -sum(label.log_likelihood for label in labels)
-  return total / sum(label.num_tokens for label in labels)

@@ -22,8 +22,8 @@ from symbol_tuning.evaluation import (
   separators,
 )
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
+from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.curves import FOLDER, Curves
-from symbol_tuning.evaluation.progress import print_line
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Questions, Suite
 from symbol_tuning.models import decoder, parameters

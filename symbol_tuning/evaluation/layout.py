@@ -12,12 +12,9 @@ filled better, shorter ones are read faster. Both are tried.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-
-Example = Mapping[str, Any]
 
 # Rows that hold many entries are this many times as long as the longest.
 _LONG_ROWS = (2, 4)

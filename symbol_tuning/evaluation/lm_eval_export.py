@@ -15,9 +15,7 @@ label that begins another (12 and 123) could never score less than that one.
 """
 
 import json
-import operator
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import seqio
@@ -25,10 +23,9 @@ import yaml
 
 from symbol_tuning import files
 from symbol_tuning.data import settings as data_settings
+from symbol_tuning.data.prompting.records import Option, Query
 from symbol_tuning.data.vocabularies import huggingface
-from symbol_tuning.evaluation import queries, results
-from symbol_tuning.evaluation.layout import Example
-from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.evaluation.ranking.task import RankingTask
 from symbol_tuning.evaluation.suite import Questions, Suite
 
 SPLIT = 'validation'
@@ -70,7 +67,8 @@ def export(
   folder = pathlib.Path(output_dir).expanduser().resolve()
   folder.mkdir(parents=True, exist_ok=True)
   for _, name, task in suite:
-    lines = [json.dumps(doc, ensure_ascii=False) for doc in writer.docs(task)]
+    docs = map(writer.doc, task.queries)
+    lines = [json.dumps(doc, ensure_ascii=False) for doc in docs]
     data = folder / f'{name}.jsonl'
     files.write_text(data, '\n'.join(lines) + '\n')
     _write_yaml(folder, name, _task_config(name, data, separator))
@@ -92,48 +90,41 @@ def _check(suite: Suite) -> None:
 
 
 class _Writer:
-  """Turns examples into what lm-eval reads, with one vocabulary."""
+  """Turns queries into what lm-eval reads, with one vocabulary."""
 
   def __init__(self, vocabulary: seqio.Vocabulary):
     self._vocabulary = vocabulary
     self._eos = _eos_text(vocabulary)
 
-  def docs(self, task: RankingTask) -> list[dict[str, Any]]:
-    """Returns one document a query."""
-    docs = []
-    for query in queries.grouped(task.examples):
-      numbers = [number for numbers in query.owners for number in numbers]
-      options = [task.examples[number] for number in numbers]
-      docs.append(self._doc(sorted(options, key=lambda e: tuple(e['idx']))))
-    return docs
-
-  def _doc(self, options: Sequence[Example]) -> dict[str, Any]:
-    correct = map(operator.itemgetter('is_correct'), options)
-    doc = {
-      'query': int(options[0]['idx'][0]),
-      'prompt': self._text(options[0], 'inputs'),
-      'options': [self._text(option, 'targets') for option in options],
-      'label': [bool(c) for c in correct].index(True),
+  def doc(self, query: Query) -> dict[str, Any]:
+    """Returns the document of a query."""
+    prompt = self._text(query)
+    options = [self._text(option) for option in query.options]
+    for option, text in zip(query.options, options, strict=True):
+      self._check(query, option, prompt, text)
+    return {
+      'query': query.index,
+      'prompt': prompt,
+      'options': options,
+      'label': query.label,
     }
-    for option, text in zip(options, doc['options'], strict=True):
-      self._check(option, doc['prompt'], text)
-    return doc
 
-  def _text(self, example: Example, feature: str) -> str:
-    """The text of inputs or targets, with that of the token that ends it."""
-    text = results.text_of(example[f'{feature}_pretokenized'])
-    ends = example[feature][-1] == self._vocabulary.eos_id
-    return text + self._eos if ends else text
+  def _text(self, record: Query | Option) -> str:
+    """The text of a prompt or an option, and of the token that ends it."""
+    ends = record.tokens[-1] == self._vocabulary.eos_id
+    return record.text + self._eos if ends else record.text
 
-  def _check(self, example: Example, prompt: str, option: str) -> None:
+  def _check(
+    self, query: Query, option: Option, prompt: str, text: str
+  ) -> None:
     """Refuses texts of which lm-eval would make other tokens than ours."""
-    inputs, targets = example['inputs'].tolist(), example['targets'].tolist()
-    pairs = ((prompt, inputs), (prompt + option, inputs + targets))
-    for text, tokens in pairs:
-      if self._tokens(text) != tokens:
+    inputs, targets = query.tokens.tolist(), option.tokens.tolist()
+    pairs = ((prompt, inputs), (prompt + text, inputs + targets))
+    for whole, tokens in pairs:
+      if self._tokens(whole) != tokens:
         raise ValueError(
-          f'Query {example["idx"][0]} is not what its text is tokenized to, so'
-          f' lm-eval would ask another question: {text!r}.'
+          f'Query {query.index} is not what its text is tokenized to, so'
+          f' lm-eval would ask another question: {whole!r}.'
         )
 
   def _tokens(self, text: str) -> list[int]:

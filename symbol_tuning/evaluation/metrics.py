@@ -1,10 +1,11 @@
-"""Accuracy from the ranks of the label options, as SeqIO metric functions.
+"""What is measured of ranked label options: each metric is declared once.
 
-An evaluation task has one example per (query, option). A query is answered
-correctly if, of its options, a correct one has the highest log-likelihood.
-Of options with equal scores the first wins, as `np.argmax` has it.
+A metric gives every query a value from 0 to 1, and a task the average in
+percent. What stands in METRICS is in the results' JSON, in TensorBoard, in the
+report and in SeqIO's metric function `rank_classification`.
 
-The two halves fit a SeqIO task, under this package's evaluator and T5X's:
+The two halves of that fit a SeqIO task, under this package's evaluator and
+T5X's:
 
   seqio.TaskRegistry.add(
     …,
@@ -20,7 +21,7 @@ accuracies are percentages.
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,37 +30,87 @@ Target = tuple[tuple[int, int], bool, int]
 
 
 @dataclasses.dataclass(frozen=True)
-class RankedQuery:
-  """One query with the options in the order of their index.
+class Ranking:
+  """The scores of a query's options, which a metric judges.
 
   Attributes:
-    query: index of the query in its task.
-    examples: positions of the options among the task's examples.
-    correct: for every option whether it is a right answer.
-    scores: for every option its score; higher is better.
+    log_likelihoods: the sum over the tokens of each option, float64 [options].
+    num_tokens: of each option, the end-of-sequence token included, int
+      [options].
+    correct: whether each option is a right answer, bool [options].
   """
 
-  query: int
-  examples: tuple[int, ...]
-  correct: tuple[bool, ...]
-  scores: tuple[float, ...]
-
-  @property
-  def prediction(self) -> int:
-    return int(np.argmax(self.scores))
-
-  @property
-  def label(self) -> int:
-    return self.correct.index(True)
-
-  @property
-  def is_correct(self) -> bool:
-    return self.correct[self.prediction]
+  log_likelihoods: np.ndarray
+  num_tokens: np.ndarray
+  correct: np.ndarray
 
   @property
   def chance(self) -> float:
     """The probability that a random guess is right."""
-    return sum(self.correct) / len(self.correct)
+    return float(self.correct.mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+  """A number that is measured of every query whose options are ranked.
+
+  Attributes:
+    name: in JSON and TensorBoard.
+    title: in the report.
+    reading: what the report says of it, a sentence or two.
+    of: the value of a query, from 0 to 1.
+  """
+
+  name: str
+  title: str
+  reading: str
+  of: Callable[[Ranking], float]
+
+
+def is_correct(ranking: Ranking) -> bool:
+  """Whether the most likely option is right; of equal ones the first counts."""
+  return bool(ranking.correct[np.argmax(ranking.log_likelihoods)])
+
+
+def is_correct_per_token(ranking: Ranking) -> bool:
+  """The same by log-likelihood per token."""
+  per_token = ranking.log_likelihoods / ranking.num_tokens
+  return bool(ranking.correct[np.argmax(per_token)])
+
+
+ACCURACY = Metric(
+  'accuracy',
+  'Accuracy',
+  'The share of queries whose right option has the highest log-likelihood.',
+  is_correct,
+)
+METRICS = (
+  ACCURACY,
+  Metric(
+    'length_normalized_accuracy',
+    'Accuracy by log-likelihood per token',
+    'Options are ranked by the sum of their tokens’ log-likelihoods, which'
+    ' favours short labels. Ranked by the mean, a model gains as much as the'
+    ' lengths have cost it.',
+    is_correct_per_token,
+  ),
+)
+
+
+def averages(rankings: Sequence[Ranking]) -> dict[str, float]:
+  """Returns the average of each metric, in percent."""
+  return {metric.name: percent(map(metric.of, rankings)) for metric in METRICS}
+
+
+def loss(rankings: Sequence[Ranking]) -> float:
+  """The negative log-likelihood of right options, in nats a token."""
+  nats = -sum(float(r.log_likelihoods[r.correct].sum()) for r in rankings)
+  return nats / sum(int(r.num_tokens[r.correct].sum()) for r in rankings)
+
+
+def percent(values: Iterable[float]) -> float:
+  """Returns the mean of values from 0 to 1, in percent."""
+  return 100 * float(np.mean(list(values)))
 
 
 def rank_classification_target(
@@ -84,17 +135,14 @@ def rank_classification_target(
   return (query, option), bool(example['is_correct']), len(example['targets'])
 
 
-def rank(
+def rank_classification(
   targets: Sequence[Target], scores: Sequence[float]
-) -> list[RankedQuery]:
-  """Groups the examples of a task by query.
+) -> dict[str, float]:
+  """A SeqIO score metric: the averages of METRICS, and what chance reaches.
 
   Args:
     targets: what `rank_classification_target` returns, one an example.
-    scores: one score an example.
-
-  Returns:
-    The queries in ascending order.
+    scores: the log-likelihood of each example's target.
 
   Raises:
     ValueError: if there are no examples, scores are missing or not finite, or
@@ -104,74 +152,47 @@ def rank(
     raise ValueError(f'{len(targets)} targets, but {len(scores)} scores.')
   if not targets:
     raise ValueError('There are no examples to rank: the task is empty.')
-  options = {}
-  for i, ((query, option), correct, _) in enumerate(targets):
-    if not math.isfinite(scores[i]):
-      raise ValueError(
-        f'The score of query {query}, option {option} is {scores[i]}: the'
-        ' parameters of the checkpoint are probably not finite.'
-      )
-    options.setdefault(query, []).append((option, i, correct))
-  return [
-    _ranked_query(query, sorted(options[query]), scores)
-    for query in sorted(options)
+  by_query = {}
+  for ((query, option), correct, size), score in zip(
+    targets, scores, strict=True
+  ):
+    by_query.setdefault(query, []).append((option, score, size, correct))
+  rankings = [
+    _ranking(query, sorted(by_query[query])) for query in sorted(by_query)
   ]
+  chance = percent(ranking.chance for ranking in rankings)
+  return averages(rankings) | {'chance': chance}
 
 
-def _ranked_query(query, options, scores) -> RankedQuery:
-  indices, examples, correct = zip(*options, strict=True)
-  if indices != tuple(range(len(indices))):
+def _ranking(
+  query: int, options: Sequence[tuple[int, float, int, bool]]
+) -> Ranking:
+  numbers, scores, sizes, correct = zip(*options, strict=True)
+  if numbers != tuple(range(len(numbers))):
     raise ValueError(
-      f'Query {query} has the options {indices}; expected each of 0 to'
-      f' {max(indices)} once.'
+      f'Query {query} has the options {numbers}; expected each of 0 to'
+      f' {max(numbers)} once.'
     )
   if not any(correct):
     raise ValueError(f'Query {query} has no correct option.')
-  return RankedQuery(
-    query=query,
-    examples=examples,
-    correct=correct,
-    scores=tuple(float(scores[i]) for i in examples),
+  check_finite(query, scores)
+  return Ranking(
+    np.array(scores, np.float64), np.array(sizes), np.array(correct)
   )
 
 
-def accuracy(queries: Sequence[RankedQuery]) -> float:
-  """The percentage of queries answered correctly."""
-  return 100 * float(np.mean([query.is_correct for query in queries]))
+def check_finite(query: int, scores: Sequence[float]) -> None:
+  """Refuses scores that cannot be ranked.
 
-
-def chance(queries: Sequence[RankedQuery]) -> float:
-  """The accuracy, in percent, that random guesses reach on average."""
-  return 100 * float(np.mean([query.chance for query in queries]))
-
-
-def rank_classification(
-  targets: Sequence[Target], scores: Sequence[float]
-) -> dict[str, float]:
-  """A SeqIO score metric: accuracy by log-likelihood, and its floor."""
-  queries = rank(targets, scores)
-  return {'accuracy': accuracy(queries), 'chance': chance(queries)}
-
-
-def length_normalized_rank_classification(
-  targets: Sequence[Target], scores: Sequence[float]
-) -> dict[str, float]:
-  """A SeqIO score metric: accuracy by log-likelihood per target token."""
-  return {
-    'length_normalized_accuracy': accuracy(
-      rank(targets, per_token(targets, scores))
-    )
-  }
-
-
-def per_token(
-  targets: Sequence[Target], scores: Sequence[float]
-) -> list[float]:
-  """Divides every score by the number of target tokens of its example."""
-  return [
-    score / num_tokens
-    for (_, _, num_tokens), score in zip(targets, scores, strict=True)
-  ]
+  Raises:
+    ValueError: if one is not finite.
+  """
+  for option, score in enumerate(scores):
+    if not math.isfinite(score):
+      raise ValueError(
+        f'The score of query {query}, option {option} is {score}: the'
+        ' parameters of the checkpoint are probably not finite.'
+      )
 
 
 def standard_error(accuracy: float, num_queries: int) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import jax
 from etils import epath
 
+from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
 from symbol_tuning.evaluation.suite import Suite
 
@@ -56,7 +57,7 @@ class Record:
     self._fingerprint = fingerprint
     self._settings = json.loads(json.dumps(suite.settings))
     self._task_fingerprints = {
-      (mixture, name): fingerprints.of_texts(fingerprint, task.fingerprint)
+      (mixture, name): fingerprints.of_values([fingerprint, task.fingerprint])
       for mixture, name, task in suite
     }
     earlier = self._earlier()
@@ -110,9 +111,10 @@ class Record:
     path = f'{mixture}/{task}.jsonl'
     self._tasks[mixture][task] = results.task_result(
       predictions,
-      dataset=task.removeprefix(f'{mixture}_'),
+      dataset=_dataset(mixture, task),
       path=path,
       fingerprint=self._task_fingerprints[mixture, task],
+      num_dropped=self._suite.mixtures[mixture][task].num_dropped,
     )
     if jax.process_index() == 0:
       results.write_predictions(self._directory / path, predictions)
@@ -125,7 +127,7 @@ class Record:
       **dataclasses.asdict(self._checkpoint),
       settings=self._settings,
       mixtures={
-        mixture: results.mixture_result(tasks)
+        mixture: results.mixture_result(mixture, tasks)
         for mixture, tasks in self._tasks.items()
         if tasks
       },
@@ -134,3 +136,14 @@ class Record:
       ),
       fingerprint=self._fingerprint,
     )
+
+
+def _dataset(mixture: str, task: str) -> str:
+  """The name of a task's dataset; in a mixture of settings, with its setting.
+
+  'sst2' for icl_flipped_sst2 in icl_flipped, 'flipped_sst2' in my_mixture.
+  """
+  setting = icl_settings.of(task)
+  if setting and setting.has(mixture):
+    return task.removeprefix(f'{setting.mixture}_')
+  return task.removeprefix(f'{mixture}_').removeprefix('icl_')

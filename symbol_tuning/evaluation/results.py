@@ -10,17 +10,23 @@ Every number of a summary can be recomputed from the predictions it names.
 import dataclasses
 import json
 import pathlib
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from symbol_tuning import files
-from symbol_tuning.evaluation import layout, metrics
+from symbol_tuning.data.prompting import icl_settings
+from symbol_tuning.data.prompting.icl_settings import IclSetting
+from symbol_tuning.data.prompting.records import Prompt, Query
+from symbol_tuning.evaluation import metrics
 
 SUMMARY = 'summary.json'
 
 
 @dataclasses.dataclass(frozen=True)
-class Option:
+class ScoredOption:
   """One label option of a query and its score.
 
   Attributes:
@@ -40,19 +46,54 @@ class Prediction:
 
   Attributes:
     query: index of the query in its task.
-    prompt: what the model has read.
+    text: what the model has read.
     options: the label options, in order.
     prediction: number of the option with the highest log-likelihood.
     label: number of the correct option.
     is_correct: whether the two agree.
+    prompt: what the text was made of: exemplars and their classes, what is
+      written for each class, format; None for tasks of other packages.
   """
 
   query: int
-  prompt: str
-  options: tuple[Option, ...]
+  text: str
+  options: tuple[ScoredOption, ...]
   prediction: int
   label: int
   is_correct: bool
+  prompt: Prompt | None = None
+
+  @classmethod
+  def of(cls, query: Query, log_likelihoods: np.ndarray) -> 'Prediction':
+    """Makes a prediction of the scores of a query's options.
+
+    Raises:
+      ValueError: if a score is not finite.
+    """
+    scores = log_likelihoods.tolist()
+    metrics.check_finite(query.index, scores)
+    prediction = int(np.argmax(log_likelihoods))
+    return cls(
+      query=query.index,
+      text=query.text,
+      options=tuple(
+        ScoredOption(option.text, score, len(option.tokens))
+        for option, score in zip(query.options, scores, strict=True)
+      ),
+      prediction=prediction,
+      label=query.label,
+      is_correct=prediction == query.label,
+      prompt=query.prompt,
+    )
+
+  @property
+  def ranking(self) -> metrics.Ranking:
+    """The scores, as metrics read them."""
+    return metrics.Ranking(
+      np.array([option.log_likelihood for option in self.options]),
+      np.array([option.num_tokens for option in self.options]),
+      np.arange(len(self.options)) == self.label,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +102,22 @@ class Answer:
 
   Attributes:
     query: index of the query in its task.
-    prompt: what the model has read.
+    text: what the model has read.
     origin: the function or concept that is asked for.
-    text: what the model has written.
+    num_exemplars: solved examples in the prompt.
+    num_exemplars_drawn: how many there were before any was dropped to fit.
+    written: what the model has written.
     prediction: the part of it that is compared.
     answers: all that are accepted.
     is_correct: whether the prediction is one of them.
   """
 
   query: int
-  prompt: str
-  origin: str
   text: str
+  origin: str
+  num_exemplars: int
+  num_exemplars_drawn: int
+  written: str
   prediction: str
   answers: tuple[str, ...]
   is_correct: bool
@@ -80,29 +125,36 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class TaskResult:
-  """The accuracies of one task, in percent.
+  """What was measured of one task, in percent.
 
   Attributes:
     dataset: name of the dataset.
-    accuracy: share of queries whose correct option has the highest
-      log-likelihood, or whose answer is written as it should be.
-    length_normalized_accuracy: the same by log-likelihood per token; None where
-      answers are written.
+    metrics: average over queries by name, see `metrics.METRICS`; where answers
+      are written, the `accuracy` alone.
     chance: what random guesses reach.
+    loss: negative log-likelihood of the right labels, in nats a token; None
+      where answers are written.
     standard_error: of the accuracy, over queries.
     num_queries: queries that were asked.
+    num_dropped: queries that could not be asked, see `RankingTask`.
     predictions: the file with the predictions, relative to the summary.
-    fingerprint: of the parameters and examples that were evaluated.
+    fingerprint: of the parameters and queries that were evaluated.
   """
 
   dataset: str
-  accuracy: float
-  length_normalized_accuracy: float | None
+  metrics: Mapping[str, float]
   chance: float
+  loss: float | None
   standard_error: float
   num_queries: int
+  num_dropped: int
   predictions: str
   fingerprint: str
+
+  @property
+  def accuracy(self) -> float:
+    """The metric that every task has."""
+    return self.metrics[metrics.ACCURACY.name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,21 +162,29 @@ class MixtureResult:
   """The average over the tasks of a mixture; every task counts the same.
 
   Attributes:
-    accuracy: mean of the tasks' accuracies, in percent.
-    length_normalized_accuracy: the same by log-likelihood per token; None where
-      a task has none.
+    title: what the report calls the mixture.
+    setting: the in-context setting it is of; None if of none.
+    metrics: mean of those that all tasks have, in percent, by name.
     chance: what random guesses reach, in percent.
+    loss: mean of the tasks' losses; None where a task has none.
     standard_error: of the mean accuracy, over queries.
     num_queries: queries of all tasks.
     tasks: the result of each task, by name.
   """
 
-  accuracy: float
-  length_normalized_accuracy: float | None
+  title: str
+  setting: IclSetting | None
+  metrics: Mapping[str, float]
   chance: float
+  loss: float | None
   standard_error: float
   num_queries: int
   tasks: Mapping[str, TaskResult]
+
+  @property
+  def accuracy(self) -> float:
+    """The metric that every task has."""
+    return self.metrics[metrics.ACCURACY.name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,119 +212,70 @@ class Summary:
   fingerprint: str
 
 
-def predictions(
-  examples: Sequence[layout.Example], log_likelihoods: Sequence[float]
-) -> list[Prediction]:
-  """Turns the scores of a task's examples into predictions.
-
-  Args:
-    examples: one per (query, option), with `idx`, `is_correct`, `targets`,
-      `inputs_pretokenized` and `targets_pretokenized`.
-    log_likelihoods: one an example.
-
-  Returns:
-    One a query, in the order of queries.
-
-  Raises:
-    ValueError: if the options of a query stand after different prompts, and
-      where `metrics.rank` does.
-  """
-  targets = [
-    metrics.rank_classification_target(None, example, is_target=True)
-    for example in examples
-  ]
-  return [
-    _prediction(query, [examples[i] for i in query.examples])
-    for query in metrics.rank(targets, log_likelihoods)
-  ]
-
-
-def _prediction(
-  query: metrics.RankedQuery, examples: Sequence[layout.Example]
-) -> Prediction:
-  prompts = {text_of(example['inputs_pretokenized']) for example in examples}
-  if len(prompts) > 1:
-    raise ValueError(
-      f'The options of query {query.query} stand after different prompts;'
-      ' their scores cannot be compared.'
-    )
-  return Prediction(
-    query=query.query,
-    prompt=prompts.pop(),
-    options=tuple(
-      Option(
-        text_of(example['targets_pretokenized']), score, len(example['targets'])
-      )
-      for example, score in zip(examples, query.scores, strict=True)
-    ),
-    prediction=query.prediction,
-    label=query.label,
-    is_correct=query.is_correct,
-  )
-
-
-def text_of(value: Any) -> str:
-  """The text of a feature, which SeqIO has as bytes."""
-  return value.decode('utf-8') if isinstance(value, bytes) else str(value)
-
-
 def task_result(
   made: Sequence[Prediction] | Sequence[Answer],
   dataset: str,
   path: str,
   fingerprint: str,
+  num_dropped: int = 0,
 ) -> TaskResult:
-  """Computes the accuracies of a task from its predictions or answers."""
-  is_written = isinstance(made[0], Answer)
-  values = _written_accuracy(made) if is_written else _ranked_accuracies(made)
+  """Computes the metrics of a task from its predictions or answers."""
+  if isinstance(made[0], Prediction):
+    rankings = [one.ranking for one in made]
+    averages = metrics.averages(rankings)
+    loss = metrics.loss(rankings)
+    chance = metrics.percent(ranking.chance for ranking in rankings)
+  else:  # Nobody writes an answer by chance.
+    correct = metrics.percent(one.is_correct for one in made)
+    averages = {metrics.ACCURACY.name: correct}
+    loss, chance = None, 0.0
+  accuracy = averages[metrics.ACCURACY.name]
   return TaskResult(
     dataset=dataset,
-    standard_error=metrics.standard_error(values['accuracy'], len(made)),
+    metrics=averages,
+    chance=chance,
+    loss=loss,
+    standard_error=metrics.standard_error(accuracy, len(made)),
     num_queries=len(made),
+    num_dropped=num_dropped,
     predictions=path,
     fingerprint=fingerprint,
-    **values,
   )
 
 
-def _ranked_accuracies(made: Sequence[Prediction]) -> dict[str, float]:
-  targets = [
-    ((p.query, number), number == p.label, option.num_tokens)
-    for p in made
-    for number, option in enumerate(p.options)
-  ]
-  scores = [option.log_likelihood for p in made for option in p.options]
-  return metrics.rank_classification(
-    targets, scores
-  ) | metrics.length_normalized_rank_classification(targets, scores)
-
-
-def _written_accuracy(made: Sequence[Answer]) -> dict[str, float | None]:
-  """Nobody writes an answer by chance."""
-  return {
-    'accuracy': 100 * sum(answer.is_correct for answer in made) / len(made),
-    'length_normalized_accuracy': None,
-    'chance': 0.0,
-  }
-
-
-def mixture_result(tasks: Mapping[str, TaskResult]) -> MixtureResult:
+def mixture_result(
+  mixture: str, tasks: Mapping[str, TaskResult]
+) -> MixtureResult:
   """Averages over tasks, every task counting the same."""
-
-  def mean(attribute: str) -> float | None:
-    values = [getattr(task, attribute) for task in tasks.values()]
-    return None if None in values else sum(values) / len(values)
-
+  own = list(tasks.values())
+  shared = [
+    name for name in own[0].metrics if all(name in one.metrics for one in own)
+  ]
+  losses = [one.loss for one in own]
+  setting = icl_settings.of(mixture)
   return MixtureResult(
-    accuracy=mean('accuracy'),
-    length_normalized_accuracy=mean('length_normalized_accuracy'),
-    chance=mean('chance'),
+    title=_title(mixture, setting),
+    setting=setting,
+    metrics={
+      name: statistics.fmean(one.metrics[name] for one in own)
+      for name in shared
+    },
+    chance=statistics.fmean(one.chance for one in own),
+    loss=None if None in losses else statistics.fmean(losses),
     standard_error=metrics.average_standard_error(
-      [task.standard_error for task in tasks.values()]
+      [one.standard_error for one in own]
     ),
-    num_queries=sum(task.num_queries for task in tasks.values()),
+    num_queries=sum(one.num_queries for one in own),
     tasks=dict(tasks),
   )
+
+
+def _title(mixture: str, setting: IclSetting | None) -> str:
+  if setting is None:
+    return mixture.replace('_', ' ').capitalize()
+  if mixture == setting.mixture:
+    return setting.title
+  return f'{setting.title}: {mixture.removeprefix(f"{setting.mixture}_")}'
 
 
 def write_predictions(
@@ -287,11 +298,12 @@ def read_predictions(
   return [_to_prediction(json.loads(line)) for line in lines if line]
 
 
-def _to_prediction(values: Mapping[str, Any]) -> Prediction | Answer:
+def _to_prediction(values: dict[str, Any]) -> Prediction | Answer:
   if 'answers' in values:
-    return Answer(**{**values, 'answers': tuple(values['answers'])})
-  options = tuple(Option(**option) for option in values['options'])
-  return Prediction(**{**values, 'options': options})
+    return Answer(**values | {'answers': tuple(values['answers'])})
+  options = tuple(ScoredOption(**option) for option in values['options'])
+  prompt = values['prompt'] and Prompt.from_json(values['prompt'])
+  return Prediction(**values | {'options': options, 'prompt': prompt})
 
 
 def write_summary(directory: pathlib.Path, summary: Summary) -> None:
@@ -328,7 +340,10 @@ def _to_summary(values: Mapping[str, Any]) -> Summary:
     tasks = {
       task: TaskResult(**result) for task, result in mixture['tasks'].items()
     }
-    mixtures[name] = MixtureResult(**{**mixture, 'tasks': tasks})
+    setting = mixture['setting'] and IclSetting(**mixture['setting'])
+    mixtures[name] = MixtureResult(
+      **mixture | {'tasks': tasks, 'setting': setting}
+    )
   unfinished = tuple(values['unfinished'])
   return Summary(**{**values, 'mixtures': mixtures, 'unfinished': unfinished})
 

@@ -24,7 +24,7 @@ Separator = str | Mapping[str, str] | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class BestSeparator:
   """A separator, and what was measured to choose it.
 
   Attributes:
@@ -102,7 +102,7 @@ def choose(
   load: Callable[[str], Suite],
   load_others: Callable[[str], Suite | None],
   measure: Callable[[Suite, str], results.Summary],
-) -> Choice:
+) -> BestSeparator:
   """Measures every separator that the vocabulary supports.
 
   Args:
@@ -124,4 +124,4 @@ def choose(
     kind = 'not reported' if others else 'reported: there are no others'
     asked[f'{sum(m.num_queries for m in mixtures)}, {kind}'] = None
   best = max(candidates, key=candidates.get)
-  return Choice(best, candidates, ' / '.join(asked))
+  return BestSeparator(best, candidates, ' / '.join(asked))

@@ -1,6 +1,6 @@
 """The questions that every checkpoint of an evaluation is asked.
 
-They are the examples of SeqIO evaluation tasks, loaded once, so that all
+They are the queries of SeqIO evaluation tasks, loaded once, so that all
 checkpoints see the very same prompts.
 """
 
@@ -12,12 +12,12 @@ from typing import Any
 import seqio
 
 from symbol_tuning.data import settings as data_settings
-from symbol_tuning.data.seqio_tasks import mixing
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, queries
 from symbol_tuning.data.seqio_tasks.query_source import QuerySource
-from symbol_tuning.evaluation import layout, progress
-from symbol_tuning.evaluation.decoding import Decoding
-from symbol_tuning.evaluation.ranking import RankingTask
-from symbol_tuning.evaluation.writing import METRIC, WritingTask
+from symbol_tuning.evaluation.countdown import print_line
+from symbol_tuning.evaluation.generation.decoding import Decoding
+from symbol_tuning.evaluation.generation.task import METRIC, WritingTask
+from symbol_tuning.evaluation.ranking.task import RankingTask
 
 Task = RankingTask | WritingTask
 
@@ -39,7 +39,7 @@ class Suite:
 
   Attributes:
     mixtures: for each mixture its tasks, by name.
-    settings: how the examples were made, for the record.
+    settings: how the queries were made, for the record.
   """
 
   mixtures: Mapping[str, Mapping[str, Task]]
@@ -47,9 +47,9 @@ class Suite:
 
   def __post_init__(self):
     for mixture, name, task in self:
-      if not len(task.examples):
+      if not task.queries:
         raise ValueError(
-          f'The task {name} of {mixture} has no examples: its dataset is empty,'
+          f'The task {name} of {mixture} has no queries: its dataset is empty,'
           " or every query is longer than TASK_FEATURE_LENGTHS['inputs']."
         )
 
@@ -113,7 +113,7 @@ class Questions:
     with _separated_by(separator):
       mixtures = {}
       for name, tasks in self._tasks().items():
-        progress.print_line(f'loading {name}, {len(tasks)} tasks')
+        print_line(f'loading {name}, {len(tasks)} tasks')
         mixtures[name] = {task.name: self._load(task) for task in tasks}
       return self._suite(mixtures)
 
@@ -130,7 +130,7 @@ class Questions:
     with _separated_by(separator):
       mixtures = {}
       for name, tasks in self._tasks().items():
-        progress.print_line(f'loading other queries of {name}: {separator}')
+        print_line(f'loading other queries of {name}: {separator}')
         loaded = {t.name: self._load_others(t, num_queries) for t in tasks}
         mixtures[name] = {k: v for k, v in loaded.items() if v is not None}
       mixtures = {name: tasks for name, tasks in mixtures.items() if tasks}
@@ -154,10 +154,38 @@ class Questions:
     return suite
 
   def _load(self, task: seqio.Task) -> Task:
-    examples = mixing.evaluation_examples(task.name, self.task_feature_lengths)
-    return self._task_of(task, examples)
+    if task.score_metric_fns:
+      return self._load_ranking(task)
+    if not task.predict_metric_fns:
+      raise ValueError(
+        f'The task {task.name} cannot be evaluated: it declares no metric'
+        f' function. Give it metrics.rank_classification or'
+        f' exact_match.{METRIC}.'
+      )
+    asked = queries.load_open(task, self.task_feature_lengths)
+    longest = max((len(query.target.tokens) for query in asked), default=0)
+    if longest > self.decoding.max_new_tokens:
+      raise ValueError(
+        f'The longest answer of {task.name} takes {longest} tokens: raise'
+        f' Decoding.max_new_tokens, now {self.decoding.max_new_tokens}.'
+      )
+    return WritingTask(
+      asked,
+      vocabulary=task.output_features['targets'].vocabulary,
+      decoding=self.decoding,
+      postprocess=task.postprocess_fn,
+      metric_fns=task.predict_metric_fns,
+    )
 
-  def _load_others(self, task: seqio.Task, num_queries: int) -> Task | None:
+  def _load_ranking(self, task: seqio.Task) -> RankingTask:
+    before = dataset_tasks.dropped_queries[task.name]
+    asked = queries.load(task, self.task_feature_lengths)
+    num_dropped = dataset_tasks.dropped_queries[task.name] - before
+    return RankingTask(asked, num_dropped)
+
+  def _load_others(
+    self, task: seqio.Task, num_queries: int
+  ) -> RankingTask | None:
     if not isinstance(task.source, QuerySource):
       return None
     reported = task.source.queries().tolist()
@@ -165,36 +193,9 @@ class Questions:
     with data_settings.changed(evaluation_queries=most):
       if task.source.num_input_examples(_SPLIT) == len(reported):
         return None
-      examples = mixing.evaluation_examples(
-        task.name, self.task_feature_lengths
-      )
-    others = [e for e in examples if e['query_index'] not in reported]
-    return self._task_of(task, others) if others else None
-
-  def _task_of(
-    self, task: seqio.Task, examples: Sequence[layout.Example]
-  ) -> Task:
-    if task.score_metric_fns:
-      return RankingTask(examples)
-    if not task.predict_metric_fns:
-      raise ValueError(
-        f'The task {task.name} cannot be evaluated: it declares no metric'
-        f' function. Give it metrics.rank_classification or'
-        f' exact_match.{METRIC}.'
-      )
-    longest = max((len(example['targets']) for example in examples), default=0)
-    if longest > self.decoding.max_new_tokens:
-      raise ValueError(
-        f'The longest answer of {task.name} takes {longest} tokens: raise'
-        f' Decoding.max_new_tokens, now {self.decoding.max_new_tokens}.'
-      )
-    return WritingTask(
-      examples,
-      vocabulary=task.output_features['targets'].vocabulary,
-      decoding=self.decoding,
-      postprocess=task.postprocess_fn,
-      metric_fns=task.predict_metric_fns,
-    )
+      loaded = self._load_ranking(task)
+    others = [one for one in loaded.queries if one.index not in reported]
+    return RankingTask(others) if others else None
 
 
 def _separated_by(

@@ -10,60 +10,50 @@ from typing import Any
 
 import seqio
 
-from symbol_tuning.evaluation import layout, results
-
-Scalars = dict[str, float]
+from symbol_tuning.data.seqio_tasks import queries
+from symbol_tuning.evaluation import results
+from symbol_tuning.evaluation.generation.task import WritingTask
+from symbol_tuning.evaluation.ranking.task import RankingTask
 
 
 def of_task(
   name: str,
-  examples: Sequence[layout.Example],
+  asked: RankingTask | WritingTask,
   made: Sequence[results.Prediction] | Sequence[results.Answer],
-) -> Scalars:
+) -> dict[str, float]:
   """Returns the numbers that the metric functions of a task give.
 
   Args:
     name: of the task, which must be registered.
-    examples: what was asked.
-    made: what was answered.
+    asked: its queries.
+    made: what was answered, in the same order.
   """
   task = seqio.TaskRegistry.get(name)
-  targets = [_target(task, example) for example in examples]
-  if task.score_metric_fns:
-    functions, answers = task.score_metric_fns, _scores(examples, made)
+  if isinstance(asked, RankingTask):
+    functions = task.score_metric_fns
+    examples = [one for query in asked.queries for one in queries.flat(query)]
+    answers = [option.log_likelihood for one in made for option in one.options]
   else:
     functions = task.predict_metric_fns
+    examples = list(map(queries.flat_open, asked.queries))
     answers = [
-      task.postprocess_fn(answer.text, example=example, is_target=False)
-      for answer, example in zip(made, examples, strict=True)
+      task.postprocess_fn(one.written, example=example, is_target=False)
+      for one, example in zip(made, examples, strict=True)
     ]
+  targets = [_target(task, example) for example in examples]
   values = {}
   for function in functions:
     values |= function(targets, answers)
   return _numbers(values)
 
 
-def _target(task: seqio.Task, example: layout.Example) -> Any:
+def _target(task: seqio.Task, example: queries.Example) -> Any:
   return task.postprocess_fn(
-    results.text_of(example['targets_pretokenized']),
-    example=example,
-    is_target=True,
+    example['targets_pretokenized'].decode(), example=example, is_target=True
   )
 
 
-def _scores(
-  examples: Sequence[layout.Example], made: Sequence[results.Prediction]
-) -> list[float]:
-  """The log-likelihood of each example."""
-  scores = {
-    (prediction.query, number): option.log_likelihood
-    for prediction in made
-    for number, option in enumerate(prediction.options)
-  }
-  return [scores[tuple(example['idx'].tolist())] for example in examples]
-
-
-def _numbers(values: dict[str, Any]) -> Scalars:
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
   """Leaves out texts and pictures, which no curve is drawn of."""
   plain = {
     name: value.value if isinstance(value, seqio.metrics.Scalar) else value

@@ -10,7 +10,7 @@ import seqio
 
 from symbol_tuning.data import parts
 from symbol_tuning.inspection.samples import Prompt, Sample
-from symbol_tuning.reporting.tables import Cell, Table
+from symbol_tuning.reporting.pages.tables import Cell, Table
 
 _STYLES = {
   parts.INSTRUCTION: 'italic magenta',

@@ -12,15 +12,16 @@ from collections.abc import Iterator, Sequence
 import matplotlib.figure
 
 from symbol_tuning.evaluation import results
-from symbol_tuning.reporting import comparison, figures
+from symbol_tuning.reporting import figures
 from symbol_tuning.reporting.comparison import Comparison, Row
-from symbol_tuning.reporting.document import Chart, Part, Section, relative
-from symbol_tuning.reporting.tables import Cell, Table
+from symbol_tuning.reporting.pages.document import (
+  Chart,
+  Part,
+  Section,
+  relative,
+)
+from symbol_tuning.reporting.pages.tables import Cell, Table
 
-_FLIPPED = 'icl_flipped'
-# Mixtures of written answers whose tasks are drawn, or only their average.
-_BY_CATEGORY = ('list_functions', 'bigbench_list_functions')
-_ON_AVERAGE = ('turing_concepts', 'bigbench_turing_concepts')
 _AVERAGE = 'average'
 _MOST_COLUMNS = 2  # of checkpoints, on a terminal
 
@@ -113,7 +114,7 @@ def overview_table(compared: Comparison) -> Table:
   for dataset in datasets:
     own = (rows.get(dataset) for rows in by_mixture.values())
     rows.append([Cell(dataset), *(Cell(_short(row)) for row in own)])
-  header = ('Dataset', *map(comparison.setting_name, by_mixture))
+  header = ('Dataset', *map(compared.titles.get, by_mixture))
   title = f'Accuracy in percent: {" → ".join(compared.labels)}'
   return Table(title, header, rows, 'overview')
 
@@ -132,8 +133,8 @@ def part(compared: Comparison, folder: pathlib.Path) -> Part:
     'Accuracy',
     [
       _settings_section(compared, folder),
-      *_flipped_section(compared),
-      *_algorithmic_section(compared),
+      *_flipped_sections(compared),
+      *_written_section(compared),
     ],
   )
 
@@ -172,34 +173,33 @@ def _bars(
   )
 
 
-def _flipped_section(compared: Comparison) -> Iterator[Section]:
-  if _FLIPPED not in compared.settings:
-    return
-  rows = compared.datasets[_FLIPPED]
-  drawn = _bars(
-    compared,
-    [*(row.name for row in rows), _AVERAGE],
-    [*rows, compared.settings[_FLIPPED]],
-  )
-  yield Section(
-    'Flipped labels',
-    'The meanings of the labels are exchanged: a model that follows its prior'
-    ' knowledge instead of the exemplars falls below random guesses.',
-    [Chart('flipped', 'Accuracy with flipped labels', drawn)],
-  )
+def _flipped_sections(compared: Comparison) -> Iterator[Section]:
+  for mixture in compared.mixtures_of('flipped'):
+    rows = compared.datasets[mixture]
+    average = compared.settings[mixture]
+    drawn = _bars(
+      compared, [*(row.name for row in rows), _AVERAGE], [*rows, average]
+    )
+    name = mixture.removeprefix('icl_')
+    yield Section(
+      f'{average.name} labels',
+      'The meanings of the labels are exchanged: a model that follows its prior'
+      ' knowledge instead of the exemplars falls below random guesses.',
+      [Chart(name, f'Accuracy: {average.name} labels', drawn)],
+    )
 
 
-def _algorithmic_section(compared: Comparison) -> Iterator[Section]:
+def _written_section(compared: Comparison) -> Iterator[Section]:
   named = {}
-  for mixture in _BY_CATEGORY:
-    if mixture in compared.settings:
-      setting = comparison.setting_name(mixture)
-      for row in compared.datasets[mixture]:
-        named[f'{setting}: {row.name}'] = row
-      named[f'{setting}: {_AVERAGE}'] = compared.settings[mixture]
-  for mixture in _ON_AVERAGE:
-    if mixture in compared.settings:
-      named[comparison.setting_name(mixture)] = compared.settings[mixture]
+  for mixture, average in compared.settings.items():
+    rows = compared.datasets[mixture]
+    if not any(o.origins for row in rows for [o, *_] in row.outcomes if o):
+      continue
+    if len(rows) > 1:
+      named |= {f'{average.name}: {row.name}': row for row in rows}
+      named[f'{average.name}: {_AVERAGE}'] = average
+    else:
+      named[average.name] = average
   if named:
     drawn = _bars(compared, list(named), list(named.values()))
     title = 'Accuracy on algorithmic tasks by category'
@@ -220,7 +220,7 @@ def datasets_part(compared: Comparison, folder: pathlib.Path) -> Part:
   )
   by_setting = [
     Section(
-      comparison.setting_name(mixture),
+      compared.titles[mixture],
       tables=[dataset_table(compared, mixture, folder)],
     )
     for mixture in compared.datasets

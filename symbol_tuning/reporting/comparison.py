@@ -2,28 +2,15 @@
 
 Differences are to the first checkpoint. Where two checkpoints had the same
 queries their difference is paired; where not, it is taken between independent
-samples, and `reservations` says so.
+samples, and `caveats` says so.
 """
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from symbol_tuning.reporting import statistics
-from symbol_tuning.reporting.outcomes import Checkpoint, Outcome
+from symbol_tuning.reporting.outcomes import Evaluated, Outcome, titles
 from symbol_tuning.reporting.statistics import Estimate
-
-# Names of the settings, in the order of the report.
-SETTINGS = {
-  'icl_natural_instructed': 'Natural, instructed',
-  'icl_natural_uninstructed': 'Natural, uninstructed',
-  'icl_symbol_instructed': 'Symbols, instructed',
-  'icl_symbol_uninstructed': 'Symbols, uninstructed',
-  'icl_flipped': 'Flipped',
-  'list_functions': 'List functions',
-  'turing_concepts': 'Turing concepts',
-  'bigbench_list_functions': 'List functions (BIG-bench)',
-  'bigbench_turing_concepts': 'Turing concepts (BIG-bench)',
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +50,7 @@ class Row:
       yield next(outcome for outcome in task if outcome)
 
 
-def setting_name(mixture: str) -> str:
-  """What a mixture is called in tables and figures."""
-  return SETTINGS.get(mixture, mixture)
-
-
-def mixtures_of(checkpoints: Sequence[Checkpoint]) -> list[str]:
-  """The mixtures that any checkpoint has, in the order of the report."""
-  names = dict.fromkeys(name for one in checkpoints for name in one.mixtures)
-  known = [name for name in SETTINGS if name in names]
-  return known + [name for name in names if name not in SETTINGS]
-
-
-def shared_tasks(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
+def shared_tasks(checkpoints: Sequence[Evaluated], mixture: str) -> list[str]:
   """The tasks of a mixture that all checkpoints have which have any of it."""
   having = [one for one in checkpoints if one.tasks(mixture)]
   return [
@@ -85,7 +60,7 @@ def shared_tasks(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
   ]
 
 
-def task_names(checkpoints: Sequence[Checkpoint], mixture: str) -> list[str]:
+def task_names(checkpoints: Sequence[Evaluated], mixture: str) -> list[str]:
   """The tasks of a mixture that any checkpoint has."""
   return list(
     dict.fromkeys(name for one in checkpoints for name in one.tasks(mixture))
@@ -103,7 +78,7 @@ class Comparison:
     datasets: for each mixture the accuracy on each task.
   """
 
-  checkpoints: Sequence[Checkpoint]
+  checkpoints: Sequence[Evaluated]
   settings: Mapping[str, Row]
   datasets: Mapping[str, Sequence[Row]]
 
@@ -111,27 +86,43 @@ class Comparison:
   def labels(self) -> list[str]:
     return [one.label for one in self.checkpoints]
 
+  @property
+  def titles(self) -> dict[str, str]:
+    """What mixtures are called."""
+    return titles(self.checkpoints)
 
-def compare(checkpoints: Sequence[Checkpoint]) -> Comparison:
+  def mixtures_of(self, labels: str) -> list[str]:
+    """The mixtures of in-context settings with such labels."""
+    found = {}
+    for one in self.checkpoints:
+      for name, mixture in one.run.summary.mixtures.items():
+        if mixture.setting and mixture.setting.labels == labels:
+          found[name] = None
+    return [name for name in self.settings if name in found]
+
+
+def compare(checkpoints: Sequence[Evaluated]) -> Comparison:
   """Resamples the queries of all tasks, and of all averages over tasks."""
-  mixtures = mixtures_of(checkpoints)
   return Comparison(
     checkpoints,
     settings(checkpoints),
-    {mixture: _dataset_rows(checkpoints, mixture) for mixture in mixtures},
+    {
+      mixture: _dataset_rows(checkpoints, mixture)
+      for mixture in titles(checkpoints)
+    },
   )
 
 
-def settings(checkpoints: Sequence[Checkpoint]) -> dict[str, Row]:
+def settings(checkpoints: Sequence[Evaluated]) -> dict[str, Row]:
   """The averages alone, as in `Comparison`."""
   return {
-    mixture: _row(setting_name(mixture), checkpoints, mixture, tasks)
-    for mixture in mixtures_of(checkpoints)
+    mixture: _row(title, checkpoints, mixture, tasks)
+    for mixture, title in titles(checkpoints).items()
     if (tasks := shared_tasks(checkpoints, mixture))
   }
 
 
-def _dataset_rows(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
+def _dataset_rows(checkpoints: Sequence[Evaluated], mixture: str) -> list[Row]:
   rows = []
   for task in task_names(checkpoints, mixture):
     known = [one.tasks(mixture).get(task) for one in checkpoints]
@@ -142,7 +133,7 @@ def _dataset_rows(checkpoints: Sequence[Checkpoint], mixture: str) -> list[Row]:
 
 def _row(
   name: str,
-  checkpoints: Sequence[Checkpoint],
+  checkpoints: Sequence[Evaluated],
   mixture: str,
   tasks: Sequence[str],
 ) -> Row:

@@ -3,11 +3,10 @@
 Everything that a report says follows from the predictions' JSON, read here;
 summaries tell where they are, and must agree with them.
 
-Shape suffixes: Q queries, N exemplars, the last of a prompt first.
+Shape suffixes: Q queries, N exemplars, the last of a prompt first, C classes.
 """
 
 import dataclasses
-import functools
 import hashlib
 import math
 import pathlib
@@ -15,10 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from symbol_tuning.data import parts
-from symbol_tuning.data.datasets import catalog
-from symbol_tuning.data.prompting import symbols
-from symbol_tuning.evaluation import results
+from symbol_tuning.data.prompting import records
+from symbol_tuning.data.prompting.icl_settings import ICL_SETTINGS
+from symbol_tuning.evaluation import metrics, results
 from symbol_tuning.reporting.runs import Run
 from symbol_tuning.reporting.statistics import Measurement
 
@@ -26,32 +24,44 @@ NONE = -1  # stands where there is no exemplar
 
 
 @dataclasses.dataclass(frozen=True)
-class Choices:
-  """How label options were chosen from; classes are the options' positions.
+class RankedQueries:
+  """How label options were ranked.
 
   Attributes:
-    num_classes: label options of every query.
+    num_classes: that options are of, over all queries.
     label_Q: the correct class, int.
     prediction_Q: the chosen class, int.
-    per_token_Q: the class whose option is most likely per token, int.
+    is_option_QC: whether a class could be chosen, bool.
+    values: the metrics of each query, float [Q], by name.
     confidence_Q: the chosen option's share of all options' probability.
     shown_QN: the classes of the exemplars, or NONE; the last exemplar first.
-    category: the symbols' category, or None where labels are no symbols, for
-      each query.
+    num_drawn_Q: exemplars before any was dropped to fit, int.
+    categories: of the right label's symbol, for each query; None where it is
+      the natural label.
+    formats: in which a query is written, with … for the input; '' where the
+      results do not tell.
   """
 
   num_classes: int
   label_Q: np.ndarray
   prediction_Q: np.ndarray
-  per_token_Q: np.ndarray
+  is_option_QC: np.ndarray
+  values: Mapping[str, np.ndarray]
   confidence_Q: np.ndarray
   shown_QN: np.ndarray
-  category: tuple[str | None, ...]
+  num_drawn_Q: np.ndarray
+  categories: tuple[str | None, ...]
+  formats: tuple[str, ...]
 
   @property
   def num_shown_Q(self) -> np.ndarray:
     """Exemplars in each prompt."""
     return (self.shown_QN != NONE).sum(axis=1)
+
+  @property
+  def num_options_Q(self) -> np.ndarray:
+    """Classes that could be chosen."""
+    return self.is_option_QC.sum(axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +75,9 @@ class Outcome:
     queries: tells which queries, options and answers they were.
     prompts: tells which prompts they stood in.
     correct_Q: whether the answer was right, 0.0 or 1.0.
+    num_dropped: queries that could not be asked.
     origins: the function or concept of each query, where answers are written.
-    choices: where there are label options.
+    ranked: where there are label options.
   """
 
   dataset: str
@@ -75,8 +86,9 @@ class Outcome:
   queries: str
   prompts: str
   correct_Q: np.ndarray
+  num_dropped: int = 0
   origins: tuple[str, ...] = ()
-  choices: Choices | None = None
+  ranked: RankedQueries | None = None
 
   def measure(self, values_Q: np.ndarray) -> Measurement:
     """Values of these queries, to be resampled."""
@@ -87,7 +99,7 @@ Tasks = Mapping[str, Outcome]
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoint:
+class Evaluated:
   """What one checkpoint did.
 
   Attributes:
@@ -107,14 +119,14 @@ class Checkpoint:
     return self.mixtures.get(mixture, {})
 
 
-def collect(run: Run) -> Checkpoint:
+def collect(run: Run) -> Evaluated:
   """Reads the predictions of a checkpoint.
 
   Raises:
     FileNotFoundError: if predictions are missing.
     ValueError: if they do not give the accuracy that the summary says.
   """
-  return Checkpoint(
+  return Evaluated(
     run,
     {
       name: {
@@ -124,6 +136,20 @@ def collect(run: Run) -> Checkpoint:
       for name, mixture in run.summary.mixtures.items()
     },
   )
+
+
+def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
+  """What the mixtures of any checkpoint are called, in the report's order."""
+  found = {
+    name: mixture.title
+    for one in evaluated
+    for name, mixture in one.run.summary.mixtures.items()
+  }
+  ours = [setting.mixture for setting in ICL_SETTINGS]
+  names = sorted(
+    found, key=lambda name: ours.index(name) if name in ours else len(ours)
+  )
+  return {name: found[name] for name in names}
 
 
 def _outcome(result: results.TaskResult, path: pathlib.Path) -> Outcome:
@@ -141,10 +167,11 @@ def _outcome(result: results.TaskResult, path: pathlib.Path) -> Outcome:
     chance=result.chance / 100,
     path=path,
     queries=_digest(map(_question, made)),
-    prompts=_digest(one.prompt for one in made),
+    prompts=_digest(one.text for one in made),
     correct_Q=correct_Q,
+    num_dropped=result.num_dropped,
     origins=() if is_ranked else tuple(one.origin for one in made),
-    choices=_choices(made) if is_ranked else None,
+    ranked=_ranked(made) if is_ranked else None,
   )
 
 
@@ -163,33 +190,54 @@ def _question(one: results.Prediction | results.Answer) -> tuple:
   return one.query, one.label, options
 
 
-def _choices(made: Sequence[results.Prediction]) -> Choices:
-  return Choices(
-    num_classes=max(len(one.options) for one in made),
-    label_Q=np.array([one.label for one in made]),
-    prediction_Q=np.array([one.prediction for one in made]),
-    per_token_Q=np.array([_most_likely_per_token(one) for one in made]),
+def _ranked(made: Sequence[results.Prediction]) -> RankedQueries:
+  classes = [_classes(one) for one in made]
+  prompts = [one.prompt for one in made]
+  num_classes = 1 + max(max(own) for own in classes)
+  is_option_QC = np.zeros((len(made), num_classes), bool)
+  for is_option_C, own in zip(is_option_QC, classes, strict=True):
+    is_option_C[own] = True
+  rankings = [one.ranking for one in made]
+  return RankedQueries(
+    num_classes=num_classes,
+    label_Q=_pick(classes, [one.label for one in made]),
+    prediction_Q=_pick(classes, [one.prediction for one in made]),
+    is_option_QC=is_option_QC,
+    values={
+      metric.name: np.array([metric.of(one) for one in rankings], float)
+      for metric in metrics.METRICS
+    },
     confidence_Q=np.array([_confidence(one) for one in made]),
-    shown_QN=_padded([_shown(one) for one in made]),
-    category=tuple(_category(one.options) for one in made),
+    shown_QN=_padded([_shown(prompt) for prompt in prompts]),
+    num_drawn_Q=np.array([p.num_drawn if p else 0 for p in prompts]),
+    categories=tuple(map(_category, prompts)),
+    formats=tuple(map(_format, prompts)),
   )
 
 
-def _most_likely_per_token(one: results.Prediction) -> int:
-  scores = [o.log_likelihood / o.num_tokens for o in one.options]
-  return int(np.argmax(scores))
+def _classes(one: results.Prediction) -> list[int]:
+  """The class of each option; its place where the results do not tell."""
+  if one.prompt is None:
+    return list(range(len(one.options)))
+  return [option.label for option in one.prompt.options]
+
+
+def _pick(
+  classes: Sequence[Sequence[int]], places: Sequence[int]
+) -> np.ndarray:
+  pairs = zip(classes, places, strict=True)
+  return np.array([own[place] for own, place in pairs])
 
 
 def _confidence(one: results.Prediction) -> float:
-  scores = np.array([option.log_likelihood for option in one.options])
+  scores = one.ranking.log_likelihoods
   return float(1 / np.exp(scores - scores[one.prediction]).sum())
 
 
-def _shown(one: results.Prediction) -> list[int]:
+def _shown(prompt: records.Prompt | None) -> list[int]:
   """The classes of the exemplars in a prompt, the last exemplar first."""
-  numbers = {option.text.strip(): i for i, option in enumerate(one.options)}
-  labels = [p.text.strip() for p in parts.dissect(one.prompt) if p.label]
-  return [numbers[label] for label in reversed(labels) if label in numbers]
+  exemplars = prompt.exemplars if prompt else ()
+  return [exemplar.label for exemplar in reversed(exemplars)]
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
@@ -199,19 +247,12 @@ def _padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
   return padded
 
 
-def _category(options: Sequence[results.Option]) -> str | None:
-  """The category of symbols that all options belong to."""
-  found = {_categories().get(option.text.strip()) for option in options}
-  return found.pop() if len(found) == 1 else None
+def _category(prompt: records.Prompt | None) -> str | None:
+  category = prompt.answer.category if prompt else records.NATURAL
+  return None if category == records.NATURAL else category
 
 
-@functools.cache
-def _categories() -> Mapping[str, str]:
-  """The category of every symbol, of tuning and of evaluation."""
-  reserved = catalog.natural_label_words()
-  return {
-    symbol: category
-    for split in ('tuning', 'evaluation')
-    for category, group in symbols.inventory(split, reserved=reserved).items()
-    for symbol in group
-  }
+def _format(prompt: records.Prompt | None) -> str:
+  if prompt is None:
+    return ''
+  return f'{prompt.format.prefix}…{prompt.format.infix}'.replace('\n', '⏎')

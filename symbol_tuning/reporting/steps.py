@@ -11,11 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import comparison, figures
-from symbol_tuning.reporting.document import Chart, Part, Section, relative
-from symbol_tuning.reporting.outcomes import Checkpoint
+from symbol_tuning.reporting.outcomes import Evaluated
+from symbol_tuning.reporting.pages.document import (
+  Chart,
+  Part,
+  Section,
+  relative,
+)
+from symbol_tuning.reporting.pages.tables import Cell, Table
 from symbol_tuning.reporting.runs import distinct_names
 from symbol_tuning.reporting.statistics import Estimate
-from symbol_tuning.reporting.tables import Cell, Table
 
 _FEWEST_STEPS = 3
 _STEP_IN_PATH = re.compile(r'(/checkpoints)?/\d+/?$')
@@ -31,10 +36,10 @@ class Series:
   """
 
   name: str
-  checkpoints: Sequence[Checkpoint]
+  checkpoints: Sequence[Evaluated]
 
 
-def find_series(checkpoints: Sequence[Checkpoint]) -> list[Series]:
+def find_series(checkpoints: Sequence[Evaluated]) -> list[Series]:
   """The series among checkpoints: several steps, evaluated together."""
   trainings = {}
   for one in checkpoints:
@@ -50,7 +55,7 @@ def find_series(checkpoints: Sequence[Checkpoint]) -> list[Series]:
   return list(map(Series, names, found.values()))
 
 
-def _training(one: Checkpoint) -> tuple[pathlib.Path, str]:
+def _training(one: Evaluated) -> tuple[pathlib.Path, str]:
   """Where a training was evaluated, and where it is."""
   path = _STEP_IN_PATH.sub('', one.run.summary.path)
   return one.run.directory.parent, path
@@ -61,8 +66,8 @@ def _name(folder: pathlib.Path, path: str) -> str:
 
 
 def to_compare(
-  checkpoints: Sequence[Checkpoint], series: Sequence[Series]
-) -> list[Checkpoint]:
+  checkpoints: Sequence[Evaluated], series: Sequence[Series]
+) -> list[Evaluated]:
   """One checkpoint of each series, its last, and those that are in none.
 
   If that leaves a single one, its first step is what it is compared with.
@@ -76,7 +81,7 @@ def to_compare(
 
 def part(
   series: Sequence[Series],
-  compared: Sequence[Checkpoint],
+  compared: Sequence[Evaluated],
   folder: pathlib.Path,
 ) -> Iterator[Part]:
   """How accuracy changes in training, if any series tells.
@@ -111,7 +116,7 @@ def part(
 
 
 def _panels(
-  series: Sequence[Series], compared: Sequence[Checkpoint]
+  series: Sequence[Series], compared: Sequence[Evaluated]
 ) -> list[figures.Panel]:
   everyone = [one for own in series for one in own.checkpoints]
   steps = [one.run.summary.step for one in everyone]

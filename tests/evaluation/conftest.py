@@ -1,9 +1,10 @@
-"""A tiny decoder and hand-made evaluation examples."""
+"""A tiny decoder and hand-made queries."""
 
 import jax
 import numpy as np
 import pytest
 
+from symbol_tuning.data.prompting.records import Option, Query
 from symbol_tuning.models import config, decoder, parameters
 
 VOCAB_SIZE = 40
@@ -30,28 +31,42 @@ def params(model):
   return parameters.init_params(model, jax.random.key(0))
 
 
-def make_examples(num_queries, num_options=2, seed=0):
-  """Examples of an evaluation task: one per query and option."""
+def make_query(index, prompt, options, label=0):
+  """A query of token ids, whose texts name it."""
+  return Query(
+    index=index,
+    text=f'prompt {index} …',
+    tokens=np.array(prompt, np.int32),
+    options=tuple(
+      Option(f' option {number}', np.array(tokens, np.int32))
+      for number, tokens in enumerate(options)
+    ),
+    label=label,
+  )
+
+
+def make_queries(num_queries, num_options=2, seed=0):
+  """Queries of random tokens, some with a prompt of one."""
   rng = np.random.default_rng(seed)
-  examples = []
-  for query in range(num_queries):
-    inputs = rng.integers(2, VOCAB_SIZE, rng.choice([1, 40]))
-    label = rng.integers(num_options)
-    for option in range(num_options):
-      targets = rng.integers(2, VOCAB_SIZE, rng.integers(1, 3))
-      examples.append(
-        {
-          'inputs': inputs.astype(np.int32),
-          'targets': np.append(targets, 1).astype(np.int32),
-          'inputs_pretokenized': f'prompt {query} …'.encode(),
-          'targets_pretokenized': f' option {option}'.encode(),
-          'idx': np.array([query, option], np.int32),
-          'is_correct': np.bool_(option == label),
-        }
-      )
-  return examples
+  return [
+    make_query(
+      index,
+      rng.integers(2, VOCAB_SIZE, rng.choice([1, 40])),
+      [
+        [*rng.integers(2, VOCAB_SIZE, rng.integers(1, 3)), 1]
+        for _ in range(num_options)
+      ],
+      label=int(rng.integers(num_options)),
+    )
+    for index in range(num_queries)
+  ]
 
 
-@pytest.fixture(name='make_examples')
-def make_examples_fixture():
-  return make_examples
+@pytest.fixture(name='make_query', scope='session')
+def make_query_fixture():
+  return make_query
+
+
+@pytest.fixture(name='make_queries', scope='session')
+def make_queries_fixture():
+  return make_queries

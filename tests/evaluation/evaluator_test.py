@@ -3,27 +3,24 @@
 import jax
 import pytest
 
-from symbol_tuning.evaluation import (
-  evaluator,
-  layout,
-  progress,
-  results,
-  scoring,
-)
+from symbol_tuning.evaluation import countdown, evaluator, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
-from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.evaluation.ranking import scoring
+from symbol_tuning.evaluation.ranking.task import RankingTask
 
 CHECKPOINT = evaluator.Checkpoint('tuned', '/a/checkpoint', step=7)
 
 
 @pytest.fixture
-def suite(make_examples):
+def suite(make_queries):
   return suite_lib.Suite(
     {
-      'icl_flipped': {'icl_flipped_subj': RankingTask(make_examples(3))},
+      'icl_flipped': {'icl_flipped_subj': RankingTask(make_queries(3), 3)},
       'icl_symbol_instructed': {
-        'icl_symbol_instructed_subj': RankingTask(make_examples(3, seed=1)),
-        'icl_symbol_instructed_teab': RankingTask(make_examples(2, 3, seed=2)),
+        'icl_symbol_instructed_subj': RankingTask(make_queries(3, seed=1), 3),
+        'icl_symbol_instructed_teab': RankingTask(
+          make_queries(2, 3, seed=2), 3
+        ),
       },
     },
     {'separator': 'eos', 'lengths': (2048, 512)},
@@ -32,13 +29,13 @@ def suite(make_examples):
 
 @pytest.fixture
 def scored(monkeypatch):
-  """The number of examples of every task that is scored."""
+  """The number of queries of every task that is scored."""
   counts = []
   log_likelihoods = scoring.log_likelihoods
 
-  def counting(model, params, examples, *args):
-    counts.append(len(examples))
-    return log_likelihoods(model, params, examples, *args)
+  def counting(model, params, queries, *args):
+    counts.append(len(queries))
+    return log_likelihoods(model, params, queries, *args)
 
   monkeypatch.setattr(scoring, 'log_likelihoods', counting)
   return counts
@@ -52,7 +49,7 @@ def evaluate(model, params, suite, directory):
     CHECKPOINT,
     directory,
     budget=layout.Budget(num_row_lengths=1),
-    progress=progress.Progress(0, write=lambda _: None),
+    countdown=countdown.Countdown(0, write=lambda _: None),
   )
 
 
@@ -73,12 +70,13 @@ def test_writes_a_summary_and_every_prediction(model, params, suite, tmp_path):
     task = summary.mixtures[mixture].tasks[name]
     made = results.read_predictions(tmp_path / task.predictions)
     again = results.task_result(
-      made, task.dataset, task.predictions, task.fingerprint
+      made, task.dataset, task.predictions, task.fingerprint, num_dropped=3
     )
     assert again == task
-    scores = [o.log_likelihood for p in made for o in p.options]
-    expected = scoring.log_likelihoods(model, params, asked.examples, chosen)
-    assert scores == pytest.approx(expected, abs=1e-4)
+    expected = scoring.log_likelihoods(model, params, asked.queries, chosen)
+    for prediction, scores in zip(made, expected, strict=True):
+      found = [option.log_likelihood for option in prediction.options]
+      assert found == pytest.approx(scores.tolist(), abs=1e-4)
 
 
 def test_goes_on_where_it_was_stopped(
@@ -101,33 +99,33 @@ def test_goes_on_where_it_was_stopped(
   monkeypatch.setattr(results, 'write_summary', write)
   scored.clear()
   assert evaluate(*arguments) == whole
-  assert scored == [6, 6]
+  assert scored == [3, 2]
 
 
 def test_other_parameters_or_examples_are_evaluated_anew(
-  model, params, suite, make_examples, tmp_path, scored
+  model, params, suite, make_queries, tmp_path, scored
 ):
   evaluate(model, params, suite, tmp_path)
   scored.clear()
-  task = RankingTask(make_examples(4, seed=9))
+  task = RankingTask(make_queries(4, seed=9))
   other = suite_lib.Suite(
     {'icl_flipped': {'icl_flipped_subj': task}}, suite.settings
   )
   summary = evaluate(model, params, other, tmp_path)
-  assert scored == [8]
+  assert scored == [4]
   assert summary.mixtures['icl_flipped'].num_queries == 4
   assert set(summary.mixtures) == set(suite.mixtures)
   scored.clear()
   other_params = jax.tree.map(lambda x: 2 * x, params)
   evaluate(model, other_params, suite, tmp_path)
-  assert scored == [6, 6, 6]
+  assert scored == [3, 3, 2]
 
 
 def test_other_tasks_may_follow_with_settings_of_their_own(
-  model, params, suite, make_examples, tmp_path, scored
+  model, params, suite, make_queries, tmp_path, scored
 ):
   evaluate(model, params, suite, tmp_path)
-  task = RankingTask(make_examples(2, seed=9))
+  task = RankingTask(make_queries(2, seed=9))
   settings = suite.settings | {'decoding': {'max_new_tokens': 64}}
   others = suite_lib.Suite({'more': {'more_subj': task}}, settings)
   summary = evaluate(model, params, others, tmp_path)

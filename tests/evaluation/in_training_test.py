@@ -4,7 +4,7 @@ import pytest
 
 from symbol_tuning.evaluation import in_training, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
-from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.evaluation.ranking.task import RankingTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Asked:
 
 
 def test_an_evaluation_in_training_reports_accuracy_and_loss(
-  model, params, make_examples, tmp_path
+  model, params, make_queries, tmp_path
 ):
-  task = RankingTask(make_examples(6, seed=1))
+  task = RankingTask(make_queries(6, seed=1))
   suite = suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': task}})
   evaluation = in_training.PeriodicEvaluation(
     model,

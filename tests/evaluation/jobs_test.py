@@ -12,10 +12,11 @@ from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
-from symbol_tuning.evaluation import jobs, layout, results, scoring
+from symbol_tuning.evaluation import jobs, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
-from symbol_tuning.evaluation.ranking import RankingTask
+from symbol_tuning.evaluation.ranking import scoring
+from symbol_tuning.evaluation.ranking.task import RankingTask
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.training import partitioning
@@ -24,12 +25,12 @@ TASK = 'icl_flipped_subj'
 
 
 @pytest.fixture
-def questions(make_examples, use_data):
+def questions(make_queries, use_data):
   use_data()
 
   class Questions(suite_lib.Questions):
     def load(self, separator):
-      task = RankingTask(make_examples(7))
+      task = RankingTask(make_queries(7))
       settings = {'separator': separator}
       return suite_lib.Suite({'icl_flipped': {TASK: task}}, settings)
 
@@ -133,7 +134,10 @@ def test_every_metric_that_a_task_declares_has_a_curve(
   )
   best = max(o.log_likelihood for p in made for o in p.options)
   line = (folder / 'inference_eval' / f'{TASK}-metrics.jsonl').read_text()
-  assert json.loads(line) == {'step': 3, 'highest': best}
+  logged = json.loads(line)
+  assert (logged['step'], logged['highest']) == (3, best)
+  assert logged.keys() >= {'accuracy', 'length_normalized_accuracy', 'chance'}
+  assert 'text' not in logged
 
 
 def test_every_new_checkpoint_of_a_training_is_evaluated(

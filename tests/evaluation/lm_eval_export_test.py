@@ -1,5 +1,6 @@
 """Evaluation tasks as lm-eval reads them."""
 
+import dataclasses
 import json
 
 import datasets
@@ -10,7 +11,9 @@ import yaml
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data import vocabularies
+from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.evaluation import lm_eval_export
+from symbol_tuning.evaluation.ranking.task import RankingTask
 from symbol_tuning.evaluation.suite import Questions
 
 LENGTHS = {'inputs': 600, 'targets': 30}
@@ -52,12 +55,13 @@ def test_the_documents_are_the_queries_of_our_own_evaluation(
     }
     prompt_end = EOS if separator == 'eos' else ''
     assert asked == {
-      tuple(example['idx'].tolist()): (
-        example['inputs_pretokenized'].decode() + prompt_end,
-        example['targets_pretokenized'].decode() + EOS,
-        bool(example['is_correct']),
+      (query.index, number): (
+        query.text + prompt_end,
+        option.text + EOS,
+        query.label == number,
       )
-      for example in task.examples
+      for query in task.queries
+      for number, option in enumerate(query.options)
     }
 
 
@@ -74,7 +78,8 @@ def test_lm_eval_is_told_where_everything_is(questions, tmp_path):
     cache_dir=str(tmp_path / 'cache'),
   )[config['validation_split']]
   first = documents[0]
-  assert first[config['doc_to_text']].endswith(f'Output:{EOS}')
+  [*_, query] = first[config['doc_to_text']].split('\n\n')
+  assert query.removesuffix(EOS).endswith(tuple(f.infix for f in FORMATS))
   assert first[config['doc_to_choice']] == [
     f' {label}{EOS}' for label in ('none', 'against', 'favor')
   ]
@@ -113,37 +118,44 @@ def test_a_vocabulary_whose_end_has_no_text_is_refused(use_data, tmp_path):
     lm_eval_export.export(questions, str(tmp_path))
 
 
-def test_text_that_is_tokenized_to_something_else_is_refused(
-  questions, tmp_path, monkeypatch
-):
+@pytest.fixture
+def change_queries(monkeypatch):
+  """Has queries differ from those that are loaded."""
   load = Questions.load
 
-  def change(self, separator=None):
-    suite = load(self, separator)
-    for _, _, task in suite:
-      task.examples[0]['inputs_pretokenized'] += b' more'
-    return suite
+  def changing(change):
+    def changed(self, separator=None):
+      suite = load(self, separator)
+      mixtures = {
+        mixture: {
+          name: RankingTask(list(map(change, task.queries)))
+          for name, task in tasks.items()
+        }
+        for mixture, tasks in suite.mixtures.items()
+      }
+      return dataclasses.replace(suite, mixtures=mixtures)
 
-  monkeypatch.setattr(Questions, 'load', change)
+    monkeypatch.setattr(Questions, 'load', changed)
+
+  return changing
+
+
+def test_text_that_is_tokenized_to_something_else_is_refused(
+  questions, tmp_path, change_queries
+):
+  change_queries(lambda q: dataclasses.replace(q, text=f'{q.text} more'))
   with pytest.raises(ValueError, match='would ask another question'):
     lm_eval_export.export(questions, str(tmp_path))
 
 
 def test_special_tokens_that_lm_eval_would_see_in_texts_are_refused(
-  questions, tmp_path, monkeypatch
+  questions, tmp_path, change_queries
 ):
-  load = Questions.load
+  def with_eos(query):
+    text = query.text + EOS
+    tokens = np.array(data_settings.vocabulary().encode(text))
+    return dataclasses.replace(query, text=text, tokens=tokens)
 
-  def change(self, separator=None):
-    suite = load(self, separator)
-    vocabulary = data_settings.vocabulary()
-    for _, _, task in suite:
-      for example in task.examples:
-        text = example['inputs_pretokenized'] + EOS.encode()
-        tokens = np.array(vocabulary.encode(text.decode()))
-        example |= {'inputs_pretokenized': text, 'inputs': tokens}
-    return suite
-
-  monkeypatch.setattr(Questions, 'load', change)
+  change_queries(with_eos)
   with pytest.raises(ValueError, match='would ask another question'):
     lm_eval_export.export(questions, str(tmp_path), 'none')

@@ -1,4 +1,4 @@
-"""Accuracies from the ranks of options."""
+"""What is measured of ranked options."""
 
 import math
 
@@ -28,9 +28,15 @@ def test_accuracy_and_chance_of_a_worked_example():
 
 
 def test_first_of_equal_options_wins():
-  queries = metrics.rank(targets_of([0, 1], 2), [-1.0, -1.0, -1.0, -1.0])
-  assert [query.prediction for query in queries] == [0, 0]
-  assert [query.is_correct for query in queries] == [True, False]
+  values = metrics.rank_classification(targets_of([0, 1, 1], 2), [-1.0] * 6)
+  assert values['accuracy'] == pytest.approx(100 / 3)
+
+
+def test_several_options_may_be_right():
+  targets = [((0, 0), True, 1), ((0, 1), False, 1), ((0, 2), True, 1)]
+  values = metrics.rank_classification(targets, [-3.0, -2.0, -1.0])
+  assert values['accuracy'] == 100
+  assert values['chance'] == pytest.approx(100 * 2 / 3)
 
 
 @hypothesis.given(st.data())
@@ -59,10 +65,9 @@ def test_accuracy_does_not_depend_on_the_order_of_examples(data):
 
 def test_length_normalization_divides_by_the_target_tokens():
   targets = [((0, 0), False, 1), ((0, 1), True, 4)]
-  scores = [-2.0, -4.0]
-  assert metrics.rank_classification(targets, scores)['accuracy'] == 0
-  normalized = metrics.length_normalized_rank_classification(targets, scores)
-  assert normalized == {'length_normalized_accuracy': 100}
+  values = metrics.rank_classification(targets, [-2.0, -4.0])
+  assert values['accuracy'] == 0
+  assert values['length_normalized_accuracy'] == 100
 
 
 @pytest.mark.parametrize(
@@ -72,28 +77,18 @@ def test_length_normalization_divides_by_the_target_tokens():
     (targets_of([0], 2), [-1.0], '2 targets, but 1 scores'),
     (targets_of([0], 2), [-1.0, math.nan], 'query 0, option 1 is nan'),
     (targets_of([5], 2), [-1.0, -1.0], 'Query 0 has no correct option'),
-    (
-      targets_of([0], 3)[::2],
-      [-1.0, -1.0],
-      'Query 0 has the options',
-    ),
+    (targets_of([0], 3)[::2], [-1.0, -1.0], 'Query 0 has the options'),
   ],
 )
 def test_bad_input_is_named(targets, scores, message):
   with pytest.raises(ValueError, match=message):
-    metrics.rank(targets, scores)
+    metrics.rank_classification(targets, scores)
 
 
 def test_seqio_computes_the_metrics_of_a_task():
-  """SeqIO sorts our functions into its score metrics and calls them."""
+  """SeqIO sorts our function into its score metrics and calls it."""
   examples = [
-    {
-      'inputs': np.array([3, 1]),
-      'targets': np.array([4 + option, 1]),
-      'targets_pretokenized': b'label',
-      'idx': np.array([7, option]),
-      'is_correct': option == 1,
-    }
+    {'targets': [4 + option, 1], 'idx': (7, option), 'is_correct': option == 1}
     for option in range(2)
   ]
   task = seqio.Task(
@@ -103,22 +98,14 @@ def test_seqio_computes_the_metrics_of_a_task():
     ),
     output_features={},
     postprocess_fn=metrics.rank_classification_target,
-    metric_fns=[
-      metrics.rank_classification,
-      metrics.length_normalized_rank_classification,
-    ],
+    metric_fns=[metrics.rank_classification],
   )
-  assert len(task.score_metric_fns) == 2
+  [function] = task.score_metric_fns
   targets = [
-    task.postprocess_fn(
-      example['targets_pretokenized'], example=example, is_target=True
-    )
+    task.postprocess_fn('label', example=example, is_target=True)
     for example in examples
   ]
-  values = {}
-  for function in task.score_metric_fns:
-    values |= function(targets=targets, scores=np.array([-2.0, -1.0]))
-  assert values == {
+  assert function(targets=targets, scores=np.array([-2.0, -1.0])) == {
     'accuracy': 100,
     'chance': 50,
     'length_normalized_accuracy': 100,

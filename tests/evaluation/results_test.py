@@ -4,37 +4,77 @@ import dataclasses
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
+from symbol_tuning.data.prompting.formats import FORMATS
+from symbol_tuning.data.prompting.records import (
+  Exemplar,
+  Prompt,
+  WrittenLabel,
+)
 from symbol_tuning.evaluation import results
 
 
-@pytest.fixture
-def predictions(make_examples):
-  examples = make_examples(num_queries=6, num_options=3)
-  scores = [-1.0 - (7 * i % 5) / 8 for i in range(len(examples))]
-  return results.predictions(examples, scores)
-
-
-def test_predictions_tell_what_was_asked_and_answered(make_examples):
-  examples = make_examples(num_queries=2)
-  made = results.predictions(examples, [-2.0, -1.0, -3.0, -4.0])
-  assert [p.prompt for p in made] == ['prompt 0 …', 'prompt 1 …']
-  assert [p.prediction for p in made] == [1, 0]
-  assert made[0].options == (
-    results.Option(' option 0', -2.0, len(examples[0]['targets'])),
-    results.Option(' option 1', -1.0, len(examples[1]['targets'])),
+def prompt_of(label):
+  """A prompt as it is composed, with a symbol for each class."""
+  return Prompt(
+    instruction='Say what it is.',
+    exemplars=(Exemplar('a text', 4), Exemplar('another', 9)),
+    query='What?',
+    label=label,
+    options=(
+      WrittenLabel(4, '17', 'integers'),
+      WrittenLabel(9, 'QZP', 'letters'),
+      WrittenLabel(11, 'harbor', 'words'),
+    ),
+    format=FORMATS[3],
+    num_drawn=5,
   )
-  for prediction, pair in zip(made, (examples[:2], examples[2:]), strict=True):
-    assert pair[prediction.label]['is_correct']
-    assert prediction.is_correct == pair[prediction.prediction]['is_correct']
 
 
-def test_options_after_different_prompts_are_refused(make_examples):
-  examples = make_examples(num_queries=1)
-  examples[1]['inputs_pretokenized'] = b'another prompt'
-  with pytest.raises(ValueError, match='query 0 stand after different prompts'):
-    results.predictions(examples, [-1.0, -2.0])
+@pytest.fixture
+def predictions(make_queries):
+  queries = make_queries(num_queries=6, num_options=3)
+  scores = np.array([-1.0 - (7 * i % 5) / 8 for i in range(18)]).reshape(6, 3)
+  asked = [
+    dataclasses.replace(query, prompt=prompt_of((4, 9, 11)[query.label]))
+    for query in queries
+  ]
+  return list(map(results.Prediction.of, asked, scores))
+
+
+def test_predictions_tell_what_was_asked_and_answered(make_query):
+  query = make_query(3, [5], [[2, 1], [3, 4, 1]], label=1)
+  query = dataclasses.replace(query, prompt=prompt_of(9))
+  made = results.Prediction.of(query, np.array([-2.0, -1.0]))
+  assert (made.query, made.text) == (3, 'prompt 3 …')
+  assert made.options == (
+    results.ScoredOption(' option 0', -2.0, 2),
+    results.ScoredOption(' option 1', -1.0, 3),
+  )
+  assert made.prediction == made.label == 1 and made.is_correct
+  assert made.prompt == query.prompt
+  assert not results.Prediction.of(query, np.array([-1.0, -1.0])).is_correct
+
+
+def test_scores_that_are_not_finite_are_refused(make_query):
+  query = make_query(3, [5], [[1], [2]])
+  with pytest.raises(ValueError, match='query 3, option 1 is nan'):
+    results.Prediction.of(query, np.array([-1.0, np.nan]))
+
+
+def test_titles_are_those_of_the_settings_or_the_names(predictions):
+  task = results.task_result(predictions, 'sst2', 'task.jsonl', 'abc')
+  titles = {
+    name: results.mixture_result(name, {'task': task}).title
+    for name in ('icl_flipped', 'icl_symbol_instructed_reviews', 'my_mixture')
+  }
+  assert list(titles.values()) == [
+    'Flipped',
+    'Symbols, instructed: reviews',
+    'My mixture',
+  ]
 
 
 def test_accuracy_can_be_recomputed_from_the_file(tmp_path, predictions):
@@ -55,10 +95,12 @@ def test_accuracy_can_be_recomputed_from_the_file(tmp_path, predictions):
 
 def test_a_mixture_gives_every_task_the_same_weight(predictions):
   one = results.task_result(predictions, 'one', 'one.jsonl', 'abc')
-  large = dataclasses.replace(one, accuracy=90.0, num_queries=1000)
-  small = dataclasses.replace(one, accuracy=50.0, num_queries=10)
-  mixture = results.mixture_result({'large': large, 'small': small})
-  assert mixture.accuracy == pytest.approx(70)
+  large = dataclasses.replace(
+    one, metrics={'accuracy': 90.0, 'own': 1.0}, num_queries=1000
+  )
+  small = dataclasses.replace(one, metrics={'accuracy': 50.0}, num_queries=10)
+  mixture = results.mixture_result('m', {'large': large, 'small': small})
+  assert mixture.metrics == {'accuracy': pytest.approx(70)}
   assert mixture.num_queries == 1010
 
 
@@ -70,7 +112,7 @@ def summary_of(predictions):
     step=None,
     order=1,
     settings={'separator': 'eos'},
-    mixtures={'m': results.mixture_result({'task': task})},
+    mixtures={'m': results.mixture_result('m', {'task': task})},
     unfinished=('other',),
     fingerprint='abc',
   )

@@ -18,7 +18,7 @@ RAW = Checkpoint('before', '/model.gguf')
 
 
 def queries(loaded):
-  return [{int(e['query_index']) for e in task.examples} for *_, task in loaded]
+  return [{query.index for query in task.queries} for *_, task in loaded]
 
 
 def test_the_other_queries_are_none_of_those_reported(use_data):

@@ -1,29 +1,27 @@
 """Loading the tasks of an evaluation."""
 
-import numpy as np
 import pytest
 import seqio
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import suite
-from symbol_tuning.evaluation.decoding import Decoding
-from symbol_tuning.evaluation.ranking import RankingTask
-from symbol_tuning.evaluation.writing import WritingTask
+from symbol_tuning.evaluation.generation.decoding import Decoding
+from symbol_tuning.evaluation.generation.task import WritingTask
+from symbol_tuning.evaluation.ranking.task import RankingTask
 
 LENGTHS = {'inputs': 600, 'targets': 30}
 
 
-def test_mixtures_and_tasks_are_loaded_with_their_examples(use_data):
+def test_mixtures_and_tasks_are_loaded_with_their_queries(use_data):
   use_data(evaluation_queries=3, evaluation_exemplars=1, missing=('tos',))
   names = ['icl_flipped_subj', 'icl_symbol_instructed_teab']
   loaded = suite.load(names, LENGTHS)
   assert list(loaded.mixtures) == names
-  assert [len(task.examples) for *_, task in loaded] == [3 * 2, 3 * 3]
+  num_options = [[len(q.options) for q in task.queries] for *_, task in loaded]
+  assert num_options == [[2] * 3, [3] * 3]
   for *_, task in loaded:
-    for example in task.examples:
-      assert example['inputs'].dtype == np.int32
-      assert len(example['inputs']) <= 600
+    assert all(len(query.tokens) <= 600 for query in task.queries)
   assert loaded.settings['evaluation_exemplars'] == 1
   assert loaded.settings['task_feature_lengths'] == LENGTHS
 

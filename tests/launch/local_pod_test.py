@@ -75,7 +75,7 @@ def test_two_processes_train_and_evaluate_as_one_and_one_goes_on(
   member.train(tmp_path / 'pod', 4, partitioning.Partitioner(fsdp=4))
   member.train(tmp_path / 'alone', 4, partitioning.Partitioner())
   alone = measured(tmp_path / 'alone')
-  assert len(alone) == 4 * (1 + len(member.EXAMPLES))
+  assert len(alone) == 4 * (1 + 2 * len(member.QUERIES))
   assert measured(tmp_path / 'pod') == pytest.approx(alone)
 
 

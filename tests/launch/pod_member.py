@@ -15,7 +15,9 @@ import numpy as np
 from absl import app
 
 from symbol_tuning import distributed
-from symbol_tuning.evaluation import layout, scoring
+from symbol_tuning.data.prompting.records import Option, Query
+from symbol_tuning.evaluation import layout
+from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.models import config, decoder
 from symbol_tuning.training import feeding, loop, optimizers, partitioning
 
@@ -77,14 +79,17 @@ class Data:
 
 
 # Two options for each of three queries; two processes score them together.
-EXAMPLES = [
-  {
-    'inputs': np.arange(1, 5 + query),
-    'targets': np.array([option + 7, query + 9]),
-    'idx': np.array([query, option]),
-  }
+QUERIES = [
+  Query(
+    index=query,
+    text='',
+    tokens=np.arange(1, 5 + query),
+    options=tuple(
+      Option('', np.array([option + 7, query + 9])) for option in range(2)
+    ),
+    label=0,
+  )
   for query in range(3)
-  for option in range(2)
 ]
 LAYOUT = layout.Layout((16,), num_targets=8, batch_tokens=64, batch_multiple=4)
 
@@ -98,7 +103,8 @@ class Scores:
 
   def __call__(self, params, step):
     del step
-    scores = scoring.log_likelihoods(MODEL, params, EXAMPLES, LAYOUT)
+    scores = scoring.log_likelihoods(MODEL, params, QUERIES, LAYOUT)
+    scores = np.concatenate(scores)
     return {f'score_{number}': score for number, score in enumerate(scores)}
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from symbol_tuning.reporting import comparison, outcomes, runs, steps
-from symbol_tuning.reporting.reservations import reservations
+from symbol_tuning.reporting.caveats import caveats
 
 SYMBOLS = 'icl_symbol_uninstructed'
 
@@ -38,7 +38,7 @@ def test_averages_are_over_the_tasks_that_checkpoints_share(fake):
   assert symbols.differences[0].value == pytest.approx(0.3)
   assert symbols.differences[1] is None
   assert [e and e.value for e in flipped.accuracies] == [None, None, 0.08]
-  [warning] = reservations([first, second, third])
+  [warning] = caveats([first, second, third])
   assert warning.startswith('The average of Symbols, uninstructed leaves out')
   assert 'icl_symbol_uninstructed_teab' in warning
 
@@ -49,7 +49,7 @@ def in_a_chat(one):
     for option in one.options
   )
   return dataclasses.replace(
-    one, prompt=f'You are asked:\n\n{one.prompt}', options=options
+    one, text=f'You are asked:\n\n{one.text}', options=options
   )
 
 
@@ -62,7 +62,7 @@ def test_the_same_queries_are_paired_whatever_the_prompt(fake):
   second = fake.collect('second', tasks[1], settings={'separator': 'none'})
   [row] = comparison.settings([first, second]).values()
   assert row.differences[0].half_width == 0
-  separators, prompts = reservations([first, second])
+  separators, prompts = caveats([first, second])
   assert 'first eos; second none' in separators
   assert 'read other prompts to the same queries in Flipped' in prompts
 
@@ -75,7 +75,7 @@ def test_other_queries_are_not_paired_and_said_to_be_others(fake):
   second = fake.collect('second', {('icl_flipped', 'subj'): moved})
   [row] = comparison.settings([first, second]).values()
   assert row.differences[0].half_width > 0.1
-  [warning] = reservations([first, second])
+  [warning] = caveats([first, second])
   assert warning.startswith('first and second had other queries in Flipped')
 
 
@@ -83,14 +83,14 @@ def test_the_order_of_predictions_is_no_matter(fake):
   made = fake.predictions(50)
   first = fake.collect('first', {('icl_flipped', 'subj'): made})
   second = fake.collect('second', {('icl_flipped', 'subj'): made[::-1]})
-  assert not reservations([first, second])
+  assert not caveats([first, second])
 
 
 def test_settings_that_differ_are_named(fake):
   tasks = {('icl_flipped', 'subj'): fake.predictions(50)}
   first = fake.collect('first', tasks, settings={'evaluation_exemplars': 4})
   second = fake.collect('second', tasks, settings={'evaluation_exemplars': 8})
-  [warning] = reservations([first, second])
+  [warning] = caveats([first, second])
   assert 'different evaluation_exemplars: first 4; second 8' in warning
 
 
@@ -131,3 +131,34 @@ def test_the_last_step_stands_for_a_training(fake):
 
 def test_two_steps_are_no_series(fake):
   assert not steps.find_series(training(fake, 'tuned', {100: 40, 200: 50}))
+
+
+def test_partly_shown_classes_and_dropped_queries_are_told(fake):
+  made = [
+    dataclasses.replace(
+      one,
+      prompt=dataclasses.replace(
+        one.prompt,
+        label=7 * one.label,
+        options=tuple(
+          dataclasses.replace(option, label=7 * option.label)
+          for option in one.prompt.options
+        ),
+        exemplars=(),
+      ),
+    )
+    for one in fake.predictions(50)
+  ]
+  one = fake.collect('one', {('icl_flipped', 'banking'): made}, num_dropped=3)
+  few, dropped = caveats([one])
+  assert few.startswith('Prompts of banking show 2 of 8 classes')
+  assert 'banking 3' in dropped
+  [row] = comparison.settings([one]).values()
+  assert row.chance == 0.5
+
+
+def test_a_setting_of_ones_own_has_its_own_name(fake):
+  """Though the report does not know where it was declared."""
+  made = {('my_icl', 'reviews'): fake.predictions(50)}
+  one = fake.collect('one', made)
+  assert outcomes.titles([one]) == {'my_icl': 'My icl'}

@@ -7,37 +7,61 @@ import pathlib
 import pytest
 import rich.console
 
-from symbol_tuning.data.prompting.formats import BLANK_LINE, EVALUATION_FORMAT
+from symbol_tuning.data.prompting.formats import FORMATS
+from symbol_tuning.data.prompting.records import (
+  NATURAL,
+  Exemplar,
+  Prompt,
+  WrittenLabel,
+)
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import outcomes, runs
 
-NATURAL = ('no', 'yes')
+LABELS = ('no', 'yes')
 
 
-def prediction(query, options, label, chosen, shown=(), margin=1.0):
+def prediction(
+  query,
+  options,
+  label,
+  chosen,
+  shown=(),
+  margin=1.0,
+  category=NATURAL,
+  form=FORMATS[0],
+):
   """A query after exemplars of the classes `shown`, the last one last."""
-  form = EVALUATION_FORMAT
-  exemplars = [form.write(f'text {i}', options[i]) for i in shown]
-  prompt = BLANK_LINE.join(
-    [*exemplars, f'{form.prefix}query {query}{form.infix}']
+  prompt = Prompt(
+    instruction='',
+    exemplars=tuple(Exemplar(f'text {i}', i) for i in shown),
+    query=f'query {query}',
+    label=label,
+    options=tuple(
+      WrittenLabel(number, text, category)
+      for number, text in enumerate(options)
+    ),
+    format=form,
+    num_drawn=len(shown),
   )
   scored = tuple(
-    results.Option(f' {text}', -3.0 + margin * (number == chosen), 2)
+    results.ScoredOption(f' {text}', -3.0 + margin * (number == chosen), 2)
     for number, text in enumerate(options)
   )
   return results.Prediction(
-    query, prompt, scored, chosen, label, chosen == label
+    query, prompt.text, scored, chosen, label, chosen == label, prompt
   )
 
 
-def predictions(num_correct, num_queries=100, options=NATURAL, shown=(0, 1)):
+def predictions(
+  num_correct, num_queries=100, options=LABELS, shown=(0, 1), **kwargs
+):
   """The first `num_correct` queries are right; classes take turns."""
   size = len(options)
   made = []
   for query in range(num_queries):
     label = query % size
     chosen = label if query < num_correct else (label + 1) % size
-    made.append(prediction(query, options, label, chosen, shown))
+    made.append(prediction(query, options, label, chosen, shown, **kwargs))
   return made
 
 
@@ -48,6 +72,8 @@ def answers(num_correct, num_queries=8, origin='sort'):
       query,
       'Input: [2]\nOutput: [2]\n\nInput: [1]\nOutput:',
       origin,
+      1,
+      1,
       text := '[1]' if query < num_correct else '[7]',
       text,
       ('[1]',),
@@ -66,7 +92,7 @@ class Fake:
   predictions = staticmethod(predictions)
   answers = staticmethod(answers)
 
-  def write(self, name, tasks, *, settings=None, **fields):
+  def write(self, name, tasks, *, settings=None, num_dropped=0, **fields):
     """Takes predictions by (mixture, dataset)."""
     directory = self.folder / name
     mixtures = {}
@@ -74,7 +100,7 @@ class Fake:
       path = f'{mixture}/{mixture}_{dataset}.jsonl'
       results.write_predictions(directory / path, made)
       mixtures.setdefault(mixture, {})[f'{mixture}_{dataset}'] = (
-        results.task_result(made, dataset, path, 'abc')
+        results.task_result(made, dataset, path, 'abc', num_dropped)
       )
     summary = results.Summary(
       **{
@@ -83,7 +109,10 @@ class Fake:
         'step': 400,
         'order': 0,
         'settings': {'separator': 'eos'} | (settings or {}),
-        'mixtures': {k: results.mixture_result(v) for k, v in mixtures.items()},
+        'mixtures': {
+          name: results.mixture_result(name, own)
+          for name, own in mixtures.items()
+        },
         'unfinished': (),
         'fingerprint': 'abc',
       }

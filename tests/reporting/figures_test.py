@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from symbol_tuning.reporting import figures, svg
+from symbol_tuning.reporting import figures
+from symbol_tuning.reporting.pages import svg
 from symbol_tuning.reporting.statistics import Estimate
 
 LABELS = ('a$b$ & <c>', 'über_tuned')

@@ -1,0 +1,1 @@
+"""Label options ranked by their log-likelihood."""

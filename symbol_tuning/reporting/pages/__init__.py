@@ -1,0 +1,1 @@
+"""A report's parts, and the files that they are written as."""

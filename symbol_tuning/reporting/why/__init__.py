@@ -1,0 +1,1 @@
+"""The sections that tell why checkpoints answer as they do."""
