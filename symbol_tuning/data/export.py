@@ -16,16 +16,16 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 import seqio
 
 from symbol_tuning import files, progress
 from symbol_tuning.data import packing, settings
 from symbol_tuning.data.datasets.spec import DatasetSpec
+from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
 from symbol_tuning.data.prompting.records import Query
 from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, queries
-from symbol_tuning.data.seqio_tasks.query_source import PromptMaker
 
 Line = dict[str, Any]
 
@@ -100,11 +100,13 @@ def _tuning_lines(
   )
   for example in mixing.read(examples):
     task = tasks[example[packing.TASK]]
-    origin = example.get(dataset_tasks.ORIGIN)
-    if origin is None:  # A task that is not made of a dataset.
+    if dataset_tasks.ORIGIN not in example:  # A task that is of no dataset.
       line = _plain_line(example)
     else:
-      line = _tuning_line(maker_of(task), *origin.tolist(), task.source.spec)
+      _, epoch, query = example[dataset_tasks.ORIGIN].tolist()
+      maker = maker_of(task)
+      (fitted,) = maker.make([query], seed, [epoch])
+      line = _tuning_line(fitted, maker.fitter, query, task.source.spec)
     yield line | {'task': task.name, 'seed': seed}
 
 
@@ -114,11 +116,10 @@ def _plain_line(example: packing.Example) -> Line:
 
 
 def _tuning_line(
-  maker: PromptMaker, seed: int, epoch: int, query: int, spec: DatasetSpec
+  fitted: FittedPrompt, fitter: Fitter, query: int, spec: DatasetSpec
 ) -> Line:
-  (fitted,) = maker.make([query], seed, [epoch])
   prompt = fitted.prompt
-  options = [maker.fitter.written(one.text).text for one in prompt.options]
+  options = [fitter.written(one.text).text for one in prompt.options]
   return {
     'prompt': fitted.text,
     'target': options[prompt.answer_index],
@@ -144,14 +145,14 @@ def _evaluation_lines(
       for query in queries.load(task, task_feature_lengths):
         yield _ranked_line(query, task)
     else:
-      for query in queries.load_open(task, task_feature_lengths):
+      for question in queries.load_open(task, task_feature_lengths):
         yield {
-          'prompt': query.text,
-          'target': query.target.text,
+          'prompt': question.text,
+          'target': question.target.text,
           'task': task.name,
-          'query_index': query.index,
-          'answers': list(query.answers),
-          'origin': query.origin,
+          'query_index': question.index,
+          'answers': list(question.answers),
+          'origin': question.origin,
         }
 
 
@@ -169,24 +170,23 @@ def _ranked_line(query: Query, task: seqio.Task) -> Line:
   return line | _class(query.prompt.label, task.source.spec)
 
 
-def _text(example: packing.Example, feature: str) -> str:
+def _text(example: Mapping[str, Any], feature: str) -> str:
   """Returns the text of inputs or targets."""
   text = example.get(_TEXT.format(feature))
   if text is not None:
     return text.decode()
-  return settings.vocabulary().decode(example.get(feature, []).tolist())
+  return settings.vocabulary().decode(list(example.get(feature, ())))
 
 
 @contextlib.contextmanager
 def _open(path: pathlib.Path, partial: pathlib.Path) -> Iterator[TextIO]:
   """Opens a file to write, compressed where its path says so."""
   with contextlib.ExitStack() as stack:
-    file = stack.enter_context(partial.open('wb'))
+    file: IO[bytes] = stack.enter_context(partial.open('wb'))
     if path.suffix == '.gz':
       # Without a name and a time: equal data make equal files.
-      file = stack.enter_context(
-        gzip.GzipFile(filename='', mode='wb', fileobj=file, mtime=0)
-      )
+      file = gzip.GzipFile(filename='', mode='wb', fileobj=file, mtime=0)
+      stack.callback(file.close)
     yield stack.enter_context(io.TextIOWrapper(file, encoding='utf-8'))
 
 

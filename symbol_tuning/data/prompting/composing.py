@@ -99,7 +99,7 @@ class Composer:
     self._instruction = '' if recipe.instruction == 'none' else instruction
     if self._instruction and recipe.lists_options:
       self._instruction += f'\nOptions: {", ".join(label_names)}'
-    texts = [dict.fromkeys(()) for _ in label_names]
+    texts: list[dict[str, None]] = [{} for _ in label_names]
     for text, label in zip(pool.texts, pool.labels, strict=True):
       if text not in excluded:
         texts[label][text] = None
@@ -162,8 +162,9 @@ class Composer:
 
   def _draw_labels(self, rng: random.Random) -> tuple[WrittenLabel, ...]:
     """Returns what is written for each class."""
-    if self._recipe.draws_symbols:
-      symbols = self._recipe.symbols.draw(rng, len(self._names))
+    table = self._recipe.symbols
+    if self._recipe.draws_symbols and table:
+      symbols = table.draw(rng, len(self._names))
       return tuple(
         WrittenLabel(label, symbol.text, symbol.category)
         for label, symbol in enumerate(symbols)

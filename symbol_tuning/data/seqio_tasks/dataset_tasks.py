@@ -173,7 +173,7 @@ def add_tuning_task(
       epochs = batch['number'] // batch['epoch_size']
       (seed,) = set(batch['seed'].tolist())
       made = maker.make(batch['query'].tolist(), seed, epochs.tolist())
-      examples = [tuning_example(maker.fitter, one) for one in made]
+      examples = [one and tuning_example(maker.fitter, one) for one in made]
       count(examples)
       return [
         example | {ORIGIN: (seed, epoch, query)}
@@ -205,11 +205,9 @@ def add_tuning_task(
 
 
 def _tuning_example(
-  fitter: Fitter, fitted: FittedPrompt | None
+  fitter: Fitter, fitted: FittedPrompt
 ) -> dict[str, str | np.ndarray] | None:
-  """Returns the features of a prompt and its label, or None without room."""
-  if fitted is None:
-    return None
+  """Returns the features of a prompt and its label; None without room."""
   target = fitter.written(fitted.prompt.answer.text)
   if not fitter.has_room_for(target):
     return None
@@ -222,7 +220,7 @@ def _tuning_example(
 
 
 def _with_label_loss(
-  fitter: Fitter, fitted: FittedPrompt | None
+  fitter: Fitter, fitted: FittedPrompt
 ) -> dict[str, str | np.ndarray] | None:
   """Returns the same, with loss on the labels of exemplars too."""
   example = _tuning_example(fitter, fitted)
@@ -342,7 +340,7 @@ def _flat(query: Query) -> list[dict]:
       'targets_pretokenized': option.text,
       'idx': (query.index, number),
       'is_correct': number == query.label,
-      'label': query.prompt.label,
+      'label': query.prompt.label if query.prompt else -1,
       'query_index': query.index,
     }
     for number, option in enumerate(query.options)

@@ -208,7 +208,7 @@ def read(dataset: tf.data.Dataset) -> Iterator[Example]:
 
 def _without_padding(column: np.ndarray) -> Sequence[np.ndarray]:
   if column.ndim == 1:
-    return column
+    return list(column)
   lengths = (column != _NONE).sum(axis=1).tolist()
   return [row[:n] for row, n in zip(column, lengths, strict=True)]
 

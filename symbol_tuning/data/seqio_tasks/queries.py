@@ -93,7 +93,7 @@ def grouped(examples: Sequence[Example]) -> list[Query]:
       query follow different prompts, one is missing, or not exactly one is
       correct.
   """
-  by_query = {}
+  by_query: dict[int, list[tuple[int, Example]]] = {}
   for example in examples:
     index, option = (int(i) for i in example['idx'])
     by_query.setdefault(index, []).append((option, example))
