@@ -129,9 +129,7 @@ def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
 
 
 def test_labels_that_no_setting_has_are_named():
-  with pytest.raises(
-    ValueError, match="'odd': choose natural, flipped or symbol"
-  ):
+  with pytest.raises(ValueError, match="'odd': choose one of natural"):
     IclSetting('odd', 'Odd', 'odd', False)
 
 

@@ -104,8 +104,8 @@ def _print_tables(
 def _lengths(drawn: Sequence[samples.Sample]) -> dict[str, np.ndarray]:
   """The token counts of all tasks, of the features that there are."""
   lengths = {
-    'inputs': [sample.statistics.input_lengths for sample in drawn],
-    'targets': [sample.statistics.target_lengths for sample in drawn],
+    'inputs': [sample.input_lengths for sample in drawn],
+    'targets': [sample.target_lengths for sample in drawn],
   }
   joined = {name: np.concatenate(arrays) for name, arrays in lengths.items()}
   return {name: counts for name, counts in joined.items() if counts.any()}

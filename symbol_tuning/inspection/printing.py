@@ -8,14 +8,14 @@ import rich.table
 import rich.text
 import seqio
 
-from symbol_tuning.data import parts
-from symbol_tuning.inspection.samples import Prompt, Sample
+from symbol_tuning.data.prompting import records
+from symbol_tuning.inspection.samples import Sample, ShownPrompt
 from symbol_tuning.reporting.pages.tables import Cell, Table
 
 _STYLES = {
-  parts.INSTRUCTION: 'italic magenta',
-  parts.EXEMPLAR: '',
-  parts.QUERY: 'bold',
+  records.INSTRUCTION: 'italic magenta',
+  records.EXEMPLAR: '',
+  records.QUERY: 'bold',
 }
 _LABEL_STYLES = ('cyan', 'yellow', 'green', 'blue', 'red', 'magenta')
 _RIGHT, _WRONG = 'reverse ', 'dim '
@@ -23,7 +23,9 @@ _FEATURES = ('inputs', 'targets')
 _EOS, _EOS_STYLE = '⟨EOS⟩', 'dim'
 
 
-def prompt_text(prompt: Prompt, vocabulary: seqio.Vocabulary) -> rich.text.Text:
+def prompt_text(
+  shown: ShownPrompt, vocabulary: seqio.Vocabulary
+) -> rich.text.Text:
   """Writes a prompt and its targets as the tokens say.
 
   Exemplars with the same label have it in the same colour, and so has the
@@ -36,21 +38,37 @@ def prompt_text(prompt: Prompt, vocabulary: seqio.Vocabulary) -> rich.text.Text:
     number = styles.setdefault(label.strip(), len(styles))
     return _LABEL_STYLES[number % len(_LABEL_STYLES)]
 
-  for stretch in _decode(prompt.inputs, vocabulary):
-    if stretch == _EOS:
-      written.append(_EOS, _EOS_STYLE)
-      continue
-    for part in parts.dissect(stretch):
-      style = label_style(part.text) if part.label else _STYLES[part.kind]
-      written.append(part.text, style)
-  for number, target in enumerate(prompt.targets):
-    emphasis = _RIGHT if number == prompt.correct else _WRONG
+  query = shown.query
+  for piece in _pieces(query, vocabulary):
+    is_label = piece.kind == records.LABEL
+    style = label_style(piece.text) if is_label else _STYLES[piece.kind]
+    written.append(piece.text, _EOS_STYLE if piece.text == _EOS else style)
+  for number, target in enumerate(query.options):
+    emphasis = _RIGHT if number == query.label else _WRONG
     written.append('\n', '')
-    for stretch in _decode(target, vocabulary):
+    for stretch in _decode(target.tokens, vocabulary):
       is_eos = stretch == _EOS
       style = _EOS_STYLE if is_eos else emphasis + label_style(stretch)
       written.append(stretch, style)
   return written
+
+
+def _pieces(
+  query: records.Query, vocabulary: seqio.Vocabulary
+) -> Iterator[records.Piece]:
+  """Yields what the tokens of a prompt say, taken apart by its record."""
+  for stretch in _decode(query.tokens, vocabulary):
+    before, found, after = stretch, '', ''
+    if query.prompt:
+      before, found, after = stretch.partition(query.prompt.text)
+    # Around a prompt there may be a turn of a chat.
+    if before:
+      kind = records.EXEMPLAR if found else records.QUERY
+      yield records.Piece(kind, before)
+    if found:
+      yield from query.prompt.pieces()
+    if after:
+      yield records.Piece(records.EXEMPLAR, after)
 
 
 def _decode(tokens: np.ndarray, vocabulary: seqio.Vocabulary) -> Iterator[str]:
@@ -64,16 +82,15 @@ def _decode(tokens: np.ndarray, vocabulary: seqio.Vocabulary) -> Iterator[str]:
       yield vocabulary.decode(stretch.tolist())
 
 
-def heading(prompt: Prompt, task: str) -> rich.rule.Rule:
+def heading(shown: ShownPrompt, task: str) -> rich.rule.Rule:
   """Names a prompt's task and says how long it is."""
-  targets = ' or '.join(
-    str(length) for length in sorted({len(t) for t in prompt.targets})
-  )
-  exemplars = f'{prompt.num_exemplars} exemplars'
-  if prompt.num_exemplars < prompt.num_drawn:
-    exemplars = f'{prompt.num_exemplars} of {prompt.num_drawn} exemplars'
+  lengths = {len(option.tokens) for option in shown.query.options}
+  targets = ' or '.join(map(str, sorted(lengths)))
+  exemplars = f'{shown.num_exemplars} exemplars'
+  if shown.num_exemplars < shown.num_drawn:
+    exemplars = f'{shown.num_exemplars} of {shown.num_drawn} exemplars'
   title = rich.text.Text(
-    f'{task} · {exemplars} · {len(prompt.inputs)} + {targets} tokens'
+    f'{task} · {exemplars} · {len(shown.query.tokens)} + {targets} tokens'
   )
   return rich.rule.Rule(title, align='left')
 
@@ -92,15 +109,15 @@ def prompts_table(samples: Sequence[Sample], shares: Sequence[float]) -> Table:
   """
   rows = []
   for sample, share in zip(samples, shares, strict=True):
-    counted = sample.statistics
+    num_prompts = len(sample.prompts)
     row = (
       sample.task,
       f'{share:.1%}',
-      f'{counted.num_prompts:,}',
-      f'{counted.num_dropped:,}',
-      _ratio(counted.num_shortened, counted.num_prompts, '.0%'),
-      _ratio(counted.num_exemplars, counted.num_prompts, '.1f'),
-      f'{len(counted.labels):,}',
+      f'{num_prompts:,}',
+      f'{sample.num_dropped:,}',
+      _ratio(sample.num_shortened, num_prompts, '.0%'),
+      _ratio(sample.num_exemplars, num_prompts, '.1f'),
+      f'{len(sample.labels):,}',
     )
     rows.append(row)
   header = [
@@ -121,8 +138,8 @@ def tokens_table(
   limits: Mapping[str, int],
 ) -> Table:
   """Returns how long the inputs and targets of each task are, in tokens."""
-  inputs = [sample.statistics.input_lengths for sample in samples]
-  targets = [sample.statistics.target_lengths for sample in samples]
+  inputs = [sample.input_lengths for sample in samples]
+  targets = [sample.target_lengths for sample in samples]
   rows = [
     (sample.task, *_mean_and_most(i), *_mean_and_most(t))
     for sample, i, t in zip(samples, inputs, targets, strict=True)
@@ -159,7 +176,7 @@ def classes_table(samples: Sequence[Sample]) -> Table:
   """Returns how the queries of each task are spread over its classes."""
   rows = []
   for sample in samples:
-    counts = sample.statistics.class_counts
+    counts = sample.class_counts
     total = sum(counts.values())
     balance = ', '.join(
       f'{name} {_ratio(count, total, ".0%")}' for name, count in counts.items()

@@ -1,132 +1,106 @@
-"""Reads prompts of a task as the model gets them, and counts.
+"""Draws prompts of a task as a model gets them, and counts.
 
-Everything is taken from the examples that training and evaluation read, so
-what is seen here is what a model sees: lengths in tokens, exemplars that were
-dropped to fit, queries that were too long to be asked.
+The prompts are the records that training and evaluation are made of, so what is
+seen here is what a model sees: lengths in tokens, exemplars that were dropped
+to fit, queries that were too long to be asked.
 """
 
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import seqio
 
-from symbol_tuning.data import parts
-from symbol_tuning.data.seqio_tasks import dataset_tasks
-from symbol_tuning.data.seqio_tasks.query_source import QuerySource
-
-Example = Mapping[str, np.ndarray]
+from symbol_tuning.data.prompting.records import Option, Query
+from symbol_tuning.data.seqio_tasks import dataset_tasks, queries
+from symbol_tuning.data.seqio_tasks.query_source import PromptMaker, QuerySource
 
 
 @dataclasses.dataclass(frozen=True)
-class Prompt:
-  """A prompt and what may follow it, in tokens.
+class ShownPrompt:
+  """A prompt and what may follow it.
 
   Attributes:
-    inputs: int [n]; empty in language modelling.
-    targets: the label in tuning, every label option in evaluation; int [t].
-    correct: which of the targets is right.
-    written: the inputs as text, before they were tokenized.
-    answers: the same of the targets.
-    label: the class of the query, or None where there are no classes.
-    num_exemplars: exemplars in the inputs.
+    query: the prompt, empty in language modelling; its options are the label in
+      tuning, the answer where it is written, every label in evaluation.
+    num_exemplars: exemplars in the prompt.
     num_drawn: exemplars before any was dropped to fit.
   """
 
-  inputs: np.ndarray
-  targets: tuple[np.ndarray, ...]
-  correct: int
-  written: str
-  answers: tuple[str, ...]
-  label: int | None
-  num_exemplars: int
-  num_drawn: int
+  query: Query
+  num_exemplars: int = 0
+  num_drawn: int = 0
 
   @classmethod
-  def of(cls, examples: Iterable[Example]) -> 'Prompt':
-    """Takes the examples of one query, one for each of its options."""
-    examples = tuple(examples)
-    first = examples[0]
-    right = [bool(example.get('is_correct', True)) for example in examples]
-    return cls(
-      inputs=first.get('inputs', first['targets'][:0]),
-      targets=tuple(example['targets'] for example in examples),
-      correct=right.index(True),
-      written=first.get('inputs_pretokenized', b'').decode(),
-      answers=tuple(
-        example.get('targets_pretokenized', b'').decode()
-        for example in examples
-      ),
-      label=int(first['label']) if 'label' in first else None,
-      num_exemplars=int(first.get('num_exemplars', 0)),
-      num_drawn=int(first.get('num_exemplars_drawn', 0)),
-    )
+  def of(cls, query: Query) -> 'ShownPrompt':
+    """Counts the exemplars of a query that has a record of its prompt."""
+    prompt = query.prompt
+    if prompt is None:
+      return cls(query)
+    return cls(query, len(prompt.exemplars), prompt.num_drawn)
+
+  @property
+  def label(self) -> int | None:
+    """The class of the query, None where there are no classes."""
+    return self.query.prompt.label if self.query.prompt else None
 
   def labels(self) -> set[str]:
     """Returns the labels in sight: of the exemplars and of the answers."""
-    if not self.written:
+    if not len(self.query.tokens):
       return set()
-    shown = {part.text for part in parts.dissect(self.written) if part.label}
-    return {label.strip() for label in (*shown, *self.answers) if label.strip()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Statistics:
-  """What there is to count in the prompts of a task.
-
-  Attributes:
-    num_prompts: prompts that were read.
-    num_dropped: queries that were left out, being too long.
-    num_shortened: prompts that have fewer exemplars than were drawn.
-    num_exemplars: exemplars in all prompts.
-    input_lengths: tokens of the inputs of each prompt, int [num_prompts].
-    target_lengths: tokens of all targets, int [n].
-    class_counts: queries of each class, by natural label.
-    labels: the different labels, or symbols, that were seen.
-  """
-
-  num_prompts: int
-  num_dropped: int
-  num_shortened: int
-  num_exemplars: int
-  input_lengths: np.ndarray
-  target_lengths: np.ndarray
-  class_counts: Mapping[str, int]
-  labels: frozenset[str]
-
-  @classmethod
-  def of(
-    cls,
-    prompts: Iterable[Prompt],
-    num_dropped: int = 0,
-    class_names: tuple[str, ...] = (),
-  ) -> 'Statistics':
-    """Counts."""
-    prompts = tuple(prompts)
-    classes = collections.Counter(prompt.label for prompt in prompts)
-    return cls(
-      num_prompts=len(prompts),
-      num_dropped=num_dropped,
-      num_shortened=sum(p.num_exemplars < p.num_drawn for p in prompts),
-      num_exemplars=sum(p.num_exemplars for p in prompts),
-      input_lengths=np.array([len(p.inputs) for p in prompts], int),
-      target_lengths=np.array(
-        [len(t) for p in prompts for t in p.targets], int
-      ),
-      class_counts={name: classes[i] for i, name in enumerate(class_names)},
-      labels=frozenset().union(*(prompt.labels() for prompt in prompts)),
-    )
+    own = self.query.prompt or self.query
+    return {option.text.strip() for option in own.options} - {''}
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-  """Prompts of one task, and their statistics."""
+  """Prompts of one task, and what there is to count in them.
+
+  Attributes:
+    task: its name.
+    prompts: what was drawn.
+    num_dropped: queries that were left out, being too long.
+    class_names: the natural labels, none where there are no classes.
+  """
 
   task: str
-  prompts: tuple[Prompt, ...]
-  statistics: Statistics
+  prompts: tuple[ShownPrompt, ...]
+  num_dropped: int = 0
+  class_names: tuple[str, ...] = ()
+
+  @property
+  def num_shortened(self) -> int:
+    """Prompts that have fewer exemplars than were drawn."""
+    return sum(p.num_exemplars < p.num_drawn for p in self.prompts)
+
+  @property
+  def num_exemplars(self) -> int:
+    """Exemplars in all prompts."""
+    return sum(prompt.num_exemplars for prompt in self.prompts)
+
+  @property
+  def input_lengths(self) -> np.ndarray:
+    """Tokens of the inputs of each prompt, int [prompts]."""
+    return np.array([len(p.query.tokens) for p in self.prompts], int)
+
+  @property
+  def target_lengths(self) -> np.ndarray:
+    """Tokens of all targets, int [n]."""
+    targets = [o.tokens for p in self.prompts for o in p.query.options]
+    return np.array(list(map(len, targets)), int)
+
+  @property
+  def class_counts(self) -> dict[str, int]:
+    """Queries of each class, by natural label."""
+    counts = collections.Counter(prompt.label for prompt in self.prompts)
+    return {name: counts[i] for i, name in enumerate(self.class_names)}
+
+  @property
+  def labels(self) -> frozenset[str]:
+    """The different labels, or symbols, that were seen."""
+    return frozenset().union(*(prompt.labels() for prompt in self.prompts))
 
 
 def draw(
@@ -135,55 +109,82 @@ def draw(
   most: int,
   seed: int = 0,
 ) -> Sample:
-  """Reads prompts of a task.
+  """Draws prompts of a task.
 
-  The queries are a random part of the task's, as large as `most` allows, or
-  the first ones of a task that is not made of a dataset. All of them are asked
-  or counted as dropped.
+  Of a dataset they are a random part, all of which is asked or counted as
+  dropped; of other tasks they are the first ones.
 
   Args:
     task: of tuning, evaluation, writing or language modelling.
     task_feature_lengths: the most tokens of `inputs` and `targets`.
-    most: the most prompts to read.
+    most: the most prompts to draw.
     seed: of the choice of queries and of what is drawn in training prompts.
   """
-  split = 'train' if 'train' in task.splits else 'validation'
-  before = dataset_tasks.dropped_queries[task.name]
-  dataset = task.get_dataset(
-    sequence_length=task_feature_lengths,
-    split=split,
-    shuffle=task.source.performs_internal_shuffling,
-    seed=seed,
-    shard_info=_part(task, split, most),
-  )
-  prompts = tuple(itertools.islice(_prompts(dataset.as_numpy_iterator()), most))
-  dropped = dataset_tasks.dropped_queries[task.name] - before
-  names = _class_names(task)
-  return Sample(task.name, prompts, Statistics.of(prompts, dropped, names))
-
-
-def _part(task: seqio.Task, split: str, most: int) -> seqio.ShardInfo | None:
-  """The part of a dataset's queries that is looked at, and looked at whole."""
-  if not isinstance(task.source, QuerySource):
-    return None
-  num_queries = task.source.num_input_examples(split)
-  return seqio.ShardInfo(index=0, num_shards=max(1, -(-num_queries // most)))
-
-
-def _class_names(task: seqio.Task) -> tuple[str, ...]:
   if isinstance(task.source, QuerySource):
-    return task.source.spec.labels
-  return ()
+    return _of_dataset(task, task_feature_lengths, most, seed)
+  drawn = _others(task, task_feature_lengths, seed)
+  return Sample(task.name, tuple(itertools.islice(drawn, most)))
 
 
-def _prompts(examples: Iterable[Example]) -> Iterator[Prompt]:
-  """Puts the label options of a query together; they follow each other."""
+def _of_dataset(
+  task: seqio.Task, lengths: Mapping[str, int], most: int, seed: int
+) -> Sample:
+  maker = task.source.prompt_maker(lengths)
+  order = np.random.default_rng(seed).permutation(task.source.queries())
+  numbers = order[:most].tolist()
+  if 'train' in task.splits:
+    asked = _tuning_queries(maker, numbers, seed)
+  else:
+    asked = dataset_tasks.queries(task.name, maker, numbers)
+  return Sample(
+    task.name,
+    tuple(map(ShownPrompt.of, asked)),
+    num_dropped=len(numbers) - len(asked),
+    class_names=task.source.spec.labels,
+  )
 
-  def query(numbered: tuple[int, Example]) -> tuple[str, int]:
-    number, example = numbered
-    if 'idx' in example:
-      return 'query', int(example['idx'][0])
-    return 'example', number
 
-  for _, group in itertools.groupby(enumerate(examples), query):
-    yield Prompt.of(example for _, example in group)
+def _tuning_queries(
+  maker: PromptMaker, numbers: Sequence[int], seed: int
+) -> list[Query]:
+  """The prompts of the first epoch, each with its label as the only option."""
+  found = []
+  for number, fitted in zip(numbers, maker.make(numbers, seed), strict=True):
+    if fitted is None:
+      continue
+    target = maker.fitter.written(fitted.prompt.answer.text)
+    if maker.fitter.has_room_for(target):
+      text, tokens, prompt = fitted.text, fitted.inputs, fitted.prompt
+      found.append(Query(number, text, tokens, (target,), 0, prompt))
+  return found
+
+
+def _others(
+  task: seqio.Task, lengths: Mapping[str, int], seed: int
+) -> Iterator[ShownPrompt]:
+  if task.score_metric_fns:
+    yield from map(ShownPrompt.of, queries.load(task, lengths))
+  elif task.predict_metric_fns:
+    for one in queries.load_open(task, lengths):
+      query = Query(one.index, one.text, one.tokens, (one.target,), 0)
+      yield ShownPrompt(query, one.num_kept, one.num_drawn)
+  else:
+    split = 'train' if 'train' in task.splits else 'validation'
+    dataset = task.get_dataset(lengths, split, shuffle=False, seed=seed)
+    for number, example in enumerate(dataset.as_numpy_iterator()):
+      yield ShownPrompt(_plain_query(number, example))
+
+
+def _plain_query(number: int, example: Mapping[str, np.ndarray]) -> Query:
+  targets = example['targets']
+  text, target = (
+    example.get(f'{feature}_pretokenized', b'').decode()
+    for feature in ('inputs', 'targets')
+  )
+  return Query(
+    number,
+    text,
+    example.get('inputs', targets[:0]),
+    (Option(target, targets),),
+    0,
+  )

@@ -10,6 +10,14 @@ import pytest
 import rich.console
 import seqio
 
+from symbol_tuning.data.prompting.formats import FORMATS
+from symbol_tuning.data.prompting.records import (
+  Exemplar,
+  Option,
+  Prompt,
+  Query,
+  WrittenLabel,
+)
 from symbol_tuning.inspection import inspecting, printing, samples
 from symbol_tuning.tasks import mixtures
 
@@ -42,24 +50,25 @@ def tokens(text):
 
 
 def an_option_prompt():
-  written = 'Say a or b.\n\nInput: u\nOutput: a\n\nInput: v\nOutput: b\n\n'
-  written += 'Input: w\nOutput:'
-  return samples.Prompt(
-    inputs=tokens(written),
-    targets=(tokens(' a'), tokens(' b')),
-    correct=1,
-    written=written,
-    answers=(' a', ' b'),
+  prompt = Prompt(
+    instruction='Say a or b.',
+    exemplars=(Exemplar('u', 0), Exemplar('v', 1)),
+    query='w',
     label=1,
-    num_exemplars=2,
+    options=(WrittenLabel(0, 'a'), WrittenLabel(1, 'b')),
+    format=FORMATS[0],
     num_drawn=4,
+    instruction_once=True,
   )
+  options = tuple(Option(text, tokens(text)) for text in (' a', ' b'))
+  query = Query(0, prompt.text, tokens(prompt.text), options, 1, prompt)
+  return samples.ShownPrompt.of(query)
 
 
 def test_a_prompt_is_shown_to_the_end_of_its_tokens():
   prompt = an_option_prompt()
   shown = printing.prompt_text(prompt, VOCABULARY).plain
-  assert shown == f'{prompt.written}⟨EOS⟩\n a⟨EOS⟩\n b⟨EOS⟩'
+  assert shown == f'{prompt.query.text}⟨EOS⟩\n a⟨EOS⟩\n b⟨EOS⟩'
 
 
 def test_labels_have_colours_and_the_right_target_stands_out():

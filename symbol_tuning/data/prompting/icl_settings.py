@@ -7,6 +7,8 @@ evaluation and the report follow from it. The first four are those of Wei et al.
 
 import dataclasses
 
+from symbol_tuning.data.prompting.composing import LABELS
+
 
 @dataclasses.dataclass(frozen=True)
 class IclSetting:
@@ -15,7 +17,7 @@ class IclSetting:
   Attributes:
     name: tasks are called icl_<name>_<dataset>.
     title: what the report calls it.
-    labels: 'natural', 'flipped' or 'symbol', see `composing.Recipe`.
+    labels: one of `composing.LABELS`.
     instructed: whether inputs stand after the task's instruction.
     num_classes: the datasets that can be asked so; None for any.
     exemplars: of each class; None for DataSettings.evaluation_exemplars.
@@ -32,10 +34,10 @@ class IclSetting:
   exemplars: int | None = None
 
   def __post_init__(self):
-    if self.labels not in ('natural', 'flipped', 'symbol'):
+    if self.labels not in LABELS:
       raise ValueError(
         f'The ICL setting {self.name} has the labels {self.labels!r}: choose'
-        ' natural, flipped or symbol.'
+        f' one of {", ".join(LABELS)}.'
       )
 
   @property
