@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import json
 import operator
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +67,7 @@ class CacheSettings:
   def shard_name(self, shard: int) -> str:
     return f'rows-{shard:05d}-of-{self.num_shards:05d}.array_record'
 
-  def check_equal(self, other: 'CacheSettings', place: pathlib.Path) -> None:
+  def check_equal(self, other: 'CacheSettings', place: files.Path) -> None:
     """Raises ValueError naming the first difference to those in a file."""
     ours, theirs = json_values(self), json_values(other)
     for name, value in ours.items():
@@ -141,14 +140,14 @@ class Shard:
   sha256: str
   statistics: Statistics
 
-  def write(self, folder: pathlib.Path) -> None:
+  def write(self, folder: files.Path) -> None:
     """Says that the shard is complete."""
     files.write_text(_description(folder, self.name), _to_json(self))
 
-  def is_whole(self, folder: pathlib.Path) -> bool:
+  def is_whole(self, folder: files.Path) -> bool:
     """Whether the file is there in its full size; its content is not read."""
     try:
-      return (folder / self.name).stat().st_size == self.size
+      return files.size(folder / self.name) == self.size
     except FileNotFoundError:
       return False
 
@@ -166,7 +165,7 @@ class Manifest:
     each = (shard.statistics for shard in self.shards)
     return functools.reduce(operator.add, each, Statistics())
 
-  def write(self, folder: pathlib.Path) -> None:
+  def write(self, folder: files.Path) -> None:
     """Says that the cache is complete."""
     statistics = json_values(self.statistics) | {
       'non_padding': round(self.statistics.non_padding, 4)
@@ -175,20 +174,7 @@ class Manifest:
     files.write_text(folder / MANIFEST_FILE, text)
 
 
-def cache_folder(path: str) -> pathlib.Path:
-  """Returns the folder that CACHE_DIR names.
-
-  Raises:
-    ValueError: for a URL.
-  """
-  if '://' in path:
-    raise ValueError(
-      f'CACHE_DIR {path} is a URL; give a folder of a mounted file system.'
-    )
-  return pathlib.Path(path).expanduser().absolute()
-
-
-def read_settings(folder: pathlib.Path) -> CacheSettings | None:
+def read_settings(folder: files.Path) -> CacheSettings | None:
   """Returns the settings of a cache that was begun, None where none was."""
   path = folder / SETTINGS_FILE
   if not path.exists():
@@ -196,14 +182,18 @@ def read_settings(folder: pathlib.Path) -> CacheSettings | None:
   return _settings(_from_json(path), path)
 
 
-def write_settings(folder: pathlib.Path, settings: CacheSettings) -> None:
-  """Begins a cache."""
+def write_settings(folder: files.Path, settings: CacheSettings) -> None:
+  """Begins a cache.
+
+  Raises:
+    FileExistsError: if another process has begun another one there.
+  """
   folder.mkdir(parents=True, exist_ok=True)
-  files.write_text(folder / SETTINGS_FILE, _to_json(settings))
+  files.create_text(folder / SETTINGS_FILE, _to_json(settings))
 
 
 def read_shard(
-  folder: pathlib.Path, settings: CacheSettings, shard: int
+  folder: files.Path, settings: CacheSettings, shard: int
 ) -> Shard | None:
   """Returns a shard that is complete, None for one that is not."""
   path = _description(folder, settings.shard_name(shard))
@@ -213,7 +203,7 @@ def read_shard(
   return described if described.is_whole(folder) else None
 
 
-def read_manifest(folder: pathlib.Path) -> Manifest:
+def read_manifest(folder: files.Path) -> Manifest:
   """Returns what a complete cache says of itself.
 
   Raises:
@@ -233,7 +223,7 @@ def json_values(value: Any) -> Any:
   return json.loads(json.dumps(dataclasses.asdict(value)))
 
 
-def _why_not_there(folder: pathlib.Path) -> str:
+def _why_not_there(folder: files.Path) -> str:
   settings = read_settings(folder)
   if settings is None:
     return (
@@ -249,7 +239,7 @@ def _why_not_there(folder: pathlib.Path) -> str:
   )
 
 
-def _description(folder: pathlib.Path, shard_name: str) -> pathlib.Path:
+def _description(folder: files.Path, shard_name: str) -> files.Path:
   return folder / f'{shard_name}.json'
 
 
@@ -257,7 +247,7 @@ def _to_json(value: Any, **more: Any) -> str:
   return json.dumps(more | json_values(value), indent=2) + '\n'
 
 
-def _from_json(path: pathlib.Path) -> dict[str, Any]:
+def _from_json(path: files.Path) -> dict[str, Any]:
   try:
     return json.loads(path.read_text(encoding='utf-8'))
   except ValueError as error:
@@ -267,7 +257,7 @@ def _from_json(path: pathlib.Path) -> dict[str, Any]:
     ) from None
 
 
-def _settings(values: dict[str, Any], path: pathlib.Path) -> CacheSettings:
+def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:
   if values['format'] != FORMAT:
     raise ValueError(
       f'{path}: the cache has format {values["format"]}, and symbol_tuning'

@@ -8,7 +8,6 @@ that any place in the data is reached at once.
 import bisect
 import functools
 import itertools
-import pathlib
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ import grain
 import numpy as np
 from array_record.python import array_record_module
 
+from symbol_tuning import files
 from symbol_tuning.data.cache import manifest, rows
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.data.vocabularies import VocabularyName
@@ -73,7 +73,7 @@ class CachedTrainData:
       ValueError: if the cache is not what this run needs, a shard is damaged,
         or the batch cannot be divided among the processes.
     """
-    folder = manifest.cache_folder(cache_dir)
+    folder = files.path(cache_dir)
     cache = manifest.read_manifest(folder)
     expected = {
       'mixture_or_task_name': mixture_or_task_name,
@@ -144,15 +144,19 @@ def _batches(
 class Records:
   """The records of all shards, by number; for Grain."""
 
-  def __init__(self, folder: pathlib.Path, shards: tuple[manifest.Shard, ...]):
+  def __init__(self, folder: files.Path, shards: tuple[manifest.Shard, ...]):
     """Looks at the sizes of the files, but opens none.
+
+    From a bucket, each is copied to this host when a row of it is first read.
 
     Raises:
       FileNotFoundError: if a file is missing.
+      OSError: if the disk cache may not hold copies of all of them.
       ValueError: if a file does not have its size.
     """
     for shard in shards:
       _check_size(folder / shard.name, shard.size)
+    files.check_room(sum(shard.size for shard in shards), folder)
     self._paths = [folder / shard.name for shard in shards]
     self._ends = list(
       itertools.accumulate(shard.statistics.rows for shard in shards)
@@ -177,26 +181,27 @@ class Records:
       with self._lock:
         if shard not in self._readers:
           self._readers[shard] = array_record_module.ArrayRecordReader(
-            str(self._paths[shard]),
+            str(files.local_copy(self._paths[shard])),
             _READER_OPTIONS,
             file_reader_buffer_size=_READER_BUFFER,
           )
     return self._readers[shard]
 
 
-def _check_size(path: pathlib.Path, size: int) -> None:
-  if not path.exists():
+def _check_size(path: files.Path, size: int) -> None:
+  try:
+    found = files.size(path)
+  except FileNotFoundError:
     raise FileNotFoundError(
       f'{path} is missing, a shard of the cache. Run python -m'
       ' symbol_tuning.cache_tasks with the settings of the cache: it writes'
       ' only what is missing.'
-    )
-  found = path.stat().st_size
+    ) from None
   if found != size:
     raise ValueError(f'{_damaged(path)} ({found:,} of {size:,} bytes)')
 
 
-def _damaged(path: pathlib.Path) -> str:
+def _damaged(path: files.Path) -> str:
   return (
     f'{path} is damaged. Remove it and run python -m symbol_tuning.cache_tasks'
     ' with the settings of the cache: it writes only what is missing.'
@@ -206,7 +211,7 @@ def _damaged(path: pathlib.Path) -> str:
 def _check_expected(
   settings: manifest.CacheSettings,
   expected: Mapping[str, Any],
-  folder: pathlib.Path,
+  folder: files.Path,
 ) -> None:
   for name, value in expected.items():
     found = getattr(settings, name)
@@ -218,7 +223,7 @@ def _check_expected(
 
 
 def _check_loss_positions(
-  settings: manifest.CacheSettings, most: int | None, folder: pathlib.Path
+  settings: manifest.CacheSettings, most: int | None, folder: files.Path
 ) -> None:
   if most is not None and settings.loss_positions_per_row > most:
     raise ValueError(

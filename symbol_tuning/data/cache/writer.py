@@ -42,7 +42,7 @@ class CacheJob:
     settings: what is written.
   """
 
-  folder: pathlib.Path
+  folder: files.Path
   settings: manifest.CacheSettings
 
   def write_shard(self, number: int, on_row: OnRow = lambda: None) -> None:
@@ -57,20 +57,22 @@ class CacheJob:
       ValueError: if the mixture ends before the shard is full.
     """
     name = self.settings.shard_name(number)
-    path = self.folder / name
     tally = _Tally(self.settings)
-    with files.replacing(path) as partial, _RowFile(partial) as file:
-      for row in self._rows(number):
-        file.write(
-          rows.encode(row, row[packing.SEGMENT_TASKS], self.settings.token_type)
-        )
-        tally.add(row)
-        on_row()
-    with path.open('rb') as file:
-      checksum = hashlib.file_digest(file, 'sha256').hexdigest()
+    with files.replacing(self.folder / name) as partial:
+      with _RowFile(partial) as file:
+        for row in self._rows(number):
+          file.write(
+            rows.encode(
+              row, row[train_data.SEGMENT_TASKS], self.settings.token_type
+            )
+          )
+          tally.add(row)
+          on_row()
+      size = partial.stat().st_size
+      with partial.open('rb') as written:
+        checksum = hashlib.file_digest(written, 'sha256').hexdigest()
     statistics = tally.statistics()
-    shard = manifest.Shard(name, path.stat().st_size, checksum, statistics)
-    shard.write(self.folder)
+    manifest.Shard(name, size, checksum, statistics).write(self.folder)
 
   def _rows(self, number: int) -> Iterator[packing.Example]:
     chosen = self.settings
@@ -129,7 +131,7 @@ def write_cache(
       many shards, or where another cache was begun.
     OSError: if the cache cannot be written.
   """
-  folder = manifest.cache_folder(cache_dir)
+  folder = files.path(cache_dir)
   chosen = _settings(
     mixture_or_task_name=mixture_or_task_name,
     task_feature_lengths=dict(task_feature_lengths),
@@ -185,17 +187,20 @@ def _data_settings() -> dict[str, Any]:
   return json.loads(json.dumps(values))
 
 
-def _begin(folder: pathlib.Path, chosen: manifest.CacheSettings) -> None:
+def _begin(folder: files.Path, chosen: manifest.CacheSettings) -> None:
   begun = manifest.read_settings(folder)
   if begun is None:
-    manifest.write_settings(folder, chosen)
-    files.write_text(folder / CONFIG_FILE, gin.config_str())
-    return
+    # Another process may begin one at this very moment.
+    with contextlib.suppress(FileExistsError):
+      manifest.write_settings(folder, chosen)
+      files.write_text(folder / CONFIG_FILE, gin.config_str())
+      return
+    begun = manifest.read_settings(folder)
   chosen.check_equal(begun, folder / manifest.SETTINGS_FILE)
   files.remove_partial(folder)
 
 
-def _missing(folder: pathlib.Path, chosen: manifest.CacheSettings) -> list[int]:
+def _missing(folder: files.Path, chosen: manifest.CacheSettings) -> list[int]:
   return [
     number
     for number in range(chosen.num_shards)
@@ -203,7 +208,7 @@ def _missing(folder: pathlib.Path, chosen: manifest.CacheSettings) -> list[int]:
   ]
 
 
-def _progress(folder: pathlib.Path, chosen: manifest.CacheSettings) -> str:
+def _progress(folder: files.Path, chosen: manifest.CacheSettings) -> str:
   whole = chosen.num_shards - len(_missing(folder, chosen))
   return (
     f'Stopped. {whole} of {chosen.num_shards} shards are complete and kept: the'
@@ -212,7 +217,7 @@ def _progress(folder: pathlib.Path, chosen: manifest.CacheSettings) -> str:
 
 
 def _plan(
-  folder: pathlib.Path, chosen: manifest.CacheSettings, missing: list[int]
+  folder: files.Path, chosen: manifest.CacheSettings, missing: list[int]
 ) -> str:
   if not missing:
     return f'All {chosen.num_shards} shards are in {folder} already.'
@@ -225,7 +230,7 @@ def _plan(
 
 
 def _finish(
-  folder: pathlib.Path, chosen: manifest.CacheSettings
+  folder: files.Path, chosen: manifest.CacheSettings
 ) -> manifest.Manifest:
   shards = [
     manifest.read_shard(folder, chosen, number)

@@ -152,8 +152,8 @@ def test_more_loss_positions_than_the_rows_have_do(make_cache):
 def test_a_missing_cache_is_an_error(tmp_path):
   with pytest.raises(FileNotFoundError, match='No cache in'):
     open_data(tmp_path / 'nowhere')
-  with pytest.raises(ValueError, match='is a URL'):
-    open_data('gs://bucket/cache')
+  with pytest.raises(ValueError, match='ftp:// is no place for files'):
+    open_data('ftp://bucket/cache')
 
 
 def test_an_unfinished_cache_is_not_read(make_cache):
