@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import io
 import logging
 import os
 import pathlib
@@ -70,6 +71,13 @@ _USER_ERRORS = (
   SyntaxError,
   TypeError,
   ValueError,
+)
+
+
+# Files in buckets, as --gin_search_paths and --gin_file may name them.
+gin.config.register_file_reader(
+  lambda name: io.StringIO(files.path(name).read_text(encoding='utf-8')),
+  lambda name: not files.is_local(name) and files.path(name).is_file(),
 )
 
 
@@ -174,11 +182,7 @@ def macro(name: str, default: Any = None) -> Any:
 
 
 def _save_config(folder: str) -> None:
-  if '://' in folder:
-    raise ValueError(
-      f'{folder} is a URL; mount it as a file system and give the folder'
-    )
-  path = pathlib.Path(folder).expanduser() / CONFIG_FILE
+  path = files.path(folder) / CONFIG_FILE
   path.parent.mkdir(parents=True, exist_ok=True)
   files.write_text(path, gin.config_str())
 

@@ -4,8 +4,6 @@ A program saves it once the run is accepted: a command that is refused must not
 replace the record of the run before it.
 """
 
-import pathlib
-
 import jax
 
 from symbol_tuning import files
@@ -21,7 +19,7 @@ def use(text: str | None) -> None:
   _text = text
 
 
-def save(folder: pathlib.Path, step: int | None = None) -> None:
+def save(folder: files.Path, step: int | None = None) -> None:
   """Writes config.gin, where this process was configured by gin.
 
   Only process 0 writes. A configuration that was there and is another one is

@@ -57,11 +57,16 @@ def local_folder(
   Args:
     folder: its own path is returned where it is local.
     patterns: of names, such as '*.json'.
+
+  Raises:
+    FileNotFoundError: if a folder in a bucket has no such file.
   """
   folder = paths.path(folder)
   if paths.is_local(folder):
     return folder
   found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+  if not found:
+    raise FileNotFoundError(f'{folder} has no {" or ".join(patterns)}')
   copies = {path.name: local_copy(path) for path in found if path.is_file()}
   key = '\n'.join(f'{name} {copy}' for name, copy in copies.items())
   together = _folder() / f'folder-{_digest(key)}' / folder.name

@@ -13,9 +13,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from etils import epath
 from flax import traverse_util
 
+from symbol_tuning import files
 from symbol_tuning.models.checkpoints import gguf, huggingface, native
 from symbol_tuning.models.checkpoints.slots import Slot
 from symbol_tuning.models.config import DecoderConfig
@@ -49,16 +49,18 @@ def load_params(
     FileNotFoundError: nothing is there, or nothing that is a checkpoint.
     ValueError: it is damaged, or of a model of another type or size.
   """
-  path = epath.Path(path).expanduser().resolve()  # Orbax wants it absolute.
+  path = files.path(path)
   slots = _slots(model, shardings)
   if not path.exists():
     raise FileNotFoundError(f'No checkpoint at {path}.')
   if path.suffix == '.gguf':
-    flat = gguf.load(path, model.config, slots)
+    flat = gguf.load(files.local_copy(path), model.config, slots)
   elif path.suffix == '.safetensors':
-    flat = huggingface.load_files([path], model.config, slots, path)
+    copies = [files.local_copy(path)]
+    flat = huggingface.load_files(copies, model.config, slots, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
-    flat = huggingface.load_folder(path, model.config, slots)
+    copies = files.local_folder(path, huggingface.FILES)
+    flat = huggingface.load_folder(copies, model.config, slots)
   elif path.is_dir() and (state := native.find_state(path)):
     flat = native.load(state, slots)
   else:
@@ -81,8 +83,11 @@ def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
     FileNotFoundError: nothing there says what the model is.
     ValueError: it is of a type that is not supported.
   """
-  source = gguf if epath.Path(path).suffix == '.gguf' else huggingface
-  return source.decoder_config(path, **overrides)
+  path = files.path(path)
+  if path.suffix == '.gguf':
+    return gguf.decoder_config(files.local_copy(path), **overrides)
+  folder = files.local_folder(path, [huggingface.CONFIG])
+  return huggingface.decoder_config(folder, **overrides)
 
 
 def abstract_params(model: Decoder) -> dict[str, Any]:

@@ -7,13 +7,13 @@ on to the very parameters it would have reached (Levanter's promise). All
 processes write and read a checkpoint together; their number may change.
 """
 
-import pathlib
-import time
+import contextlib
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from symbol_tuning import files
 from symbol_tuning.training import feeding
 from symbol_tuning.training.partitioning import parameter_name
 from symbol_tuning.training.state import TrainState
@@ -30,7 +30,7 @@ class Checkpoints:
     directory: the folder that holds one folder for each step.
   """
 
-  def __init__(self, model_dir: pathlib.Path, keep: int | None = 3):
+  def __init__(self, model_dir: files.Path, keep: int | None = 3):
     """Opens the run's checkpoints, and makes the folder where there is none.
 
     Args:
@@ -56,7 +56,16 @@ class Checkpoints:
         max_to_keep=keep, cleanup_tmp_directories=True
       ),
     )
-    _await_folder(self.directory)
+    self._await_folder()
+
+  def _await_folder(self) -> None:
+    try:
+      files.await_folder(self.directory)
+    except FileNotFoundError as error:
+      raise FileNotFoundError(
+        f'process {jax.process_index()} does not see what process 0 has made: '
+        f'{error}. MODEL_DIR must be a folder that all hosts share'
+      ) from None
 
   def __enter__(self) -> 'Checkpoints':
     return self
@@ -73,7 +82,7 @@ class Checkpoints:
   def latest_step(self) -> int | None:
     return self._manager.latest_step()
 
-  def path(self, step: int) -> pathlib.Path:
+  def path(self, step: int) -> files.Path:
     return self.directory / str(step)
 
   def save(self, state: TrainState, data: dict[str, Any]) -> None:
@@ -173,25 +182,15 @@ class Checkpoints:
     )
 
   def _write_error(self, error: Exception) -> OSError:
-    self._manager.reload()
+    # A bucket that is away cannot be asked; the manager remembers its steps.
+    with contextlib.suppress(OSError):
+      self._manager.reload()
     reason = str(error).rsplit(': ', 1)[-1]
     return OSError(
       f'cannot write a checkpoint to {self.directory} ({reason}). The '
       'checkpoints written before are intact, the newest at step '
       f'{self.latest_step()}: make room and run the same command again'
     )
-
-
-def _await_folder(folder: pathlib.Path, seconds: float = 60.0) -> None:
-  """Waits for network file systems, which show a new folder some time later."""
-  deadline = time.monotonic() + seconds
-  while not folder.is_dir():
-    if time.monotonic() > deadline:
-      raise FileNotFoundError(
-        f'process {jax.process_index()} does not see {folder}, which process 0 '
-        'has made: MODEL_DIR must be a folder that all hosts share'
-      )
-    time.sleep(1)
 
 
 def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:

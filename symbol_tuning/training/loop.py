@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ import jax
 import numpy as np
 import optax
 
-from symbol_tuning import run_config
+from symbol_tuning import files, run_config
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
@@ -172,18 +171,13 @@ class Run:
       )
 
   @property
-  def folder(self) -> pathlib.Path:
-    """The absolute path of `model_dir`.
+  def folder(self) -> files.Path:
+    """The path of `model_dir`.
 
     Raises:
-      ValueError: for a URL.
+      ValueError: for a URL that is no place for files.
     """
-    if '://' in self.model_dir:
-      raise ValueError(
-        f'MODEL_DIR {self.model_dir} is a URL; mount it as a file system and '
-        'give the folder'
-      )
-    return pathlib.Path(self.model_dir).expanduser().absolute()
+    return files.path(self.model_dir)
 
   @functools.cached_property
   def abstract(self) -> TrainState:
@@ -222,6 +216,7 @@ def train(run: Run) -> TrainState:
   """
   step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
   run.prepare_evaluation()
+  files.checked_output(folder)
   with (
     watchdog.Watchdog(run.hang_seconds) as dog,
     preemption.notice() as notice,

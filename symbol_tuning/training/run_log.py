@@ -8,7 +8,6 @@ from; a run that is resumed first drops the lines of the steps it repeats.
 import json
 import math
 import os
-import pathlib
 import socket
 import sys
 import time
@@ -73,9 +72,7 @@ class Window:
 class RunLog:
   """Writes a run's progress; a context manager. Only process 0 writes."""
 
-  def __init__(
-    self, model_dir: pathlib.Path, first_step: int, total_steps: int
-  ):
+  def __init__(self, model_dir: files.Path, first_step: int, total_steps: int):
     """Opens the files.
 
     Args:
@@ -141,7 +138,7 @@ class RunLog:
   def _record(self, step: int, values: Mapping[str, float], kind: str) -> None:
     self._events.write(step, {f'{kind}/{k}': v for k, v in values.items()})
     line = {'step': step, 'kind': kind, 'time': time.time(), **values}
-    self._jsonl.write(json.dumps(line) + '\n')
+    self._jsonl.write(f'{json.dumps(line)}\n'.encode())
     self._jsonl.flush()
 
   def _time_left(self, step: int) -> str:
@@ -173,10 +170,10 @@ class _ProgressLine:
 class _EventFile:
   """A TensorBoard event file of scalars."""
 
-  def __init__(self, folder: pathlib.Path, first_step: int):
+  def __init__(self, folder: files.Path, first_step: int):
     now = time.time()
     name = f'events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}'
-    self._writer = record_writer.RecordWriter((folder / name).open('wb'))
+    self._writer = record_writer.RecordWriter(files.Growing(folder / name))
     self._record(file_version='brain.Event:2')
     # Tells TensorBoard to forget what an earlier process wrote beyond here.
     session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -198,12 +195,11 @@ class _EventFile:
     self._writer.flush()
 
 
-def _reopened(path: pathlib.Path, first_step: int):
+def _reopened(path: files.Path, first_step: int) -> files.Growing:
   """Opens a JSONL file to append, without lines beyond `first_step`."""
   lines = path.read_text().splitlines() if path.exists() else []
   kept = [line for line in lines if _step_of(line) <= first_step]
-  files.write_text(path, ''.join(f'{line}\n' for line in kept))
-  return path.open('a')
+  return files.Growing(path, ''.join(f'{line}\n' for line in kept).encode())
 
 
 def _step_of(line: str) -> float:

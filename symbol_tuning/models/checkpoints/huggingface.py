@@ -24,6 +24,8 @@ from symbol_tuning.models.config import DecoderConfig
 CONFIG = 'config.json'
 WEIGHTS = 'model.safetensors'
 INDEX = 'model.safetensors.index.json'
+# What is read of a folder.
+FILES = ('*.json', '*.safetensors')
 
 
 def decoder_config(folder: str | Path, **overrides: Any) -> DecoderConfig:
@@ -87,7 +89,7 @@ def export(
     ValueError: the model is of no family that is known.
     FileExistsError: the folder exists.
   """
-  with files.new_folder(folder) as temporary:
+  with files.new_folder(folder, last=CONFIG) as temporary:
     flat = traverse_util.flatten_dict(params, sep='/')
     tensors = families.write(flat, config)
     safetensors.numpy.save_file(

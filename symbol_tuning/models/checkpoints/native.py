@@ -15,6 +15,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from flax import traverse_util
 
+from symbol_tuning import files
 from symbol_tuning.models.checkpoints import slots as slots_lib
 from symbol_tuning.models.checkpoints.slots import Slot
 
@@ -35,7 +36,7 @@ def find_state(path: epath.Path) -> epath.Path | None:
     FileNotFoundError: a MODEL_DIR without a finished checkpoint.
   """
   for state in (path, path / STATE):
-    if (state / ARRAYS).exists():
+    if (state / ARRAYS).exists() and _is_committed(state):
       return state
   for steps in (path, path / STEPS):
     finished = _finished_steps(steps)
@@ -82,8 +83,20 @@ def save(params: Mapping[str, Any], folder: str | Path) -> None:
     ValueError: there is such a folder already.
   """
   with ocp.StandardCheckpointer() as checkpointer:
-    state = epath.Path(folder).absolute() / STATE
-    checkpointer.save(state, {PARAMS: params})
+    checkpointer.save(files.path(folder) / STATE, {PARAMS: params})
+
+
+def is_finished(step: epath.Path) -> bool:
+  """Whether a step's folder holds a whole checkpoint.
+
+  On a disk it gets its name when it is whole; in a bucket, which cannot rename,
+  Orbax's commit marker says so.
+  """
+  return (step / STATE / ARRAYS).exists() and _is_committed(step)
+
+
+def _is_committed(folder: epath.Path) -> bool:
+  return files.is_local(folder) or ocp.utils.is_checkpoint_finalized(folder)
 
 
 def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:
@@ -92,5 +105,5 @@ def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:
   return {
     int(step.name): step / STATE
     for step in folder.iterdir()
-    if step.name.isdigit() and (step / STATE / ARRAYS).exists()
+    if step.name.isdigit() and is_finished(step)
   }
