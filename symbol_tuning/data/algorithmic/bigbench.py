@@ -44,12 +44,14 @@ class TaskFile:
     example_input_prefix: stands before an input.
     example_output_prefix: stands between an input and its target.
     examples: in the order of the file.
+    output_regex: finds the answer in what a model writes; '' for none.
   """
 
   task_prefix: str
   example_input_prefix: str
   example_output_prefix: str
   examples: tuple[Example, ...]
+  output_regex: str = ''
 
   def zero_shot(self, example: Example) -> str:
     """Returns the official prompt of an example, without shots."""
@@ -95,7 +97,19 @@ def read_task(path: str | pathlib.Path) -> TaskFile:
       _read_example(example, f'{path}, example {i}')
       for i, example in enumerate(examples)
     ),
+    output_regex=_read_regex(content, path),
   )
+
+
+def _read_regex(content: dict[str, Any], path: pathlib.Path) -> str:
+  regex = content.get('output_regex') or ''
+  try:
+    re.compile(regex)
+  except (re.error, TypeError) as error:
+    raise ValueError(
+      f'{path}: output_regex {regex!r} is no regular expression ({error}).'
+    ) from None
+  return regex
 
 
 def _read_example(example: Any, place: str) -> Example:
@@ -131,8 +145,8 @@ class BigBench:
   ) -> list[text_tasks.Question]:
     """Asks for every official example of a category's list functions.
 
-    The prompts are written as those of data.list_functions: in the format of
-    all evaluation prompts, with other examples of the function as shots.
+    The prompts are written as those of `list_functions`: in a format drawn for
+    each, with other examples of the function as shots.
     """
     return [
       question
@@ -171,6 +185,7 @@ class BigBench:
             query=task.zero_shot(example),
             answers=example.targets,
             origin=concept.program,
+            output_regex=task.output_regex,
           )
         )
     if not questions:

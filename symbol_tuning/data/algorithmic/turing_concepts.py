@@ -20,7 +20,8 @@ Programs that do the same are one concept, named by the first of them. The one
 that never outputs anything is left out. That leaves 17 concepts of at most
 three instructions; the paper's accuracies are multiples of 1/85, which is 17
 concepts times five questions. The official witness sets, weighed by another
-code length, need not be ours: data.bigbench reads them.
+code length, need not be ours: `bigbench` reads them. Questions are written as
+BIG-bench's are: bits stand in quotes, which its `output_regex` looks for.
 """
 
 import dataclasses
@@ -29,11 +30,14 @@ import heapq
 import itertools
 from collections.abc import Iterator, Sequence
 
+from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.data.seqio_tasks.text_tasks import Pair
 
 INSTRUCTIONS = '<>+-[]o'
 SYMBOLS = '01.'
+FORMAT = FORMATS[0]  # BIG-bench's.
+OUTPUT_REGEX = "('.*?')"
 BLANK = '.'
 # A teacher shows, and a question asks for, strings of at most five bits.
 INPUTS = tuple(
@@ -223,8 +227,20 @@ def questions(
     drawn = [others[i] for i in rng.permutation(len(others))]
     shots = [*concept.witnesses, *drawn[:num_additional]]
     queries = drawn[num_additional : num_additional + num_queries]
+    shown = [(_quoted(bits), _quoted(output)) for bits, output in shots]
     asked += [
-      text_tasks.ask(shots, query, [answer], concept.program)
+      text_tasks.ask(
+        FORMAT,
+        shown,
+        _quoted(query),
+        [_quoted(answer)],
+        concept.program,
+        OUTPUT_REGEX,
+      )
       for query, answer in queries
     ]
   return asked
+
+
+def _quoted(bits: str) -> str:
+  return f"'{bits}'"

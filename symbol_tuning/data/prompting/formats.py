@@ -32,6 +32,5 @@ FORMATS: tuple[Format, ...] = (
   Format('', ' ->'),
   Format('Sentences: ', '\nMapped To:'),
 )
-EVALUATION_FORMAT = FORMATS[0]
 # Between two exemplars, and between the instruction and the first of them.
 BLANK_LINE = '\n\n'

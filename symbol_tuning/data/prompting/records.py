@@ -212,6 +212,7 @@ class OpenQuery:
     target: the answer as a model would write it.
     answers: every accepted answer.
     origin: the function or concept that is asked for; '' for none.
+    output_regex: finds the answer in what is written; '' for its first line.
     num_kept: solved examples that the prompt shows.
     num_drawn: how many there were before any was dropped to fit.
   """
@@ -222,5 +223,6 @@ class OpenQuery:
   target: Option
   answers: tuple[str, ...]
   origin: str = ''
+  output_regex: str = ''
   num_kept: int = 0
   num_drawn: int = 0

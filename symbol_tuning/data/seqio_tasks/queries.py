@@ -148,6 +148,7 @@ def _open_query(place: int, example: Example) -> OpenQuery:
     target=target,
     answers=tuple(_text(answer) for answer in answers),
     origin=_text(example.get('origin', '')),
+    output_regex=_text(example.get('output_regex', '')),
     num_kept=int(example.get('num_exemplars', 0)),
     num_drawn=int(example.get('num_exemplars_drawn', 0)),
   )
@@ -185,6 +186,7 @@ def flat_open(query: OpenQuery) -> dict[str, Any]:
     **_example(query, query.target),
     'answers': np.array([a.encode() for a in query.answers], object),
     'origin': query.origin.encode(),
+    'output_regex': query.output_regex.encode(),
     'query_index': np.int32(query.index),
   }
 

@@ -1,9 +1,9 @@
 """SeqIO tasks that are answered by writing text, not by choosing a label.
 
 A question shows a few solved examples and asks for the output of one more
-input, in the format of every other evaluation prompt. Its answer is generated
-and compared as text (evaluation.exact_match). The algorithmic benchmarks are
-such tasks: data.list_functions, data.turing_concepts and data.bigbench.
+input, in one of the formats of all prompts. Its answer is generated and
+compared as text (evaluation.exact_match). The algorithmic benchmarks are such
+tasks: list functions and Turing concepts, see data.algorithmic.
 """
 
 import dataclasses
@@ -33,31 +33,39 @@ class Question:
     query: ends where the answer begins.
     answers: every accepted answer; the first is the target.
     origin: the function or concept that is asked for.
+    output_regex: finds the answer in what is written, as in BIG-bench's files;
+      '' where the answer is the first line.
   """
 
   shots: tuple[str, ...]
   query: str
   answers: tuple[str, ...]
   origin: str
+  output_regex: str = ''
 
 
 def ask(
-  shots: Sequence[Pair], query: str, answers: Sequence[str], origin: str
+  form: formats.Format,
+  shots: Sequence[Pair],
+  query: str,
+  answers: Sequence[str],
+  origin: str,
+  output_regex: str = '',
 ) -> Question:
-  """Writes a question in the format of evaluation prompts."""
-  form = formats.EVALUATION_FORMAT
+  """Writes a question in a format; see `Question` for what it takes."""
   return Question(
     shots=tuple(form.write(*shot).rstrip() for shot in shots),
     query=f'{form.prefix}{query}{form.infix}',
     answers=tuple(answers),
     origin=origin,
+    output_regex=output_regex,
   )
 
 
 def few_shot_questions(
   pairs: Sequence[Pair], num_shots: int, seed: int, origin: str
 ) -> list[Question]:
-  """Asks for every output, showing other pairs drawn at random.
+  """Asks for every output, showing other pairs, in a format drawn at random.
 
   Args:
     pairs: inputs and outputs of one function.
@@ -76,9 +84,10 @@ def few_shot_questions(
         f'{origin}: {len(others)} pairs beside the input {query!r}, but'
         f' {num_shots} shots are to be shown. Add pairs or show fewer.'
       )
-    order = named_generator(origin, seed, i).permutation(len(others))
-    shots = [others[j] for j in order[:num_shots]]
-    questions.append(ask(shots, query, [answer], origin))
+    rng = named_generator(origin, seed, i)
+    shots = [others[j] for j in rng.permutation(len(others))[:num_shots]]
+    form = formats.FORMATS[rng.integers(len(formats.FORMATS))]
+    questions.append(ask(form, shots, query, [answer], origin))
   return questions
 
 
@@ -131,8 +140,8 @@ def add_text_task(
 
   An example has the features inputs and targets (int32 [length]),
   inputs_pretokenized and targets_pretokenized, answers (string [n], all that
-  are accepted), origin (string []), query_index, num_exemplars and
-  num_exemplars_drawn (int32 []).
+  are accepted), origin and output_regex (string []), query_index, num_exemplars
+  and num_exemplars_drawn (int32 []).
 
   Args:
     name: of the task.
@@ -169,6 +178,7 @@ _FEATURES = {
   'targets_pretokenized': TEXT,
   'answers': tf.TensorSpec([None], tf.string),
   'origin': TEXT,
+  'output_regex': TEXT,
   'query_index': _INTEGER,
   'num_exemplars': _INTEGER,
   'num_exemplars_drawn': _INTEGER,
@@ -183,6 +193,7 @@ def _flat(query: OpenQuery) -> dict:
     'targets_pretokenized': query.target.text,
     'answers': query.answers,
     'origin': query.origin,
+    'output_regex': query.output_regex,
     'query_index': query.index,
     'num_exemplars': query.num_kept,
     'num_exemplars_drawn': query.num_drawn,
@@ -217,6 +228,7 @@ def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
     target=target,
     answers=question.answers,
     origin=question.origin,
+    output_regex=question.output_regex,
     num_kept=num_kept,
     num_drawn=num_shots,
   )

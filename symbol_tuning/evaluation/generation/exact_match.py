@@ -9,9 +9,11 @@ The two halves fit a SeqIO task, under this package's evaluator and T5X's:
   )
 
 Examples carry every accepted answer as the feature `answers` (see
-data.text_tasks), which is what BIG-bench's exact_str_match compares with.
+seqio_tasks.text_tasks), which is what BIG-bench's exact_str_match compares
+with, and perhaps its `output_regex`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,20 +27,27 @@ def first_line(
 
   Args:
     text: the target, or what the model wrote.
-    example: the task's example; has `answers`, strings or bytes.
+    example: the task's example; has `answers`, strings or bytes, and perhaps
+      `output_regex`.
     is_target: whether `text` is a target.
 
   Returns:
-    Of a target: the accepted answers. Of a prediction: its first line, since
-    a model that goes on may write further examples; spaces around it are
-    dropped.
+    Of a target: the accepted answers. Of a prediction: what the regular
+    expression first finds in it (its group, if it has one), or nothing. Where
+    there is no expression, the first line, since a model that goes on may write
+    further examples; spaces around it are dropped.
   """
-  if not is_target:
+  if is_target:
+    return tuple(map(_decoded, example['answers']))
+  pattern = _decoded((example or {}).get('output_regex', ''))
+  if not pattern:
     return text.split('\n', 1)[0].strip()
-  return tuple(
-    answer.decode() if isinstance(answer, bytes) else str(answer)
-    for answer in example['answers']
-  )
+  match = re.search(pattern, text)
+  return match[1 if match.re.groups else 0] if match else ''
+
+
+def _decoded(feature: str | bytes) -> str:
+  return feature.decode() if isinstance(feature, bytes) else str(feature)
 
 
 def exact_match(

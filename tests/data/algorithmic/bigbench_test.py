@@ -10,6 +10,7 @@ from symbol_tuning.data.algorithmic import (
   list_functions,
   turing_concepts,
 )
+from symbol_tuning.data.prompting.formats import FORMATS
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def write_turing(folder, examples, **content):
     examples=examples,
     example_input_prefix='',
     example_output_prefix='',
+    output_regex="('.*?')",
     **content,
   )
 
@@ -54,6 +56,7 @@ def test_a_task_is_read_with_its_prefixes(tmp_path):
   assert task == bigbench.read_task(tmp_path / 'task.json')
   assert [e.targets for e in task.examples] == [('[2]',), ('[4]', '[5]')]
   assert task.zero_shot(task.examples[1]) == 'Add one.\nIn: [3]\nA:'
+  assert task.output_regex == ''
 
 
 def test_a_missing_file_says_what_the_folder_is_to_be(tmp_path):
@@ -76,6 +79,10 @@ def test_a_missing_file_says_what_the_folder_is_to_be(tmp_path):
       'example 1 .* not multiple choice',
     ),
     ('{"examples": [{"input": "x", "target": [1]}]}', r'\[1\]'),
+    (
+      '{"examples": [{"input": "x", "target": "y"}], "output_regex": "("}',
+      r"output_regex '\(' is no regular expression",
+    ),
   ],
 )
 def test_other_files_are_refused_with_the_place(tmp_path, text, message):
@@ -90,12 +97,16 @@ def test_official_list_functions_are_asked_with_other_examples(folder):
   assert len(questions) == 4 * 7
   first = questions[0]
   assert first.origin == 'reverse'
-  assert first.query == 'Input: [0, 1, 2]\nOutput:'
+  form = next(f for f in FORMATS if first.query.endswith(f']{f.infix}'))
+  assert first.query == f'{form.prefix}[0, 1, 2]{form.infix}'
   assert first.answers == ('[2, 1, 0]',)
   assert len(set(first.shots)) == 4
   assert not any(shot.startswith(first.query) for shot in first.shots)
-  shown = {f'Input: [{n}, {n + 1}, {n + 2}]' for n in range(1, 7)}
-  assert {shot.split('\n')[0] for shot in first.shots} <= shown
+  shown = {
+    form.write(f'[{n}, {n + 1}, {n + 2}]', f'[{n + 2}, {n + 1}, {n}]')
+    for n in range(1, 7)
+  }
+  assert set(first.shots) <= shown
 
 
 def test_too_few_official_examples_are_an_error(folder):
@@ -127,6 +138,7 @@ def test_official_turing_questions_about_short_concepts_are_kept(
   )
   questions = bigbench.BigBench(str(tmp_path)).turing_concepts()
   assert [q.origin for q in questions] == ['>o', '>o']
+  assert [q.output_regex for q in questions] == ["('.*?')"] * 2
   assert questions[0].answers == (f'{quote}1{quote}',)
   assert questions[1].answers == (f'{quote}{quote}',)
   assert questions[0].query.startswith(f'Input: {quote}01{quote}\nOutput: ')
@@ -143,6 +155,7 @@ def test_our_turing_questions_are_recognized_as_official_ones(tmp_path):
   read = bigbench.BigBench(str(tmp_path)).turing_concepts()
   assert [q.origin for q in read] == [q.origin for q in ours]
   assert [q.answers for q in read] == [q.answers for q in ours]
+  assert [q.output_regex for q in read] == [q.output_regex for q in ours]
 
 
 def test_turing_questions_in_an_unknown_form_are_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """Tests of the P3 interpreter, its concepts and their witness sets."""
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -176,10 +177,10 @@ def test_questions_hold_out_their_queries(seed, num_additional, num_queries):
     query, _ = parse(question.query)
     assert query not in [bits for bits, _ in shown]
     answer = turing_concepts.run(question.origin, query)
-    assert question.answers == (answer,)
+    assert question.answers == (f"'{answer}'",)
+    assert re.findall(question.output_regex, f" '{answer}'") == [f"'{answer}'"]
   assert len({q.query + q.origin for q in asked}) == len(asked)
 
 
 def parse(shot):
-  bits, output = shot.removeprefix('Input: ').split('\nOutput:')
-  return bits, output.strip()
+  return re.fullmatch(r"Input: '(\d+)'\nOutput:(?: '(\d*)')?", shot).groups()

@@ -3,14 +3,17 @@
 import pytest
 import seqio
 
+from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.data.seqio_tasks import mixing, text_tasks
 from symbol_tuning.data.seqio_tasks.text_tasks import Question
 
 LENGTHS = {'inputs': 1024, 'targets': 64}
 
 
-def test_pairs_are_written_in_the_evaluation_format():
-  question = text_tasks.ask([('a', 'b'), ('c', '')], 'd', ['e', 'f'], 'origin')
+def test_pairs_are_written_in_a_format():
+  question = text_tasks.ask(
+    FORMATS[0], [('a', 'b'), ('c', '')], 'd', ['e', 'f'], 'origin'
+  )
   assert question == Question(
     shots=('Input: a\nOutput: b', 'Input: c\nOutput:'),
     query='Input: d\nOutput:',
@@ -22,7 +25,9 @@ def test_pairs_are_written_in_the_evaluation_format():
 def test_pairs_with_the_same_input_as_the_query_are_not_shown():
   pairs = [('a', '1'), ('a', '1'), ('b', '2'), ('c', '3')]
   question = text_tasks.few_shot_questions(pairs, 2, seed=0, origin='f')[0]
-  assert set(question.shots) == {'Input: b\nOutput: 2', 'Input: c\nOutput: 3'}
+  assert set(question.shots) in [
+    {form.write('b', '2'), form.write('c', '3')} for form in FORMATS
+  ]
   with pytest.raises(ValueError, match="f: 2 pairs beside the input 'a'"):
     text_tasks.few_shot_questions(pairs, 3, seed=0, origin='f')
 
@@ -43,7 +48,9 @@ def add_task():
     seqio.TaskRegistry.remove(name)
 
 
-QUESTION = Question(('S: 1\nT: 2', 'S: 3\nT: 4'), 'S: 5\nT:', ('6', 'six'), 'f')
+QUESTION = Question(
+  ('S: 1\nT: 2', 'S: 3\nT: 4'), 'S: 5\nT:', ('6', 'six'), 'f', '[a-z]+|6'
+)
 
 
 @pytest.mark.parametrize('separator', ['eos', 'none'])
@@ -66,9 +73,11 @@ def test_features_are_tokens_texts_and_provenance(
   assert first['targets_pretokenized'] == b' 6'
   assert first['answers'].tolist() == [b'6', b'six']
   assert (first['origin'], first['query_index']) == (b'f', 0)
+  assert first['output_regex'] == b'[a-z]+|6'
   assert second['inputs_pretokenized'] == b'Q'
   assert second['targets'].tolist() == [vocabulary.eos_id]
   assert (second['origin'], second['query_index']) == (b'g', 1)
+  assert second['output_regex'] == b''
 
 
 def test_a_long_prompt_loses_its_last_shots(use_data, add_task):

@@ -18,6 +18,25 @@ def test_a_prediction_is_the_first_line(written, prediction):
   assert exact_match.first_line(written, is_target=False) == prediction
 
 
+@pytest.mark.parametrize(
+  ('pattern', 'written', 'prediction'),
+  [
+    (b"('.*?')", " '01'", "'01'"),
+    ("('.*?')", "01\n\nIt is '01' or '10'.", "'01'"),
+    ("('.*?')", " ''\n", "''"),
+    ("('.*?')", ' 01', ''),
+    (r'[-+]?\d+', ' eight, or 8 or 9', '8'),
+    ('', ' a\nb', 'a'),
+  ],
+)
+def test_a_prediction_is_what_the_regular_expression_finds_first(
+  pattern, written, prediction
+):
+  example = {'answers': [b'x'], 'output_regex': pattern}
+  assert exact_match.first_line(written, example) == prediction
+  assert exact_match.first_line('x', example, is_target=True) == ('x',)
+
+
 def test_a_target_is_every_accepted_answer():
   example = {'answers': [b'two', '2']}
   assert exact_match.first_line('two', example, is_target=True) == ('two', '2')
