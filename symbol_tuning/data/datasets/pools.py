@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from symbol_tuning.data.datasets.files import Row
 from symbol_tuning.data.datasets.labels import LabelReader, StoredLabel
+from symbol_tuning.data.datasets.row_files import Row
 from symbol_tuning.data.datasets.spec import DatasetSpec
 
 

@@ -12,14 +12,14 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 from absl import logging
 
-from symbol_tuning.data.datasets import files
+from symbol_tuning import files
+from symbol_tuning.data.datasets import row_files
 from symbol_tuning.data.datasets.pools import (
   Pool,
   StoredRows,
@@ -105,12 +105,12 @@ class FirstAvailable:
 class LocalSource:
   """Files of a split in the folder `<root>/<spec.local>`.
 
-  See `files.EXPECTED` for their names. A split goes by the name that the spec
-  gives it on the hub or in TFDS, too: the validation split of `subj` is also
-  looked for as `test`.
+  See `row_files.EXPECTED` for their names. A split goes by the name that the
+  spec gives it on the hub or in TFDS, too: the validation split of `subj` is
+  also looked for as `test`.
 
   Attributes:
-    root: may begin with `~` and hold `$VARIABLES`.
+    root: may begin with `~`, hold `$VARIABLES` or be in a bucket.
     stand_ins: (split, name) pairs of other files that are to serve where the
       split has none, such as `(('train', 'test'),)`.
   """
@@ -130,16 +130,16 @@ class LocalSource:
       place += f' and {len(paths) - 1} more'
     stored = StoredRows(
       place,
-      (row for path in paths for row in files.read(path)),
-      is_typed=all(map(files.is_typed, paths)),
+      (row for path in paths for row in row_files.read(path)),
+      is_typed=all(map(row_files.is_typed, paths)),
     )
     return build_pool(stored, spec)
 
-  def _find(self, spec: DatasetSpec, split: str) -> list[pathlib.Path]:
+  def _find(self, spec: DatasetSpec, split: str) -> list[files.Path]:
     """The files that serve as the split, if there are any."""
     folder = self._existing_root() / spec.local
     for name in self._names(spec, split):
-      if found := files.find(folder, name):
+      if found := row_files.find(folder, name):
         return found
     return []
 
@@ -155,12 +155,12 @@ class LocalSource:
     names = ' or '.join(map(repr, self._names(spec, split)))
     return (
       f'{folder} has no files of {split} of {spec.name}; it has:'
-      f' {files.listing(folder)}. Looked for {files.EXPECTED}, where <split>'
-      f' is {names}.'
+      f' {row_files.listing(folder)}. Looked for {row_files.EXPECTED}, where'
+      f' <split> is {names}.'
     )
 
-  def _existing_root(self) -> pathlib.Path:
-    root = pathlib.Path(os.path.expandvars(self.root)).expanduser()
+  def _existing_root(self) -> files.Path:
+    root = files.path(os.path.expandvars(self.root))
     if not root.is_dir():
       raise FileNotFoundError(
         f'The data root {str(root)!r} is no folder. It should hold a folder'
@@ -248,12 +248,12 @@ class TfdsSource:
 
 
 def _numbered(
-  place: str, rows: list[files.Row], names: dict[str, list[str]]
-) -> Iterator[tuple[str, files.Row]]:
+  place: str, rows: list[row_files.Row], names: dict[str, list[str]]
+) -> Iterator[tuple[str, row_files.Row]]:
   """Yields (place, row) pairs, with the names of classes for numbers."""
   for number, row in enumerate(rows, start=1):
     where = f'{place}:{number}'
-    yield where, files.with_class_names(row, names, where)
+    yield where, row_files.with_class_names(row, names, where)
 
 
 @contextlib.contextmanager

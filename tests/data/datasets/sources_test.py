@@ -100,6 +100,20 @@ def test_local_files_are_read(tmp_path, write):
   assert source.load(SST2, 'train') == build(REVIEWS)
 
 
+def test_files_in_a_bucket_are_read(bucket, tmp_path):
+  write_parquet(tmp_path, 'sst2', 'local', REVIEWS)
+  shard = bucket / 'sst2' / 'data' / 'train-00000-of-00001.parquet'
+  shard.write_bytes((tmp_path / 'sst2' / 'local.parquet').read_bytes())
+  rows = ''.join(json.dumps(row) + '\n' for row in REVIEWS)
+  (bucket / 'sst2' / 'validation.jsonl').write_text(rows)
+  source = sources.LocalSource(str(bucket))
+  for split in sources.SPLITS:
+    assert source.load(SST2, split) == build(REVIEWS)
+  assert f'{bucket}/cola has no files' in source.missing(
+    catalog.get('cola'), 'train'
+  )
+
+
 def test_shards_are_read_one_after_another(tmp_path):
   for i, row in enumerate(REVIEWS):
     write_parquet(tmp_path, 'sst2/data', f'train-{i:05}-of-00003', [row])

@@ -18,6 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from symbol_tuning import files
+
 Row = Mapping[str, Any]
 
 _FORMATS = ('.jsonl', '.csv', '.tsv', '.parquet')
@@ -32,7 +34,7 @@ EXPECTED = (
 csv.field_size_limit(sys.maxsize)  # By default 128 KiB a cell.
 
 
-def find(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
+def find(folder: files.Path, split: str) -> list[files.Path]:
   """Returns the files of a split, in the order of their rows; [] if none.
 
   See EXPECTED for how they are named.
@@ -58,7 +60,7 @@ def find(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
   return found[0] if found else []
 
 
-def listing(folder: pathlib.Path) -> str:
+def listing(folder: files.Path) -> str:
   """Returns what stands in a folder and in the folders in it, for messages."""
   if not folder.is_dir():
     return 'no such folder'
@@ -72,12 +74,12 @@ def listing(folder: pathlib.Path) -> str:
   return f'{shown}, …' if len(names) > 12 else shown or 'no file'
 
 
-def is_typed(path: pathlib.Path) -> bool:
+def is_typed(path: files.Path) -> bool:
   """Whether a file tells numbers from texts."""
   return not {'.csv', '.tsv'} & set(path.suffixes)
 
 
-def read(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
+def read(path: files.Path) -> Iterator[tuple[str, Row]]:
   """Yields (`file:number`, row) pairs; numbers are of lines, or of rows.
 
   The numbers in a Parquet column that the hub's `datasets` wrote as ClassLabel
@@ -125,21 +127,21 @@ def with_class_names(
   return named
 
 
-def _file_names(folder: pathlib.Path) -> list[str]:
+def _file_names(folder: files.Path) -> list[str]:
   if not folder.is_dir():
     return []
   return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
-def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+def _inside(folder: files.Path) -> list[files.Path]:
   """The files of a folder that is named after a split."""
   names = _file_names(folder)
   return [folder / name for name in names if re.search(_ENDING + '$', name)]
 
 
 def _shards(
-  folder: pathlib.Path, split: str, names: Sequence[str]
-) -> list[pathlib.Path]:
+  folder: files.Path, split: str, names: Sequence[str]
+) -> list[files.Path]:
   pattern = re.compile(re.escape(split) + _SHARD + _ENDING)
   matches = [match for name in names if (match := pattern.fullmatch(name))]
   if not matches:
@@ -155,10 +157,11 @@ def _shards(
   return [folder / match[0] for match in matches]
 
 
-def _lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
+def _lines(path: files.Path) -> Iterator[tuple[int, str]]:
   """The numbered lines of a UTF-8 file, without a byte order mark."""
   number = 0
-  with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as lines:
+  local = files.local_copy(path)
+  with (gzip.open if path.suffix == '.gz' else open)(local, 'rb') as lines:
     try:
       for number, line in enumerate(lines, start=1):
         yield number, line.decode('utf-8-sig' if number == 1 else 'utf-8')
@@ -172,7 +175,7 @@ def _lines(path: pathlib.Path) -> Iterator[tuple[int, str]]:
       ) from None
 
 
-def _read_jsonl(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
+def _read_jsonl(path: files.Path) -> Iterator[tuple[str, Row]]:
   for number, line in _lines(path):
     if not line.strip():
       continue
@@ -186,7 +189,7 @@ def _read_jsonl(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
     yield place, row
 
 
-def _read_separated(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
+def _read_separated(path: files.Path) -> Iterator[tuple[str, Row]]:
   is_tsv = '.tsv' in path.suffixes
   # strict: an unpaired quotation mark is an error, and swallows no lines.
   reader = csv.reader(
@@ -221,10 +224,10 @@ def _read_separated(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
     raise ValueError(f'{path}:{reader.line_num}: {error}.') from None
 
 
-def _read_parquet(path: pathlib.Path) -> Iterator[tuple[str, Row]]:
+def _read_parquet(path: files.Path) -> Iterator[tuple[str, Row]]:
   numbers = itertools.count(1)
   try:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(files.local_copy(path)) as file:
       names = _class_names(file.schema_arrow)
       for batch in file.iter_batches():
         for row in batch.to_pylist():
@@ -250,7 +253,7 @@ def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
     return {}
 
 
-def _hint(path: pathlib.Path) -> str:
+def _hint(path: files.Path) -> str:
   with path.open('rb') as file:
     start = file.read(20)
   is_pointer = start.startswith(b'version https://git')

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from symbol_tuning.data.datasets import files
+from symbol_tuning.data.datasets import row_files
 
 ROWS = [{'text': 'a dull film', 'label': 0}, {'text': 'a warm one', 'label': 1}]
 JSONL = ''.join(json.dumps(row) + '\n' for row in ROWS).encode()
@@ -30,7 +30,7 @@ def write(folder, name, content):
 
 
 def read(path):
-  return [row for _, row in files.read(path)]
+  return [row for _, row in row_files.read(path)]
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,11 @@ def read(path):
 def test_a_split_goes_by_the_names_that_people_and_the_hub_use(tmp_path, names):
   others = ['test.jsonl', 'train.json', 'train.txt', 'trainer.csv', 'README.md']
   touch(tmp_path, *names, *others)
-  assert files.find(tmp_path, 'train') == [tmp_path / name for name in names]
-  assert files.find(tmp_path, 'validation') == []
-  assert files.find(tmp_path / 'nowhere', 'train') == []
+  assert row_files.find(tmp_path, 'train') == [
+    tmp_path / name for name in names
+  ]
+  assert row_files.find(tmp_path, 'validation') == []
+  assert row_files.find(tmp_path / 'nowhere', 'train') == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_a_split_goes_by_the_names_that_people_and_the_hub_use(tmp_path, names):
 def test_a_split_that_stands_there_twice_is_refused(tmp_path, names):
   touch(tmp_path, *names)
   with pytest.raises(ValueError, match='more than once') as error:
-    files.find(tmp_path, 'train')
+    row_files.find(tmp_path, 'train')
   assert all(str(tmp_path / name) in str(error.value) for name in names)
 
 
@@ -84,7 +86,7 @@ def test_a_split_that_stands_there_twice_is_refused(tmp_path, names):
 def test_shards_that_are_no_whole_are_refused(tmp_path, names):
   touch(tmp_path, *names)
   with pytest.raises(ValueError, match="'train' is not whole") as error:
-    files.find(tmp_path, 'train')
+    row_files.find(tmp_path, 'train')
   assert all(name in str(error.value) for name in names)
 
 
@@ -108,9 +110,15 @@ def test_files_are_read(tmp_path, name, content, rows):
 
 def test_rows_tell_their_lines(tmp_path):
   path = write(tmp_path, 'a.jsonl', b'\n' + JSONL)
-  assert [place for place, _ in files.read(path)] == [f'{path}:2', f'{path}:3']
+  assert [place for place, _ in row_files.read(path)] == [
+    f'{path}:2',
+    f'{path}:3',
+  ]
   path = write(tmp_path, 'a.csv', b'text,label\n"two\nlines",0\none,1\n')
-  assert [place for place, _ in files.read(path)] == [f'{path}:3', f'{path}:4']
+  assert [place for place, _ in row_files.read(path)] == [
+    f'{path}:3',
+    f'{path}:4',
+  ]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +164,7 @@ def test_parquet_classes_go_by_the_names_that_the_file_gives_them(tmp_path):
   stored = {'text': ['a', 'b', 'c'], 'label': [1, 0, -1]}
   path = tmp_path / 'a.parquet'
   datasets.Dataset.from_dict(stored, features).to_parquet(str(path))
-  assert list(files.read(path)) == [
+  assert list(row_files.read(path)) == [
     (f'{path}:1', {'text': 'a', 'label': 'bad'}),
     (f'{path}:2', {'text': 'b', 'label': 'good'}),
     (f'{path}:3', {'text': 'c', 'label': -1}),
@@ -173,11 +181,11 @@ def test_plain_parquet_is_read_as_it_is(tmp_path):
 def test_a_number_beyond_the_names_is_refused():
   names = {'label': ['good', 'bad']}
   with pytest.raises(ValueError, match=r'file:1: label is 2, .* good, bad'):
-    files.with_class_names({'label': 2}, names, 'file:1')
+    row_files.with_class_names({'label': 2}, names, 'file:1')
 
 
 def test_long_listings_are_cut(tmp_path):
   touch(tmp_path, *(f'{i:02}.txt' for i in range(20)))
-  assert files.listing(tmp_path).endswith('10.txt, 11.txt, …')
+  assert row_files.listing(tmp_path).endswith('10.txt, 11.txt, …')
   (tmp_path / 'empty').mkdir()
-  assert files.listing(tmp_path / 'empty') == 'no file'
+  assert row_files.listing(tmp_path / 'empty') == 'no file'
