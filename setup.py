@@ -25,7 +25,11 @@ setuptools.setup(
     'symbol_tuning.configs': 'gin',
   },
   package_data={
-    'symbol_tuning': ['data/vocabularies/assets/*', 'reporting/pages/*.html'],
+    'symbol_tuning': [
+      'py.typed',
+      'data/vocabularies/assets/*',
+      'reporting/pages/*.html',
+    ],
     'symbol_tuning.configs': ['*.gin', '*/*.gin'],
   },
   install_requires=[

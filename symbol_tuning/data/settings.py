@@ -129,14 +129,19 @@ def use(settings: DataSettings | None) -> None:
 
 
 @contextlib.contextmanager
-def changed(**changes: Any) -> Iterator[None]:
-  """Has some fields of the current settings differ for a while."""
-  before = current()
-  use(dataclasses.replace(before, **changes))
+def using(settings: DataSettings) -> Iterator[None]:
+  """Makes `settings` the current ones for a while."""
+  before = _current
+  use(settings)
   try:
     yield
   finally:
     use(before)
+
+
+def changed(**changes: Any) -> contextlib.AbstractContextManager[None]:
+  """Has some fields of the current settings differ for a while."""
+  return using(dataclasses.replace(current(), **changes))
 
 
 def current() -> DataSettings:

@@ -4,6 +4,7 @@ Every number follows from the predictions' JSON, to which the report links; more
 digits of it are in a CSV file beside each table.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -96,6 +97,39 @@ def write(
     ValueError: if results cannot be read or compared.
   """
   folder = pathlib.Path(output_dir)
+  assembled = assemble(directories, folder, note)
+  files = list(write_files(assembled.document, folder))
+  _show(assembled, files, console)
+  return files
+
+
+@dataclasses.dataclass(frozen=True)
+class Assembled:
+  """A report that is not written yet.
+
+  Attributes:
+    document: all of it.
+    short_table: its main table, as narrow as a terminal.
+  """
+
+  document: Document
+  short_table: Table
+
+
+def assemble(
+  directories: Sequence[str], folder: pathlib.Path, note: str = ''
+) -> Assembled:
+  """Reads results and makes a report of them.
+
+  Args:
+    directories: see `load_runs`; differences are to the first checkpoint.
+    folder: where the report is going to stand, for its links.
+    note: see `write`.
+
+  Raises:
+    FileNotFoundError: if a folder holds no results.
+    ValueError: if results cannot be read or compared.
+  """
   checkpoints = [outcomes.collect(run) for run in load_runs(directories)]
   series = steps.find_series(checkpoints)
   chosen = steps.to_compare(checkpoints, series)
@@ -113,9 +147,7 @@ def write(
     ],
     method=[' '.join(paragraph.split()) for paragraph in METHOD],
   )
-  files = list(_write_files(document, folder))
-  _show(document, accuracies.short_table(compared), files, console)
-  return files
+  return Assembled(document, accuracies.short_table(compared))
 
 
 def _why(evidence: Evidence) -> Part:
@@ -123,9 +155,10 @@ def _why(evidence: Evidence) -> Part:
   return Part('Why', sections)
 
 
-def _write_files(
+def write_files(
   document: Document, folder: pathlib.Path
 ) -> Iterator[pathlib.Path]:
+  """Writes the page, its texts and figures; yields their paths."""
   folder.mkdir(parents=True, exist_ok=True)
   drawings = {
     chart.name: svg.text(chart.figure, chart.name, chart.title)
@@ -151,17 +184,17 @@ def _write_png(chart: Chart, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _show(
-  document: Document,
-  table: Table,
+  assembled: Assembled,
   files: Sequence[pathlib.Path],
   console: rich.console.Console | None,
 ) -> None:
   console = console or rich.console.Console()
+  document = assembled.document
   if document.note:
     console.print(document.note, markup=False)
   for caveat in document.caveats:
     console.print(caveat, style='yellow', markup=False)
-  console.print(table.rich())
+  console.print(assembled.short_table.rich())
   console.print(LEGEND, markup=False)
   shown = [path.name for path in files if path.suffix in _ALL_SHOWN]
   console.print(

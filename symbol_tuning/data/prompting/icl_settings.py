@@ -88,6 +88,20 @@ def of(mixture_or_task: str) -> IclSetting | None:
   return max(found, key=lambda one: len(one.name), default=None)
 
 
+def get(name: str) -> IclSetting:
+  """Returns the setting of that name.
+
+  Raises:
+    ValueError: if there is none.
+  """
+  by_name = {setting.name: setting for setting in registered()}
+  if name not in by_name:
+    raise ValueError(
+      f'There is no ICL setting {name!r}; there are {", ".join(by_name)}.'
+    )
+  return by_name[name]
+
+
 def mixture_names() -> list[str]:
   """Returns the mixtures of ICL_SETTINGS, for gin."""
   return [setting.mixture for setting in ICL_SETTINGS]

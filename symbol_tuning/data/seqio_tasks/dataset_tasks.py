@@ -281,20 +281,27 @@ def add_evaluation_task(
 
   task = seqio.TaskRegistry.add(
     name,
-    source=QuerySource(
-      spec,
-      'validation',
-      pool=lambda: evaluation_pool(spec),
-      recipe=lambda: evaluation_recipe(spec, setting),
-      # The same exemplars in every setting of a dataset.
-      stream=f'evaluation {spec.name}',
-      max_queries=lambda: settings.current().evaluation_queries,
-    ),
+    source=evaluation_source(spec, setting),
     preprocessors=[seqio.CacheDatasetPlaceholder(), write],
     output_features=FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,
     shuffle_buffer_size=None,
+  )
+
+
+def evaluation_source(
+  spec: catalog.DatasetSpec, setting: IclSetting
+) -> QuerySource:
+  """Returns the queries of a dataset in one setting."""
+  return QuerySource(
+    spec,
+    'validation',
+    pool=lambda: evaluation_pool(spec),
+    recipe=lambda: evaluation_recipe(spec, setting),
+    # The same exemplars in every setting of a dataset.
+    stream=f'evaluation {spec.name}',
+    max_queries=lambda: settings.current().evaluation_queries,
   )
 
 

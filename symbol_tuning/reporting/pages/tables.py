@@ -117,6 +117,12 @@ class Table:
     ]
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
+  def __str__(self) -> str:
+    return self.markdown()
+
+  def _repr_markdown_(self) -> str:  # What a notebook shows.
+    return self.markdown()
+
   def csv(self) -> str:
     """Numbers to ten digits; intervals and links have columns of their own."""
     written = io.StringIO()

@@ -1,0 +1,123 @@
+"""Tests of the way from Python, on the tiny model."""
+
+import subprocess
+import sys
+
+import gin
+import jax
+import matplotlib.figure
+import numpy as np
+import pytest
+
+import symbol_tuning as st
+from symbol_tuning import api, gin_utils, run_config
+from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import native
+
+
+@pytest.fixture(scope='module')
+def model_dir(tmp_path_factory):
+  """A MODEL_DIR of the tiny model as it is before any training."""
+  folder = tmp_path_factory.mktemp('run')
+  gin_utils.parse(['models/tiny.gin'])
+  config = gin.config_str()
+  model, _ = api._of_run(_written(folder, config))
+  params = parameters.init_params(model, jax.random.key(0))
+  native.save(params, folder / native.STEPS / '3')
+  gin.clear_config()
+  return folder
+
+
+def _written(folder, config):
+  path = folder / run_config.CONFIG_FILE
+  path.write_text(config)
+  return path
+
+
+@pytest.fixture(scope='module')
+def model(model_dir):
+  return st.load(model_dir)
+
+
+def test_a_run_is_loaded_with_its_model_and_vocabulary(model, model_dir):
+  assert model.path == str(model_dir)
+  assert model.decoder.config.num_layers == 2
+  assert model.vocabulary.load().vocab_size == model.decoder.config.vocab_size
+  assert not gin.config_str()
+
+
+def test_prompts_are_records_that_a_model_scores(model):
+  data = st.dataset('tefe', source=st.SyntheticSource())
+  prompts = st.prompts(data, 'symbol_uninstructed', model.vocabulary, k=2, n=6)
+  assert len(prompts) == 6
+  scored = st.score(model, prompts)
+  for prompt, one in zip(prompts, scored, strict=True):
+    assert len(prompt.prompt.exemplars) == 6
+    assert one.prompt == prompt.prompt and len(one.options) == 3
+    assert all(np.isfinite(o.log_likelihood) for o in one.options)
+
+
+def test_a_dataset_of_ones_own_needs_a_spec_only(tmp_path, model):
+  folder = tmp_path / 'own'
+  folder.mkdir()
+  rows = [f'{{"text": "row {i}", "label": {i % 2}}}\n' for i in range(12)]
+  (folder / 'validation.jsonl').write_text(''.join(rows))
+  spec = st.DatasetSpec('own', '{text}', ('no', 'yes'), 'Is it so?')
+  data = st.dataset(spec, source=st.LocalSource(str(tmp_path)))
+  assert len(data.examples()) == 12
+  prompts = st.prompts(data, 'flipped', model.vocabulary, k=1, n=3)
+  assert [one.text for one in prompts[0].prompt.options] == ['yes', 'no']
+
+
+def test_models_are_evaluated_and_reported(model, tmp_path):
+  results = st.evaluate(
+    {'one': model, 'same': model},
+    ['icl_symbol_uninstructed_subj', 'icl_flipped_subj'],
+    tmp_path / 'results',
+    source=st.SyntheticSource(),
+    k=1,
+    n=4,
+  )
+  table = str(results.table())
+  assert 'one' in table and 'same' in table
+  report = st.report(results)
+  assert isinstance(report.figure('settings'), matplotlib.figure.Figure)
+  with pytest.raises(ValueError, match="no figure 'wrong'; it has settings"):
+    report.figure('wrong')
+  page = report.write(tmp_path / 'report')
+  assert page.read_text().startswith('<!')
+
+
+@pytest.mark.parametrize(
+  ('call', 'message'),
+  [
+    (lambda: st.dataset('sst3'), 'Did you mean: sst2'),
+    (
+      lambda: st.prompts(st.dataset('subj', st.SyntheticSource()), 'odd', None),
+      "no ICL setting 'odd'",
+    ),
+    (
+      lambda: st.prompts(
+        st.dataset('tefe', st.SyntheticSource()), 'flipped', None
+      ),
+      "'flipped' is for 2 classes; tefe has 3",
+    ),
+    (lambda: st.nonsense, "no 'nonsense'"),
+  ],
+)
+def test_mistakes_are_named(call, message):
+  with pytest.raises((ValueError, AttributeError), match=message):
+    call()
+
+
+def test_the_package_offers_what_the_module_does():
+  assert set(api.__all__) <= set(dir(st))
+  assert all(getattr(st, name) is getattr(api, name) for name in api.__all__)
+
+
+def test_the_package_alone_imports_nothing_heavy():
+  code = 'import symbol_tuning, sys; print("jax" in sys.modules)'
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=True
+  )
+  assert done.stdout.strip() == 'False'
