@@ -176,16 +176,18 @@ def _bars(
 def _flipped_sections(compared: Comparison) -> Iterator[Section]:
   for mixture in compared.mixtures_of('flipped'):
     rows = compared.datasets[mixture]
+    if len(rows) == 1:
+      continue
     average = compared.settings[mixture]
     drawn = _bars(
       compared, [*(row.name for row in rows), _AVERAGE], [*rows, average]
     )
     name = mixture.removeprefix('icl_')
     yield Section(
-      f'{average.name} labels',
+      average.name,
       'The meanings of the labels are exchanged: a model that follows its prior'
       ' knowledge instead of the exemplars falls below random guesses.',
-      [Chart(name, f'Accuracy: {average.name} labels', drawn)],
+      [Chart(name, f'Accuracy by dataset: {average.name}', drawn)],
     )
 
 

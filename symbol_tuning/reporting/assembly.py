@@ -55,7 +55,10 @@ METHOD = (
   datasets’ own with their meanings exchanged (flipped). A query is answered
   correctly if, of all label options, the correct one has the highest
   log-likelihood: the sum over its tokens, the end-of-sequence token included.
-  List functions and Turing concepts have no options: the model writes, and is
+  Options are the classes of the dataset or, where not all fit into a prompt,
+  those that are shown in it. Each query is written in one of the formats that
+  are named under Formats, the same for all checkpoints and settings. List
+  functions and Turing concepts have no options: the model writes, and is
   correct if the first line that it writes is the answer.""",
   """An average gives every dataset, or category of list functions, the same
   weight. Chance is what random guesses reach; it is taken to be 0 where answers

@@ -37,6 +37,7 @@ class Row:
 
   @property
   def num_tasks(self) -> int:
+    """The tasks averaged over."""
     return len(self.outcomes)
 
   @property
@@ -84,6 +85,7 @@ class Comparison:
 
   @property
   def labels(self) -> list[str]:
+    """The names of the checkpoints."""
     return [one.label for one in self.checkpoints]
 
   @property

@@ -112,6 +112,7 @@ class Evaluated:
 
   @property
   def label(self) -> str:
+    """The name of the checkpoint."""
     return self.run.label
 
   def tasks(self, mixture: str) -> Tasks:

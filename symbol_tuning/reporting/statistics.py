@@ -37,6 +37,7 @@ class Estimate:
 
   @property
   def excludes_zero(self) -> bool:
+    """Whether the interval lies on one side of zero."""
     return self.low > 0 or self.high < 0
 
 

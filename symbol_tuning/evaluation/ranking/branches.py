@@ -52,6 +52,7 @@ class Branches:
 
   @property
   def num_targets(self) -> int:
+    """The tokens of all different options."""
     return sum(map(len, self.options))
 
   @property

@@ -72,14 +72,17 @@ class Document:
 
   @property
   def sections(self) -> list[Section]:
+    """All sections, in order."""
     return [section for part in self.parts for section in part.sections]
 
   @property
   def charts(self) -> list[Chart]:
+    """All figures, in order."""
     return [chart for section in self.sections for chart in section.charts]
 
   @property
   def tables(self) -> list[Table]:
+    """All tables, details too, in order."""
     return [
       table
       for section in self.sections

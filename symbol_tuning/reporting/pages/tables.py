@@ -76,6 +76,7 @@ class Cell:
     )
 
   def markdown(self) -> str:
+    """The text, emphasized and linked."""
     text = self.text.replace('|', '\\|')
     text = f'**{text}**' if self.strong else text
     return f'[{text}]({self.address})' if self.link else text

@@ -20,6 +20,7 @@ _MOST_CLASSES_DRAWN = 6
 
 
 def recency(evidence: Evidence) -> Iterator[Section]:
+  """Whether a model repeats the labels of the last exemplars."""
   rows = _bias_rows(evidence, diagnostics.recency)
   if not rows:
     return
@@ -70,6 +71,7 @@ def _by_place(outcomes: Sequence[Outcome]) -> dict[float, Estimate]:
 
 
 def majority(evidence: Evidence) -> Iterator[Section]:
+  """Whether a model prefers the labels that a prompt shows most often."""
   rows = _bias_rows(evidence, diagnostics.majority)
   if rows:
     yield Section(
@@ -119,6 +121,7 @@ def _bias_table(
 
 
 def confusion(evidence: Evidence) -> Iterator[Section]:
+  """Which labels are taken for which."""
   sizes = {
     outcome.ranked.num_classes
     for by_checkpoint in evidence.ranked().values()

@@ -110,6 +110,7 @@ def _metric(evidence: Evidence, metric: Metric) -> Iterator[Section]:
 
 
 def symbols(evidence: Evidence) -> Iterator[Section]:
+  """Accuracy by the category of the symbol that is right."""
   with_symbols = evidence.of(
     lambda outcome: outcome.ranked and None not in outcome.ranked.categories
   )
@@ -135,6 +136,7 @@ def symbols(evidence: Evidence) -> Iterator[Section]:
 
 
 def exemplars(evidence: Evidence) -> Iterator[Section]:
+  """Accuracy by the number of exemplars of a class."""
   kinds = _kinds(evidence, evidence.ranked(), diagnostics.by_exemplars)
   if len({one.kind for one in kinds}) < 2:
     return
@@ -190,6 +192,7 @@ def formats(evidence: Evidence) -> Iterator[Section]:
 
 
 def functions(evidence: Evidence) -> Iterator[Section]:
+  """Accuracy by the function or concept that is asked for."""
   written = evidence.of(lambda outcome: bool(outcome.origins))
   kinds = _kinds(evidence, written, diagnostics.by_origin)
   if kinds:
@@ -201,6 +204,7 @@ def functions(evidence: Evidence) -> Iterator[Section]:
 
 
 def calibration(evidence: Evidence) -> Iterator[Section]:
+  """Whether a model is as sure as it is right."""
   chosen = evidence.ranked()
   if not chosen:
     return
