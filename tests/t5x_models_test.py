@@ -202,6 +202,7 @@ def test_t5x_starts_from_our_checkpoint(make_model, optimizer, tmp_path):
     ('train', ['t5x/quickstart.gin']),
     ('train', ['t5x/quickstart.gin', 't5x/from_checkpoint.gin']),
     ('eval', ['models/tiny.gin', 't5x/decoder.gin', 't5x/eval.gin']),
+    ('eval', ['t5x/quickstart_eval.gin']),
   ],
 )
 def test_gin_files_configure_the_programs(

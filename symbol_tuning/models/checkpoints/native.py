@@ -6,6 +6,7 @@ beside the optimizer's state. Only 'params' is read here. What T5X trains (see
 'target'.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def save(params: Mapping[str, Any], folder: str | Path) -> None:
     checkpointer.save(files.path(folder) / STATE, {PARAMS: params})
 
 
+def step_of(name: str) -> int | None:
+  """The step of a checkpoint's folder, ours or T5X's; None of another one."""
+  step = re.fullmatch(r'(?:checkpoint_)?(\d+)', name)
+  return int(step[1]) if step else None
+
+
 def is_finished(step: epath.Path) -> bool:
   """Whether a step's folder holds a whole checkpoint.
 
@@ -102,8 +109,9 @@ def _is_committed(folder: epath.Path) -> bool:
 def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:
   if not folder.is_dir():
     return {}
+  steps = {step_of(step.name): step for step in folder.iterdir()}
   return {
-    int(step.name): step / STATE
-    for step in folder.iterdir()
-    if step.name.isdigit() and is_finished(step)
+    number: step / STATE
+    for number, step in steps.items()
+    if number is not None and is_finished(step)
   }
