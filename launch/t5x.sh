@@ -12,7 +12,8 @@
 #           jestimator's optimizer Amos, with PartitionSpec from where JAX now
 #             has it, and without the rest that it would install.
 #
-# $PYTHON (python3) makes the environment; $T5X_URL is where T5X comes from.
+# $PYTHON (python3) makes the environment; $T5X_URL and $T5X_COMMIT say where T5X
+# comes from.
 # --dry_run prints the commands, --help this.
 set -euo pipefail
 # shellcheck source=launch/lib/common.sh
@@ -29,7 +30,7 @@ folder=$1
 needs git https://git-scm.com
 
 url=${T5X_URL-https://github.com/google-research/t5x}
-commit=cc342d419ec3e3e9c4bf1df33c82330cafdc1e16
+commit=${T5X_COMMIT-cc342d419ec3e3e9c4bf1df33c82330cafdc1e16}
 python=$folder/venv/bin/python
 
 execute mkdir -p "$folder"

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import orbax.checkpoint as ocp
-from etils import epath
 from jax.experimental import multihost_utils
 
+from symbol_tuning import files
 from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.models.checkpoints import native as checkpoints_lib
@@ -50,8 +50,8 @@ class NewCheckpoints:
         return
 
   @property
-  def _steps(self) -> epath.Path:
-    folder = epath.Path(self.model_dir).expanduser()
+  def _steps(self) -> files.Path:
+    folder = files.path(self.model_dir)
     return folder / checkpoints_lib.STEPS
 
   def _wait_for_one_after(self, last: int) -> int:
@@ -101,7 +101,7 @@ def named(
         f'The checkpoint label {label!r} cannot be the name of a folder: choose'
         " a word such as 'tuned'."
       )
-    if not epath.Path(path).expanduser().exists():
+    if not files.path(path).exists():
       raise FileNotFoundError(f'No checkpoint at {path}.')
   return [
     Checkpoint(label, path, step_of(path), order)
@@ -127,28 +127,27 @@ def _labelled(
 
 
 def _label(path: str) -> str:
-  name = epath.Path(path).name
+  name = files.path(path).name
   return f'step_{name}' if name.isdecimal() else name
 
 
 def step_of(path: str) -> int | None:
   """The training step of a run's newest checkpoint or of one of its steps."""
-  state = checkpoints_lib.find_state(epath.Path(path).expanduser())
-  step = state.parent.name if state else ''
-  return int(step) if step.isdecimal() else None
+  state = checkpoints_lib.find_state(files.path(path))
+  return checkpoints_lib.step_of(state.parent.name) if state else None
 
 
 def is_there(checkpoint: Checkpoint) -> bool:
   """Whether a checkpoint of a training has not been removed by it."""
-  return _is_whole(epath.Path(checkpoint.path))
+  return _is_whole(files.path(checkpoint.path))
 
 
-def _is_whole(step: epath.Path) -> bool:
+def _is_whole(step: files.Path) -> bool:
   return checkpoints_lib.find_state(step) is not None
 
 
 def run_of(checkpoint: Checkpoint) -> str:
   """The folder of the training a checkpoint is of; itself if it is of none."""
-  path = epath.Path(checkpoint.path).expanduser()
+  path = files.path(checkpoint.path)
   state = checkpoints_lib.find_state(path)
   return str(state.parent.parent if state else path)

@@ -1,4 +1,4 @@
-"""Metrics over steps, in SeqIO's logs: TensorBoard events and JSON lines.
+"""Metrics over steps, as SeqIO logs them: TensorBoard events and JSON lines.
 
 The layout is T5X's: <folder>/inference_eval/<task>/events… with the tags
 eval/accuracy and the like, and <folder>/inference_eval/<task>-metrics.jsonl
@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 
 import jax
-import seqio
-from etils import epath
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import results, task_metrics
 from symbol_tuning.evaluation.suite import Suite
+from symbol_tuning.events import EventFile
 
 FOLDER = 'inference_eval'
 
@@ -22,17 +22,13 @@ FOLDER = 'inference_eval'
 class Curves:
   """Adds checkpoint after checkpoint, each once. Only process 0 writes."""
 
-  def __init__(self, folder: epath.PathLike):
+  def __init__(self, folder: files.PathLike):
     """Names the folder of the logs; they are made when something is added."""
-    self._folder = epath.Path(folder)
-    self._loggers = (
-      seqio.TensorBoardLogger(str(self._folder)),
-      # Last, for its lines tell what has been added.
-      seqio.JSONLogger(str(self._folder), write_n_results=0),
-    )
+    self._folder = files.path(folder)
+    self._events: dict[str, EventFile] = {}
 
   def add(
-    self, summary: results.Summary, suite: Suite, directory: epath.Path
+    self, summary: results.Summary, suite: Suite, directory: files.Path
   ) -> None:
     """Adds a checkpoint; one that does not tell its step is at step 0.
 
@@ -55,15 +51,25 @@ class Curves:
         name, task, made
       )
     for name, values in values_by_name.items():
-      if not self._has(name, {'step': step, **values}):
-        scalars = {k: seqio.metrics.Scalar(v) for k, v in values.items()}
-        for log in self._loggers:
-          log(name, step, scalars, None, None, None)
+      self._log(name, step, values)
 
-  def _has(self, name: str, line: Mapping[str, float]) -> bool:
+  def _log(self, name: str, step: int, values: Mapping[str, float]) -> None:
+    """Adds a line and a point, unless they are there."""
     path = self._folder / f'{name}-metrics.jsonl'
     lines = path.read_text().splitlines() if path.exists() else []
-    return line in [json.loads(known) for known in lines]
+    values = {metric: float(value) for metric, value in values.items()}
+    line = {'step': step, **values}
+    if line in map(json.loads, lines):
+      return
+    if name not in self._events:
+      (self._folder / name).mkdir(parents=True, exist_ok=True)
+      # A point is rare, and the next may be hours away.
+      self._events[name] = EventFile(self._folder / name, seconds=0.0)
+    tagged = {f'eval/{metric}': value for metric, value in values.items()}
+    self._events[name].write(step, tagged)
+    # Last, for it tells what has been added.
+    text = '\n'.join([*lines, json.dumps(line)])
+    files.write_text(path, f'{text}\n')
 
 
 def _values(

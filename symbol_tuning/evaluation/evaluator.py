@@ -6,9 +6,9 @@ with the same parameters on the same examples are kept.
 
 from typing import Any
 
-from etils import epath
 from jax.experimental import multihost_utils
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import fingerprints, layout, results
 from symbol_tuning.evaluation.countdown import Countdown
 from symbol_tuning.evaluation.record import Checkpoint, Record
@@ -23,7 +23,7 @@ def evaluate(
   params: Any,
   suite: Suite,
   checkpoint: Checkpoint,
-  directory: epath.PathLike,
+  directory: files.PathLike,
   budget: layout.Budget = DEFAULT_BUDGET,
   countdown: Countdown | None = None,
 ) -> results.Summary:
@@ -45,7 +45,7 @@ def evaluate(
   Raises:
     ValueError: if examples and model do not fit together.
   """
-  directory = epath.Path(directory)
+  directory = files.path(directory)
   countdown = countdown or Countdown(suite.num_tokens)
   layouts = {
     kind: kind.plan(tasks, params, budget)

@@ -4,8 +4,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from etils import epath
-
+from symbol_tuning import files
 from symbol_tuning.evaluation import evaluator, layout
 from symbol_tuning.evaluation.curves import FOLDER
 from symbol_tuning.evaluation.record import Checkpoint
@@ -53,7 +52,7 @@ class PeriodicEvaluation:
     `<mixture>/loss`, where options are ranked, is the negative log-likelihood
     of the right labels in nats a token, as in training, averaged likewise.
     """
-    folder = epath.Path(self.model_dir).expanduser() / FOLDER / str(step)
+    folder = files.path(self.model_dir) / FOLDER / str(step)
     summary = evaluator.evaluate(
       self.model,
       params,

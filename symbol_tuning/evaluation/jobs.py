@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
-from etils import epath
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import (
   checkpoint_queue,
   evaluator,
@@ -81,7 +81,7 @@ def evaluate_checkpoints(
     labels = [checkpoint.label for checkpoint in queue]
   separators.check(separator, labels)
   questions.check()
-  folder = epath.Path(output_dir).expanduser()
+  folder = files.path(output_dir)
   read = _Reader(model, partitioner)
   curves = _curves_by_run(queue, folder / FOLDER)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
@@ -105,7 +105,7 @@ class _Job:
     self,
     model: decoder.Decoder,
     questions: Questions,
-    folder: epath.Path,
+    folder: files.Path,
     separator: separators.Separator,
     choice_queries: int,
     budget: layout.Budget,
@@ -131,7 +131,7 @@ class _Job:
     return summary
 
   def _suite(
-    self, checkpoint: Checkpoint, params: Any, folder: epath.Path
+    self, checkpoint: Checkpoint, params: Any, folder: files.Path
   ) -> Suite:
     """Returns what is asked, with the separator that is wanted."""
     separator = separators.wanted(self._separator, checkpoint)
@@ -156,7 +156,7 @@ class _Job:
     suite: Suite,
     checkpoint: Checkpoint,
     params: Any,
-    folder: epath.Path,
+    folder: files.Path,
   ) -> results.Summary:
     return evaluator.evaluate(
       self._model, params, suite, checkpoint, folder, self._budget
@@ -207,7 +207,7 @@ def _read_if_there(
 
 
 def _curves_by_run(
-  queue: list[Checkpoint] | NewCheckpoints, folder: epath.Path
+  queue: list[Checkpoint] | NewCheckpoints, folder: files.Path
 ) -> Callable[[Checkpoint], Curves]:
   """Gives every run its curves.
 

@@ -15,7 +15,6 @@ label that begins another (12 and 123) could never score less than that one.
 """
 
 import json
-import pathlib
 from typing import Any
 
 import seqio
@@ -64,7 +63,7 @@ def export(
   writer = _Writer(data_settings.vocabulary())
   suite = questions.load(separator)
   _check(suite)
-  folder = pathlib.Path(output_dir).expanduser().resolve()
+  folder = files.path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
   for _, name, task in suite:
     docs = map(writer.doc, task.queries)
@@ -147,9 +146,7 @@ def _eos_text(vocabulary: seqio.Vocabulary) -> str:
   )
 
 
-def _task_config(
-  name: str, data: pathlib.Path, separator: str
-) -> dict[str, Any]:
+def _task_config(name: str, data: files.Path, separator: str) -> dict[str, Any]:
   return {
     'task': name,
     'dataset_path': 'json',
@@ -182,8 +179,6 @@ def _group_config(name: str, tasks: list[str]) -> dict[str, Any]:
   }
 
 
-def _write_yaml(
-  folder: pathlib.Path, name: str, config: dict[str, Any]
-) -> None:
+def _write_yaml(folder: files.Path, name: str, config: dict[str, Any]) -> None:
   text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
   files.write_text(folder / f'{name}.yaml', text)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 
 import jax
-from etils import epath
 
+from symbol_tuning import files
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
 from symbol_tuning.evaluation.suite import Suite
@@ -40,7 +40,7 @@ class Record:
     self,
     suite: Suite,
     checkpoint: Checkpoint,
-    directory: epath.Path,
+    directory: files.Path,
     fingerprint: str,
   ):
     """Reads the results that are there already.

@@ -9,7 +9,6 @@ Every number of a summary can be recomputed from the predictions it names.
 
 import dataclasses
 import json
-import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -279,7 +278,7 @@ def _title(mixture: str, setting: IclSetting | None) -> str:
 
 
 def write_predictions(
-  path: pathlib.Path, made: Sequence[Prediction] | Sequence[Answer]
+  path: files.Path, made: Sequence[Prediction] | Sequence[Answer]
 ) -> None:
   """Writes predictions or answers as one JSON object a line."""
   lines = (json.dumps(dataclasses.asdict(p), ensure_ascii=False) for p in made)
@@ -287,7 +286,7 @@ def write_predictions(
 
 
 def read_predictions(
-  path: pathlib.Path,
+  path: files.Path,
 ) -> list[Prediction] | list[Answer]:
   """Reads what `write_predictions` has written.
 
@@ -306,13 +305,13 @@ def _to_prediction(values: dict[str, Any]) -> Prediction | Answer:
   return Prediction(**values | {'options': options, 'prompt': prompt})
 
 
-def write_summary(directory: pathlib.Path, summary: Summary) -> None:
+def write_summary(directory: files.Path, summary: Summary) -> None:
   """Writes `summary.json` into a folder."""
   text = json.dumps(dataclasses.asdict(summary), indent=2, ensure_ascii=False)
   _write(directory / SUMMARY, text + '\n')
 
 
-def read_summary(directory: pathlib.Path) -> Summary:
+def read_summary(directory: files.Path) -> Summary:
   """Reads `summary.json` of a folder.
 
   Raises:
@@ -348,6 +347,6 @@ def _to_summary(values: Mapping[str, Any]) -> Summary:
   return Summary(**{**values, 'mixtures': mixtures, 'unfinished': unfinished})
 
 
-def _write(path: pathlib.Path, text: str) -> None:
+def _write(path: files.Path, text: str) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   files.write_text(path, text)

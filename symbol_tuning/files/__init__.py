@@ -17,7 +17,7 @@ from symbol_tuning.files.disk_cache import (
   local_copy,
   local_folder,
 )
-from symbol_tuning.files.growing import Growing
+from symbol_tuning.files.growing import SECONDS, Growing
 from symbol_tuning.files.paths import (
   Path,
   PathLike,
@@ -38,6 +38,7 @@ from symbol_tuning.files.writing import (
 )
 
 __all__ = [
+  'SECONDS',
   'Growing',
   'Path',
   'PathLike',

@@ -5,24 +5,30 @@ import time
 
 from symbol_tuning.files import paths, writing
 
-# A bucket cannot append: the whole file is written again, but not each time.
-_SECONDS = 30.0
+SECONDS = 30.0
 
 
 class Growing:
   """A file that is written from its start, bit by bit; a context manager.
 
-  On a disk, others see what was flushed. In a bucket they see it within half a
-  minute, and all of it when the file is closed; what cannot be written is kept
-  and tried again, so that a run outlives a bucket that is away for a while.
+  On a disk, others see what was flushed. A bucket cannot append: there the
+  whole file is written again, not more often than was asked for, and when it is
+  closed. What cannot be written is kept and tried again, so that a run outlives
+  a bucket that is away for a while.
   """
 
-  def __init__(self, path: paths.Path, begins_with: bytes = b''):
+  def __init__(
+    self,
+    path: paths.Path,
+    begins_with: bytes = b'',
+    seconds: float = SECONDS,
+  ):
     """Replaces the file, if there is one.
 
     Args:
       path: of the file.
       begins_with: what it holds at first.
+      seconds: how far the file may lag behind in a bucket.
 
     Raises:
       OSError: if it cannot be written.
@@ -31,6 +37,7 @@ class Growing:
     writing.write_bytes(path, begins_with)
     self._file = path.open('ab') if paths.is_local(path) else None
     self._content = bytearray(begins_with)
+    self._seconds = seconds
     self._written = time.monotonic()
     self._told = False
 
@@ -51,7 +58,7 @@ class Growing:
     """Has others see what was written, soon."""
     if self._file:
       self._file.flush()
-    elif time.monotonic() - self._written >= _SECONDS:
+    elif time.monotonic() - self._written >= self._seconds:
       self._try_to_upload()
 
   def close(self) -> None:

@@ -1,24 +1,20 @@
 """What a run tells while it goes on: a progress line, TensorBoard and JSONL.
 
-TensorBoard's own event protocol and record writer are used, so that TensorFlow
-is not needed. `metrics.jsonl` holds the same numbers for plots to be redrawn
+`metrics.jsonl` holds the same numbers for plots to be redrawn
 from; a run that is resumed first drops the lines of the steps it repeats.
 """
 
 import json
 import math
-import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
 
 import jax
 import numpy as np
-from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.summary.writer import record_writer
 
 from symbol_tuning import files
+from symbol_tuning.events import EventFile
 from symbol_tuning.progress import duration
 from symbol_tuning.training.step import Metrics
 
@@ -88,7 +84,7 @@ class RunLog:
     self._folder = model_dir
     if self._writes:
       self._folder.mkdir(parents=True, exist_ok=True)
-      self._events = _EventFile(self._folder, first_step)
+      self._events = EventFile(self._folder, first_step + 1)
       self._jsonl = _reopened(self._folder / 'metrics.jsonl', first_step)
 
   def __enter__(self) -> 'RunLog':
@@ -165,34 +161,6 @@ class _ProgressLine:
     if self._open:
       print(flush=True)
       self._open = False
-
-
-class _EventFile:
-  """A TensorBoard event file of scalars."""
-
-  def __init__(self, folder: files.Path, first_step: int):
-    now = time.time()
-    name = f'events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}'
-    self._writer = record_writer.RecordWriter(files.Growing(folder / name))
-    self._record(file_version='brain.Event:2')
-    # Tells TensorBoard to forget what an earlier process wrote beyond here.
-    session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-    self._record(step=first_step + 1, session_log=session)
-
-  def write(self, step: int, scalars: Mapping[str, float]) -> None:
-    values = [
-      summary_pb2.Summary.Value(tag=tag, simple_value=value)
-      for tag, value in scalars.items()
-    ]
-    self._record(step=step, summary=summary_pb2.Summary(value=values))
-
-  def close(self) -> None:
-    self._writer.close()
-
-  def _record(self, **fields) -> None:
-    event = event_pb2.Event(wall_time=time.time(), **fields)
-    self._writer.write(event.SerializeToString())
-    self._writer.flush()
 
 
 def _reopened(path: files.Path, first_step: int) -> files.Growing:

@@ -9,7 +9,6 @@ import jax
 import pytest
 import seqio
 from tensorboard.backend.event_processing import event_accumulator
-from tensorboard.util import tensor_util
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.evaluation import jobs, layout, results
@@ -82,8 +81,8 @@ def curve(folder, name):
   """(step, accuracy) of a TensorBoard folder, and of the JSON lines."""
   events = event_accumulator.EventAccumulator(str(folder / name)).Reload()
   points = [
-    (event.step, pytest.approx(tensor_util.make_ndarray(event.tensor_proto)))
-    for event in events.Tensors('eval/accuracy')
+    (event.step, pytest.approx(event.value))
+    for event in events.Scalars('eval/accuracy')
   ]
   lines = (folder / f'{name}-metrics.jsonl').read_text().splitlines()
   logged = [json.loads(line) for line in lines]

@@ -9,7 +9,6 @@ import object_store
 import pytest
 
 from symbol_tuning import files
-from symbol_tuning.files import growing
 
 
 def test_a_local_path_is_absolute_and_the_home_is_known(monkeypatch, tmp_path):
@@ -104,10 +103,9 @@ def test_the_file_that_is_looked_for_goes_to_a_bucket_last(bucket, store):
   assert 'config.json' in written[-1]
 
 
-def test_a_growing_file_ends_with_all_that_was_written(folder, monkeypatch):
-  monkeypatch.setattr(growing, '_SECONDS', 0.0)
+def test_a_growing_file_ends_with_all_that_was_written(folder):
   path = folder / 'metrics.jsonl'
-  with files.Growing(path, b'kept\n') as file:
+  with files.Growing(path, b'kept\n', seconds=0.0) as file:
     for number in range(3):
       file.write(b'%d\n' % number)
       file.flush()
@@ -115,11 +113,8 @@ def test_a_growing_file_ends_with_all_that_was_written(folder, monkeypatch):
   assert path.read_bytes() == b'kept\n0\n1\n2\n'
 
 
-def test_a_log_outlives_a_bucket_that_is_away(
-  bucket, store, monkeypatch, capsys
-):
-  monkeypatch.setattr(growing, '_SECONDS', 0.0)
-  with files.Growing(bucket / 'metrics.jsonl') as file:
+def test_a_log_outlives_a_bucket_that_is_away(bucket, store, capsys):
+  with files.Growing(bucket / 'metrics.jsonl', seconds=0.0) as file:
     store.fault = object_store.Fault(403, times=2)
     for number in range(3):
       file.write(b'%d\n' % number)
