@@ -176,8 +176,6 @@ def _bars(
 def _flipped_sections(compared: Comparison) -> Iterator[Section]:
   for mixture in compared.mixtures_of('flipped'):
     rows = compared.datasets[mixture]
-    if len(rows) == 1:
-      continue
     average = compared.settings[mixture]
     drawn = _bars(
       compared, [*(row.name for row in rows), _AVERAGE], [*rows, average]

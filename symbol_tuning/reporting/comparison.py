@@ -95,11 +95,12 @@ class Comparison:
 
   def mixtures_of(self, labels: str) -> list[str]:
     """The mixtures of in-context settings with such labels."""
-    found = {}
-    for one in self.checkpoints:
-      for name, mixture in one.run.summary.mixtures.items():
-        if mixture.setting and mixture.setting.labels == labels:
-          found[name] = None
+    found = {
+      mixture.setting.mixture
+      for one in self.checkpoints
+      for mixture in one.run.summary.mixtures.values()
+      if mixture.setting and mixture.setting.labels == labels
+    }
     return [name for name in self.settings if name in found]
 
 
