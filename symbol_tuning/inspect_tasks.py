@@ -18,11 +18,4 @@ if __name__ == '__main__':
     inspecting.inspect,
     gin_files=['runs/inspect.gin'],
     positional_macros=['MIXTURE_OR_TASK_NAME'],
-    unused_macros=[
-      'CHECKPOINT_PATH',
-      'EVAL_OUTPUT_DIR',
-      'INITIAL_CHECKPOINT_PATH',
-      'MODEL_DIR',
-      'TRAIN_STEPS',
-    ],
   )

@@ -47,13 +47,4 @@ if __name__ == '__main__':
   gin_utils.run(
     sweep.sweep if is_sweep(sys.argv) else measuring.precompile,
     gin_files=['runs/precompile_defaults.gin'],
-    unused_macros=[
-      'CACHE_DIR',
-      'CHECKPOINT',
-      'INITIAL_CHECKPOINT_PATH',
-      'MIXTURE_OR_TASK_NAME',
-      'MODEL_DIR',
-      'SENTENCEPIECE_MODEL',
-      'TRAIN_STEPS',
-    ],
   )

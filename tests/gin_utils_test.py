@@ -7,6 +7,7 @@ import gin
 import pytest
 
 from symbol_tuning import gin_utils
+from symbol_tuning.gin_utils import program
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +35,14 @@ def write(folder, name, *lines):
 
 def test_gin_flags_are_rewritten():
   arguments = ['program', "--gin.A='b=c'", '--gin_file=x', '-gin.D=1']
-  assert gin_utils.rewrite_gin_flags(arguments) == [
+  assert program.rewrite_gin_flags(arguments) == [
     'program',
     "--gin_bindings=A='b=c'",
     '--gin_file=x',
     '--gin_bindings=D=1',
   ]
   with pytest.raises(ValueError, match=r'--gin\.A: a gin flag is written'):
-    gin_utils.rewrite_gin_flags(['program', '--gin.A', '1'])
+    program.rewrite_gin_flags(['program', '--gin.A', '1'])
 
 
 def test_bindings_win_over_later_files_over_earlier_ones(tmp_path):

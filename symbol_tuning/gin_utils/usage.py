@@ -1,0 +1,238 @@
+"""What of a configuration a program reads, found out without running it.
+
+gin asks nobody whether a binding is of use: a macro with a slip of the pen in
+its name is set, and nothing reads it. So the references are followed here, from
+the function that is run.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gin
+
+_MACRO = 'gin.macro'
+# What library code looks up by itself, without a reference in a gin file.
+_LOOKED_UP = (
+  'symbol_tuning.data.settings.DataSettings',
+  'symbol_tuning.data.algorithmic.bigbench.BigBench',
+)
+# T5X's macros that have no counterpart, and what to do instead.
+T5X_MACROS = {
+  'USE_CACHED_TASKS': (
+    'a mixture is read from a cache with --gin_file=runs/train_cached.gin and'
+    ' CACHE_DIR, and made while training goes on with runs/train.gin'
+  ),
+  'LOSS_NORMALIZING_FACTOR': (
+    'the loss is always the mean over the targets of the whole batch'
+  ),
+  'SHUFFLE_TRAIN_EXAMPLES': 'training examples are always shuffled',
+  'EVALUATOR_NUM_EXAMPLES': (
+    'EVAL_QUERIES is the number of queries of each dataset while training, and'
+    ' settings.DataSettings.evaluation_queries otherwise'
+  ),
+  'EVALUATOR_USE_MEMORY_CACHE': 'questions are always loaded once',
+  'JSON_WRITE_N_RESULTS': 'all prompts and predictions are written',
+  'USE_HARDWARE_RNG': "random keys are JAX's default ones",
+  'INFER_OUTPUT_DIR': 'EVAL_OUTPUT_DIR is where results go',
+  'SAVING_PERIOD': 'CHECKPOINT_PERIOD is the number of steps between',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+  """A parameter of a configurable that the program uses, and its binding.
+
+  Attributes:
+    selector: the configurable.
+    parameter: its name.
+    value: as it is bound: a reference or a plain value.
+  """
+
+  selector: str
+  parameter: str
+  value: Any
+
+  @property
+  def name(self) -> str:
+    """How the parameter is named in gin files and flags."""
+    return (
+      f'{gin.config._REGISTRY.minimal_selector(self.selector)}.{self.parameter}'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+  """What a program reads of gin's configuration.
+
+  Attributes:
+    readings: every bound parameter of every configurable that it uses.
+    macros: names of the macros that these refer to, set or not.
+  """
+
+  readings: tuple[Reading, ...]
+  macros: frozenset[str]
+
+  @property
+  def selectors(self) -> frozenset[str]:
+    return frozenset(reading.selector for reading in self.readings)
+
+  def unset(self) -> list[str]:
+    """The macros that must be set and are not."""
+    return sorted(name for name in self.macros if not is_set(name))
+
+
+def of(function: Callable[..., Any]) -> Usage:
+  """Follows the references from a function that gin configures."""
+  _, first = gin.config._as_scope_and_selector(function)
+  pending, seen = [first, *_LOOKED_UP], set()
+  readings, macros = [], set()
+  while pending:
+    selector = pending.pop()
+    if selector in seen:
+      continue
+    seen.add(selector)
+    for parameter, value in _bindings(selector):
+      readings.append(Reading(selector, parameter, value))
+      pending.extend(_references(value, macros))
+  return Usage(tuple(readings), frozenset(macros))
+
+
+def _bindings(selector: str) -> Iterator[tuple[str, Any]]:
+  """The bound parameters of a configurable, in whatever scope."""
+  for (_, bound), parameters in gin.config._CONFIG.items():
+    if bound == selector:
+      yield from parameters.items()
+
+
+def _references(value: Any, macros: set[str]) -> Iterator[str]:
+  """The configurables that a value refers to; through macros, which it adds."""
+  for part in gin.config._iterate_flattened_values(value):
+    if not isinstance(part, gin.config.ConfigurableReference):
+      continue
+    name = macro_name(part)
+    if name is None:
+      yield part.configurable.selector
+    elif name not in macros:
+      macros.add(name)
+      yield from _references(macro_value(name), macros)
+
+
+def macro_name(value: Any) -> str | None:
+  """The macro that a value is a reference to, if it is one."""
+  if isinstance(value, gin.config.ConfigurableReference):
+    configurable = value.configurable
+    if configurable and configurable.selector == _MACRO:
+      return '/'.join(value.scopes)
+  return None
+
+
+def macro_value(name: str) -> Any:
+  """A macro's value as it is bound; None where it is not set."""
+  return gin.config._CONFIG.get((name, _MACRO), {}).get('value')
+
+
+def macros_set() -> Iterator[str]:
+  """The names of all macros that have a value, be it %gin.REQUIRED."""
+  return (name for name, kind in gin.config._CONFIG if kind == _MACRO)
+
+
+def is_set(name: str) -> bool:
+  """Whether a macro has a value that is not %gin.REQUIRED."""
+  return (name, _MACRO) in gin.config._CONFIG and not _is_required(
+    macro_value(name)
+  )
+
+
+def _is_required(value: Any) -> bool:
+  return (
+    isinstance(value, gin.config.ConfigurableReference)
+    and value.configurable.wrapped is gin.config._retrieve_constant
+    and value.scoped_configurable_fn() is gin.REQUIRED
+  )
+
+
+def check_set(used: Usage) -> None:
+  """Raises ValueError naming all macros that must be set and are not.
+
+  Those that other programs need are set to None.
+  """
+  for name in set(macros_set()) - used.macros:
+    if not is_set(name):
+      gin.bind_parameter(f'%{name}', None)
+  missing = used.unset()
+  if not missing:
+    return
+  hints = [f'--gin.{name}=…' for name in missing]
+  if 'MODEL' in missing or 'VOCABULARY' in missing:
+    hints = [h for h in hints if h[6:-2] not in ('MODEL', 'VOCABULARY')]
+    hints.insert(0, '--gin_file=models/… (sets MODEL and VOCABULARY)')
+  raise ValueError(
+    f'{", ".join(missing)} must be set: add {" ".join(hints)}. The headers of'
+    ' the gin files say what they are.'
+  )
+
+
+def unread(
+  bindings: Sequence[str], used: Usage, hints: Mapping[str, str] = T5X_MACROS
+) -> list[str]:
+  """Returns a sentence for each binding that the program does not read.
+
+  Args:
+    bindings: of the command line, such as 'TRAIN_STEPS=10'.
+    used: what the program reads.
+    hints: what to say of macros that are known elsewhere.
+  """
+  sentences = []
+  for binding in bindings:
+    name = binding.partition('=')[0].strip()
+    if name in used.macros or _selector(name) in used.selectors:
+      continue
+    sentence = f'--gin.{binding} has no effect: this program does not read it'
+    if name in hints:
+      sentence += f'; {hints[name]}.'
+    elif near := _near(name, used):
+      sentence += f'; did you mean {" or ".join(near)}?'
+    else:
+      sentence += '.'
+    sentences.append(sentence)
+  return sentences
+
+
+def _selector(name: str) -> str | None:
+  """The configurable whose parameter a name is; None for a macro."""
+  configurable, dot, _ = name.rpartition('.')
+  if not dot:
+    return None
+  match = gin.config._REGISTRY.get_match(configurable.rpartition('/')[2])
+  return match.selector if match else None
+
+
+def _near(name: str, used: Usage) -> list[str]:
+  known = used.macros if '.' not in name else {r.name for r in used.readings}
+  return difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+
+
+def misspelt(used: Usage, ours: Sequence[str]) -> list[str]:
+  """Returns a sentence for each macro of a file that looks like a slip.
+
+  That is one that nothing at all refers to, and that is set beside a macro of
+  almost the same name which is read.
+
+  Args:
+    used: what the program reads.
+    ours: macros that are not looked at.
+  """
+  referred = set()
+  for parameters in list(gin.config._CONFIG.values()):
+    for value in parameters.values():
+      list(_references(value, referred))
+  sentences = []
+  for name in sorted(set(macros_set()) - referred - set(ours)):
+    if near := difflib.get_close_matches(name, used.macros, n=1, cutoff=0.85):
+      sentences.append(
+        f'{name} is set in a gin file, and nothing reads it; did you mean'
+        f' {near[0]}?'
+      )
+  return sentences

@@ -1,0 +1,225 @@
+"""Whether the values of a configuration are what their parameters take.
+
+Python would find out when a value is used, minutes later, and would not say
+which macro it is from. The annotations of what gin configures say it at once.
+"""
+
+import collections.abc
+import inspect
+import math
+import os
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+
+from symbol_tuning.gin_utils import usage
+
+# The least values of macros that have one.
+LEAST = {
+  'BATCH_SIZE': 1,
+  'CHECKPOINT_PERIOD': 1,
+  'DROPOUT_RATE': 0,
+  'EVAL_PERIOD': 1,
+  'EVAL_QUERIES': 1,
+  'LABEL_SMOOTHING': 0,
+  'LEARNING_RATE': 0,
+  'LOSS_POSITIONS_PER_ROW': 1,
+  'NUM_EXAMPLES': 1,
+  'NUM_MICROBATCHES': 1,
+  'NUM_ROWS': 1,
+  'NUM_SHARDS': 1,
+  'RANDOM_SEED': 0,
+  'TRAIN_STEPS': 1,
+  'Z_LOSS': 0,
+}
+# Macros that must be below a value.
+BELOW = {'DROPOUT_RATE': 1, 'LABEL_SMOOTHING': 1}
+_NAMES = ('CHECKPOINT', 'DIR', 'FILE', 'MODEL', 'NAME', 'PATH')
+_WORDS = {
+  bool: 'True or False',
+  float: 'a number',
+  int: 'a whole number',
+  str: 'a text in quotes',
+  type(None): 'None',
+}
+
+
+def expand_home() -> None:
+  """Replaces the ~ that paths begin with, wherever they are bound."""
+  for (scope, selector), parameters in list(gin.config._CONFIG.items()):
+    for parameter, value in list(parameters.items()):
+      expanded = _expanded(value)
+      if expanded != value:
+        gin.bind_parameter((scope, selector, parameter), expanded)
+
+
+def _expanded(value: Any) -> Any:
+  if isinstance(value, str) and value.startswith('~'):
+    return os.path.expanduser(value)
+  if isinstance(value, (list, tuple)):
+    return type(value)(map(_expanded, value))
+  if isinstance(value, dict):
+    return {key: _expanded(part) for key, part in value.items()}
+  return value
+
+
+def check(used: usage.Usage) -> None:
+  """Checks every value that a program reads; 1e3 becomes a whole number.
+
+  Raises:
+    ValueError: naming the first that is not what its parameter takes.
+  """
+  for reading in used.readings:
+    name, value = _source(reading)
+    if isinstance(value, gin.config.ConfigurableReference):
+      continue
+    hint = _hint(reading)
+    fitted = _fitted(value, hint)
+    if fitted is _MISFIT:
+      raise ValueError(
+        f'{name} is {value!r}; it must be {_words(hint)}{_advice(value, hint)}.'
+      )
+    if fitted is not value:
+      _rebind(reading, fitted)
+    if name in used.macros:
+      _check_range(name, fitted)
+    if fitted == '' and name.upper().endswith(_NAMES):
+      raise ValueError(f'{name} is empty; give it a value, or None.')
+
+
+def _source(reading: usage.Reading) -> tuple[str, Any]:
+  """The name and value that a parameter gets, through macros of macros."""
+  name, value = reading.name, reading.value
+  while macro := usage.macro_name(value):
+    name, value = macro, usage.macro_value(macro)
+  return name, value
+
+
+def _rebind(reading: usage.Reading, value: Any) -> None:
+  name, bound = None, reading.value
+  while macro := usage.macro_name(bound):
+    name, bound = macro, usage.macro_value(macro)
+  gin.bind_parameter(f'%{name}' if name else reading.name, value)
+
+
+def _check_range(name: str, value: Any) -> None:
+  if isinstance(value, bool) or not isinstance(value, (int, float)):
+    return
+  least, below = LEAST.get(name), BELOW.get(name)
+  if not math.isfinite(value):
+    raise ValueError(f'{name} is {value}; it must be finite.')
+  if least is not None and value < least:
+    raise ValueError(f'{name} is {value}; it must be at least {least}.')
+  if below is not None and value >= below:
+    raise ValueError(f'{name} is {value}; it must be below {below}.')
+
+
+def _hint(reading: usage.Reading) -> Any:
+  """The annotation of a parameter; Any where there is none to be had."""
+  wrapped = gin.config._REGISTRY[reading.selector].wrapped
+  function = wrapped.__init__ if inspect.isclass(wrapped) else wrapped
+  try:
+    return typing.get_type_hints(function).get(reading.parameter, Any)
+  except (AttributeError, NameError, TypeError):
+    return Any
+
+
+_MISFIT = object()
+
+
+def _fitted(value: Any, hint: Any) -> Any:
+  """The value if it is of this type, 3 for 3.0 where it must be whole."""
+  if hint is Any or isinstance(value, gin.config.ConfigurableReference):
+    return value
+  origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+  if origin in (typing.Union, types.UnionType):
+    fits = (_fitted(value, argument) for argument in arguments)
+    return next((fit for fit in fits if fit is not _MISFIT), _MISFIT)
+  if origin is typing.Literal:
+    return value if value in arguments else _MISFIT
+  if hint in _WORDS:
+    return _fitted_plain(value, hint)
+  kind = origin or hint
+  if inspect.isclass(kind) and kind is not str:
+    if issubclass(kind, Mapping):
+      return _fitted_mapping(value, arguments)
+    if issubclass(kind, (collections.abc.Sequence, tuple, list)):
+      return _fitted_sequence(value, arguments)
+  # A class or a function of ours, which only a reference can be.
+  is_plain = value is None or isinstance(value, (bool, int, float, str))
+  return _MISFIT if is_plain and _is_library_type(kind) else value
+
+
+def _is_library_type(kind: Any) -> bool:
+  return inspect.isclass(kind) and kind.__module__ not in ('builtins', 'typing')
+
+
+def _fitted_plain(value: Any, hint: type) -> Any:
+  if hint is float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number else _MISFIT
+  if hint is int:
+    if isinstance(value, float) and value.is_integer():
+      return int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole else _MISFIT
+  return value if isinstance(value, hint) else _MISFIT
+
+
+def _fitted_mapping(value: Any, arguments: tuple[Any, ...]) -> Any:
+  if not isinstance(value, dict):
+    return _MISFIT
+  _, hint = arguments or (Any, Any)
+  fitted = {key: _fitted(part, hint) for key, part in value.items()}
+  return _unless_misfit(value, fitted, fitted.values())
+
+
+def _fitted_sequence(value: Any, arguments: tuple[Any, ...]) -> Any:
+  if not isinstance(value, (list, tuple)):
+    return _MISFIT
+  hints = arguments or (Any,)
+  if len(hints) != len(value) or hints[-1] is Ellipsis:
+    if len(hints) > 1 and hints[-1] is not Ellipsis:
+      return _MISFIT
+    hints = hints[:1] * len(value)
+  fitted = [
+    _fitted(part, hint) for part, hint in zip(value, hints, strict=True)
+  ]
+  return _unless_misfit(value, type(value)(fitted), fitted)
+
+
+def _unless_misfit(value: Any, fitted: Any, parts: Any) -> Any:
+  if any(part is _MISFIT for part in parts):
+    return _MISFIT
+  return value if fitted == value and repr(fitted) == repr(value) else fitted
+
+
+def _words(hint: Any) -> str:
+  """What a parameter takes, in words."""
+  origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+  if origin in (typing.Union, types.UnionType):
+    return ' or '.join(dict.fromkeys(map(_words, arguments)))
+  if origin is typing.Literal:
+    return f'one of {", ".join(map(repr, arguments))}'
+  if hint in _WORDS:
+    return _WORDS[hint]
+  kind = origin or hint
+  if inspect.isclass(kind) and issubclass(kind, Mapping):
+    return f'a mapping {{name: {_words(arguments[1]) if arguments else "…"}}}'
+  if inspect.isclass(kind) and issubclass(kind, collections.abc.Sequence):
+    inner = [_words(a) for a in arguments if a is not Ellipsis] or ['values']
+    return f'a list of {" and ".join(dict.fromkeys(inner))}'
+  return 'a reference such as @module.name()'
+
+
+def _advice(value: Any, hint: Any) -> str:
+  if isinstance(value, str) and not _takes_text(hint):
+    return ', without quotes' if 'whole' in _words(hint) else ''
+  return ''
+
+
+def _takes_text(hint: Any) -> bool:
+  return hint is str or str in typing.get_args(hint)
