@@ -6,8 +6,8 @@ from typing import Any
 
 from symbol_tuning import files
 from symbol_tuning.evaluation import evaluator, layout
+from symbol_tuning.evaluation.countdown import Countdown
 from symbol_tuning.evaluation.curves import FOLDER
-from symbol_tuning.evaluation.progress import Progress
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Questions, Suite
 from symbol_tuning.models import decoder
@@ -62,7 +62,7 @@ class PeriodicEvaluation:
       folder,
       self.budget,
       # The training's own line tells what came of it.
-      Progress(0, write=lambda _: None),
+      Countdown(0, write=lambda _: None),
     )
     measured = {}
     for name, mixture in summary.mixtures.items():

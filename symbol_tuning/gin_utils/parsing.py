@@ -153,7 +153,7 @@ def _why_no_file(path: str, folders: Sequence[str], error: Exception) -> str:
       list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (SyntaxError, tokenize.TokenError):
       return f'{found}: a bracket or a quote is opened and not closed.'
-    if isinstance(error, SyntaxError) and error.filename == found.name:
+    if isinstance(error, SyntaxError) and error.filename == str(found):
       return f'{found}, line {error.lineno}: {_reason(error)}'
   return f'{path}: {_reason(error)}'
 

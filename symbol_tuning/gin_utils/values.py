@@ -143,14 +143,26 @@ def _fitted(value: Any, hint: Any) -> Any:
   if hint in _WORDS:
     return _fitted_plain(value, hint)
   kind = origin or hint
-  if inspect.isclass(kind) and kind is not str:
-    if issubclass(kind, Mapping):
-      return _fitted_mapping(value, arguments)
-    if issubclass(kind, (collections.abc.Sequence, tuple, list)):
-      return _fitted_sequence(value, arguments)
+  if _is_mapping(kind):
+    return _fitted_mapping(value, arguments)
+  if _is_sequence(kind):
+    return _fitted_sequence(value, arguments)
   # A class or a function of ours, which only a reference can be.
   is_plain = value is None or isinstance(value, (bool, int, float, str))
   return _MISFIT if is_plain and _is_library_type(kind) else value
+
+
+def _is_mapping(kind: Any) -> bool:
+  return inspect.isclass(kind) and issubclass(kind, Mapping)
+
+
+def _is_sequence(kind: Any) -> bool:
+  # A named tuple, such as optax.GradientTransformation, is a class to gin.
+  return (
+    inspect.isclass(kind)
+    and issubclass(kind, collections.abc.Sequence)
+    and not hasattr(kind, '_fields')
+  )
 
 
 def _is_library_type(kind: Any) -> bool:
@@ -207,9 +219,9 @@ def _words(hint: Any) -> str:
   if hint in _WORDS:
     return _WORDS[hint]
   kind = origin or hint
-  if inspect.isclass(kind) and issubclass(kind, Mapping):
+  if _is_mapping(kind):
     return f'a mapping {{name: {_words(arguments[1]) if arguments else "…"}}}'
-  if inspect.isclass(kind) and issubclass(kind, collections.abc.Sequence):
+  if _is_sequence(kind):
     inner = [_words(a) for a in arguments if a is not Ellipsis] or ['values']
     return f'a list of {" and ".join(dict.fromkeys(inner))}'
   return 'a reference such as @module.name()'

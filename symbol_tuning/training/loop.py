@@ -29,7 +29,7 @@ from symbol_tuning.training import (
 )
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
-from symbol_tuning.training.run_log import RunLog, Window
+from symbol_tuning.training.run_log import RunLog, Window, say
 from symbol_tuning.training.state import (
   TrainState,
   abstract_state,
@@ -223,24 +223,24 @@ def train(run: Run) -> TrainState:
     Checkpoints(folder, run.schedule.keep) as checkpoints,
   ):
     start = _Start(run, checkpoints)
+    if start.step >= last_step:
+      say(f'Nothing to train: {start} is at step {start.step}.')
+      return start.state()
+    start.seek()
+    feed = _feed(run)
+    first_batch = next(feed)
+    state = start.state()
+    say(
+      f'Training from {start}: {last_step - start.step} steps to go. '
+      'Compiling ...'
+    )
+    compiled = compile_train_step(
+      step, run.abstract, first_batch, run.partitioner
+    )
+    # A run that is refused must not replace the record of an earlier one.
+    run_config.save(folder, start.step)
     with RunLog(folder, start.step, last_step) as log:
-      if start.step >= last_step:
-        log.say(f'Nothing to train: {start} is at step {start.step}.')
-        return start.state()
-      start.seek()
-      feed = _feed(run)
-      first_batch = next(feed)
-      state = start.state()
-      log.say(
-        f'Training from {start}: {last_step - start.step} steps to go. '
-        'Compiling ...'
-      )
-      compiled = compile_train_step(
-        step, run.abstract, first_batch, run.partitioner
-      )
-      # A run that is refused must not replace the record of an earlier one.
       log.write('model-info.txt', model_info(run.model, run.abstract))
-      run_config.save(folder, start.step)
       return _Loop(run, checkpoints, log, notice, dog).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
@@ -262,14 +262,12 @@ def dry_run(run: Run) -> None:
     start = _Start(run, checkpoints)
     start.check()
     steps = run.schedule.train_steps - start.step
-  if jax.process_index() == 0:
-    print(
-      f'{model_info(run.model, run.abstract)}'
-      f'batch: {rows} rows of {length} tokens\n\n'
-      f'Dry run: from {start}, {steps} steps to go. Nothing was compiled or '
-      'written.',
-      flush=True,
-    )
+  say(
+    f'{model_info(run.model, run.abstract)}'
+    f'batch: {rows} rows of {length} tokens\n\n'
+    f'Dry run: from {start}, {steps} steps to go. Nothing was compiled or '
+    'written.'
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,12 @@ from symbol_tuning.progress import duration
 from symbol_tuning.training.step import Metrics
 
 
+def say(text: str) -> None:
+  """Prints a line; process 0 does."""
+  if jax.process_index() == 0:
+    print(text, flush=True)
+
+
 class Window:
   """The steps since the last report; times them from when it is made."""
 

@@ -81,7 +81,7 @@ def test_a_missing_file_is_named():
     (['--gin_file=runs/train.gin', 'stray'], "Unknown argument 'stray'"),
     (
       ['--gin_file=models/tiny.gin', '--gin_file=runs/train.gin'],
-      'gin.REQUIRED',
+      'MODEL_DIR, TRAIN_STEPS must be set',
     ),
   ],
 )

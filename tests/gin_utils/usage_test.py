@@ -1,0 +1,64 @@
+"""What a program reads of a configuration, and what it lacks."""
+
+import gin
+import pytest
+
+from symbol_tuning import gin_utils
+from symbol_tuning.gin_utils import parsing, usage
+
+
+def read(small, *bindings, more=''):
+  module, path = small
+  if more:
+    with open(path, 'a') as file:
+      file.write(more)
+  parsing.read([path], bindings)
+  return usage.of(module.train)
+
+
+def test_all_that_is_missing_is_named_at_once(small):
+  with pytest.raises(ValueError, match=r'MODEL_DIR, TRAIN_STEPS must be set'):
+    usage.check_set(read(small))
+
+
+def test_what_other_programs_need_is_none(small):
+  usage.check_set(read(small, "MODEL_DIR='x'", 'TRAIN_STEPS=1'))
+  gin.finalize()
+  assert gin_utils.macro('UNUSED', 'unset') is None
+
+
+@pytest.mark.parametrize(
+  ('binding', 'hint'),
+  [
+    ('LEARNIG_RATE=1', 'did you mean LEARNING_RATE?'),
+    ('small_program.Linear.slope=2', 'does not read it'),
+    ('QUITE_OTHER=3', 'does not read it.'),
+    ('UNUSED=3', 'does not read it'),
+    ('USE_CACHED_TASKS=True', 'runs/train_cached.gin'),
+  ],
+)
+def test_a_binding_that_nothing_reads_is_told(small, binding, hint):
+  [told] = usage.unread([binding, 'TRAIN_STEPS=1'], read(small, binding))
+  assert f'--gin.{binding} has no effect' in told
+  assert hint in told
+
+
+def test_what_a_binding_brings_into_use_is_read(small):
+  bindings = [
+    'SCHEDULE=@small_program.Linear()',
+    'small_program.Linear.slope=%SLOPE',
+    'SLOPE=2',
+    'small_program.train.is_fast=True',
+  ]
+  used = read(small, *bindings)
+  assert not usage.unread(bindings, used)
+  [told] = usage.unread(['LEARNING_RATE=1'], used)
+  assert 'has no effect' in told
+
+
+def test_a_slip_in_a_file_is_told(small):
+  used = read(small, more='\nTRAIN_STPES = 3\nMY_OWN = 4\n')
+  [told] = usage.misspelt(used, [])
+  assert 'TRAIN_STPES' in told
+  assert 'TRAIN_STEPS?' in told
+  assert not usage.misspelt(used, ['TRAIN_STPES'])
