@@ -16,7 +16,7 @@ from jax.extend import core
 
 from symbol_tuning.compilation import arithmetic
 from symbol_tuning.compilation.topology import Topology
-from symbol_tuning.evaluation import rows
+from symbol_tuning.evaluation.ranking import rows
 from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
