@@ -307,6 +307,15 @@ def test_prompts_without_exemplars_are_reported_too(
   assert 'Recency' not in text and 'Calibration' in text
 
 
+def test_many_classes_are_confused_in_few_rows(fake, tmp_path, make_console):
+  options = tuple(f'intent {number}' for number in range(77))
+  made = [fake.prediction(q, options, 7, 9 if q else 7) for q in range(5)]
+  fake.write('tuned', {(SYMBOLS, 'intents'): made})
+  assembly.write([fake.folder], tmp_path / 'report', console=make_console())
+  [row] = rows_of(tmp_path / 'report' / 'confusion_77.csv')
+  assert (row['Right'], row['Predicted'], row['Queries']) == ('8', '10', '4')
+
+
 def test_many_checkpoints_fit_on_a_terminal(fake, make_console):
   checkpoints = [
     fake.collect(f'symbols_{number}', tasks_of(fake, 50 + number, 30, 10, 2))

@@ -17,6 +17,8 @@ from symbol_tuning.reporting.why.evidence import ByMixture, Evidence
 _MOST_PLACES = 12
 _LEAST_SHARE = 0.25  # of queries, for a place to be drawn
 _MOST_CLASSES_DRAWN = 6
+_MOST_CLASSES_LISTED = 12  # one by one; of more, the most frequent confusions
+_NUM_CONFUSIONS = 10
 
 
 def recency(evidence: Evidence) -> Iterator[Section]:
@@ -143,6 +145,8 @@ def confusion(evidence: Evidence) -> Iterator[Section]:
       ],
       details=[
         _confusion_table(evidence, outcomes, size)
+        if size <= _MOST_CLASSES_LISTED
+        else _frequent_confusions(evidence, outcomes, size)
         for size, outcomes in by_size.items()
       ],
     )
@@ -194,6 +198,35 @@ def _confusion_table(
   return Table(
     f'Queries by right and predicted label, {size} classes',
     ('Setting', 'Checkpoint', 'Right', *(f'Predicted {n}' for n in numbers)),
+    rows,
+    f'confusion_{size}',
+  )
+
+
+def _frequent_confusions(
+  evidence: Evidence, by_mixture: ByMixture, size: int
+) -> Table:
+  rows = []
+  for mixture, by_checkpoint in by_mixture.items():
+    for label, outcomes in zip(evidence.labels, by_checkpoint, strict=True):
+      counts_CC = diagnostics.confusion(outcomes, size)
+      np.fill_diagonal(counts_CC, 0)
+      for place in np.argsort(-counts_CC, axis=None)[:_NUM_CONFUSIONS]:
+        right, predicted = divmod(int(place), size)
+        if not counts_CC[right, predicted]:
+          break
+        rows.append(
+          [
+            Cell(evidence.titles[mixture]),
+            Cell(label, link=evidence.source(outcomes)),
+            Cell.count(right + 1),
+            Cell.count(predicted + 1),
+            Cell.count(int(counts_CC[right, predicted])),
+          ]
+        )
+  return Table(
+    f'The most frequent confusions of {size} classes',
+    ('Setting', 'Checkpoint', 'Right', 'Predicted', 'Queries'),
     rows,
     f'confusion_{size}',
   )
