@@ -26,6 +26,7 @@ from symbol_tuning.files.paths import (
   is_local,
   path,
   remove,
+  resolved,
   size,
 )
 from symbol_tuning.files.writing import (
@@ -54,6 +55,7 @@ __all__ = [
   'remove',
   'remove_partial',
   'replacing',
+  'resolved',
   'size',
   'write_bytes',
   'write_text',

@@ -68,6 +68,11 @@ def is_local(place: PathLike) -> bool:
   return '://' not in os.fspath(place)
 
 
+def resolved(place: Path) -> Path:
+  """The path without symbolic links, by which two names are found the same."""
+  return place.resolve() if is_local(place) else place
+
+
 def filesystem(place: Path) -> fsspec.AbstractFileSystem:
   """The file system of a path in a bucket, shared with epath."""
   return fsspec.core.url_to_fs(os.fspath(place))[0]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import matplotlib.figure
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import figures
 from symbol_tuning.reporting.comparison import Comparison, Row
@@ -26,7 +27,7 @@ _AVERAGE = 'average'
 _MOST_COLUMNS = 2  # of checkpoints, on a terminal
 
 
-def settings_table(compared: Comparison, folder: pathlib.Path) -> Table:
+def settings_table(compared: Comparison, folder: files.Path) -> Table:
   """Average accuracy in each setting, and differences to the first.
 
   Args:
@@ -88,7 +89,7 @@ def _size(row: Row) -> str:
 
 
 def dataset_table(
-  compared: Comparison, mixture: str, folder: pathlib.Path
+  compared: Comparison, mixture: str, folder: files.Path
 ) -> Table:
   """Accuracy on each dataset in one setting, with links to the predictions."""
   rows = []
@@ -127,7 +128,7 @@ def _short(row: Row | None) -> str:
   )
 
 
-def part(compared: Comparison, folder: pathlib.Path) -> Part:
+def part(compared: Comparison, folder: files.Path) -> Part:
   """All that there is to say about accuracies but dataset by dataset."""
   return Part(
     'Accuracy',
@@ -139,7 +140,7 @@ def part(compared: Comparison, folder: pathlib.Path) -> Part:
   )
 
 
-def _settings_section(compared: Comparison, folder: pathlib.Path) -> Section:
+def _settings_section(compared: Comparison, folder: files.Path) -> Section:
   rows = list(compared.settings.values())
   names = [row.name for row in rows]
   drawn = _bars(compared, names, rows)
@@ -210,7 +211,7 @@ def _written_section(compared: Comparison) -> Iterator[Section]:
     )
 
 
-def datasets_part(compared: Comparison, folder: pathlib.Path) -> Part:
+def datasets_part(compared: Comparison, folder: files.Path) -> Part:
   """The accuracies on each dataset."""
   overview = Section(
     'All settings',

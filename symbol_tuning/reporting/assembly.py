@@ -5,7 +5,6 @@ digits of it are in a CSV file beside each table.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import rich.console
@@ -82,7 +81,7 @@ def write(
   output_dir: str,
   note: str = '',
   console: rich.console.Console | None = None,
-) -> list[pathlib.Path]:
+) -> list[files.Path]:
   """Writes the report, and shows its main table.
 
   Args:
@@ -99,11 +98,11 @@ def write(
     FileNotFoundError: if a folder holds no results.
     ValueError: if results cannot be read or compared.
   """
-  folder = pathlib.Path(output_dir)
+  folder = files.path(output_dir)
   assembled = assemble(directories, folder, note)
-  files = list(write_files(assembled.document, folder))
-  _show(assembled, files, console)
-  return files
+  written = list(write_files(assembled.document, folder))
+  _show(assembled, written, console)
+  return written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +119,7 @@ class Assembled:
 
 
 def assemble(
-  directories: Sequence[str], folder: pathlib.Path, note: str = ''
+  directories: Sequence[str], folder: files.Path, note: str = ''
 ) -> Assembled:
   """Reads results and makes a report of them.
 
@@ -158,9 +157,7 @@ def _why(evidence: Evidence) -> Part:
   return Part('Why', sections)
 
 
-def write_files(
-  document: Document, folder: pathlib.Path
-) -> Iterator[pathlib.Path]:
+def write_files(document: Document, folder: files.Path) -> Iterator[files.Path]:
   """Writes the page, its texts and figures; yields their paths."""
   folder.mkdir(parents=True, exist_ok=True)
   drawings = {
@@ -180,15 +177,16 @@ def write_files(
     yield _write_png(chart, folder)
 
 
-def _write_png(chart: Chart, folder: pathlib.Path) -> pathlib.Path:
+def _write_png(chart: Chart, folder: files.Path) -> files.Path:
   path = folder / f'{chart.name}.png'
-  chart.figure.savefig(path)
+  with files.replacing(path) as partial:
+    chart.figure.savefig(partial, format='png')
   return path
 
 
 def _show(
   assembled: Assembled,
-  files: Sequence[pathlib.Path],
+  written: Sequence[files.Path],
   console: rich.console.Console | None,
 ) -> None:
   console = console or rich.console.Console()
@@ -199,16 +197,16 @@ def _show(
     console.print(caveat, style='yellow', markup=False)
   console.print(assembled.short_table.rich())
   console.print(LEGEND, markup=False)
-  shown = [path.name for path in files if path.suffix in _ALL_SHOWN]
+  shown = [path.name for path in written if path.suffix in _ALL_SHOWN]
   console.print(
-    f'Wrote {files[0].parent}: {", ".join(shown)};\nfigures also as SVG, tables'
-    ' as CSV.',
+    f'Wrote {written[0].parent}: {", ".join(shown)};\nfigures also as SVG,'
+    ' tables as CSV.',
     markup=False,
     soft_wrap=True,
   )
 
 
-def _provenance(checkpoints: Sequence[Evaluated], folder: pathlib.Path) -> Part:
+def _provenance(checkpoints: Sequence[Evaluated], folder: files.Path) -> Part:
   """Where the numbers come from, and what they depend on."""
   settings = list(
     dict.fromkeys(

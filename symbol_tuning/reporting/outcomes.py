@@ -9,11 +9,11 @@ Shape suffixes: Q queries, N exemplars, the last of a prompt first, C classes.
 import dataclasses
 import hashlib
 import math
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from symbol_tuning import files
 from symbol_tuning.data.prompting import records
 from symbol_tuning.data.prompting.icl_settings import ICL_SETTINGS
 from symbol_tuning.evaluation import metrics, results
@@ -82,7 +82,7 @@ class Outcome:
 
   dataset: str
   chance: float
-  path: pathlib.Path
+  path: files.Path
   queries: str
   prompts: str
   correct_Q: np.ndarray
@@ -153,7 +153,7 @@ def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
   return {name: found[name] for name in names}
 
 
-def _outcome(result: results.TaskResult, path: pathlib.Path) -> Outcome:
+def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
   made = sorted(results.read_predictions(path), key=lambda one: one.query)
   correct_Q = np.array([one.is_correct for one in made], float)
   if not math.isclose(100 * correct_Q.mean(), result.accuracy, abs_tol=1e-6):

@@ -5,6 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import results
 
 
@@ -14,7 +15,7 @@ class Run:
 
   label: str
   summary: results.Summary
-  directory: pathlib.Path
+  directory: files.Path
 
 
 def load_runs(directories: Sequence[str]) -> list[Run]:
@@ -39,7 +40,7 @@ def load_runs(directories: Sequence[str]) -> list[Run]:
         f' {len(run.summary.unfinished)} tasks, {run.summary.unfinished[0]} the'
         ' first: run it again, it goes on where it stopped.'
       )
-  folders = [run.directory.resolve() for run in found]
+  folders = [files.resolved(run.directory) for run in found]
   twice = {str(folder) for folder in folders if folders.count(folder) > 1}
   if twice:
     raise ValueError(f'{min(twice)} is given twice: name it once.')
@@ -51,7 +52,7 @@ def load_runs(directories: Sequence[str]) -> list[Run]:
 
 
 def _find(directory: str) -> list[Run]:
-  folder = pathlib.Path(directory)
+  folder = files.path(directory)
   if (folder / results.SUMMARY).exists():
     return [_read(folder)]
   runs = [_read(path.parent) for path in folder.glob(f'*/{results.SUMMARY}')]
@@ -63,13 +64,13 @@ def _find(directory: str) -> list[Run]:
   return sorted(runs, key=lambda run: (run.summary.order, run.directory))
 
 
-def _read(folder: pathlib.Path) -> Run:
+def _read(folder: files.Path) -> Run:
   summary = results.read_summary(folder)
   return Run(summary.label, summary, folder)
 
 
 def distinct_names(
-  names: Sequence[str], folders: Sequence[pathlib.Path]
+  names: Sequence[str], folders: Sequence[files.Path]
 ) -> list[str]:
   """Returns names, those that are not unique replaced by folders.
 

@@ -9,6 +9,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from symbol_tuning import files
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import comparison, figures
 from symbol_tuning.reporting.outcomes import Evaluated
@@ -50,18 +51,18 @@ def find_series(checkpoints: Sequence[Evaluated]) -> list[Series]:
     for training, of_step in trainings.items()
     if len(of_step) >= _FEWEST_STEPS
   }
-  folders = [folder.resolve() for folder, _ in found]
+  folders = [files.resolved(folder) for folder, _ in found]
   names = distinct_names([_name(*training) for training in found], folders)
   return list(map(Series, names, found.values()))
 
 
-def _training(one: Evaluated) -> tuple[pathlib.Path, str]:
+def _training(one: Evaluated) -> tuple[files.Path, str]:
   """Where a training was evaluated, and where it is."""
   path = _STEP_IN_PATH.sub('', one.run.summary.path)
   return one.run.directory.parent, path
 
 
-def _name(folder: pathlib.Path, path: str) -> str:
+def _name(folder: files.Path, path: str) -> str:
   return pathlib.PurePath(path).name if '/' in path else folder.name
 
 
@@ -82,7 +83,7 @@ def to_compare(
 def part(
   series: Sequence[Series],
   compared: Sequence[Evaluated],
-  folder: pathlib.Path,
+  folder: files.Path,
 ) -> Iterator[Part]:
   """How accuracy changes in training, if any series tells.
 
@@ -148,7 +149,7 @@ def _line(
   return figures.Line(series.name, colour, known)
 
 
-def _table(series: Sequence[Series], folder: pathlib.Path) -> Table:
+def _table(series: Sequence[Series], folder: files.Path) -> Table:
   everyone = [(own.name, one) for own in series for one in own.checkpoints]
   settings = comparison.settings([one for _, one in everyone]).values()
   rows = []

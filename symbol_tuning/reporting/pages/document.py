@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib.figure
 
+from symbol_tuning import files
 from symbol_tuning.reporting.pages.tables import Table
 
 
@@ -90,6 +91,12 @@ class Document:
     ]
 
 
-def relative(path: pathlib.Path, folder: pathlib.Path) -> str:
-  """The link to a file or folder from a page in a folder."""
+def relative(path: files.Path, folder: files.Path) -> str:
+  """The link to a file or folder from a page in a folder.
+
+  It is relative, so that both can be moved together, unless one is in a bucket
+  and the other is not.
+  """
+  if files.is_local(path) != files.is_local(folder):
+    return str(path)
   return pathlib.Path(os.path.relpath(path, folder)).as_posix()

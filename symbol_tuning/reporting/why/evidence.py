@@ -1,8 +1,8 @@
 """What diagnostic sections are made from."""
 
-import pathlib
 from collections.abc import Callable, Sequence
 
+from symbol_tuning import files
 from symbol_tuning.reporting.outcomes import Evaluated, Outcome, titles
 from symbol_tuning.reporting.pages.document import relative
 
@@ -13,7 +13,7 @@ ByMixture = dict[str, list[list[Outcome]]]
 class Evidence:
   """The outcomes that sections are made of, and where they are."""
 
-  def __init__(self, checkpoints: Sequence[Evaluated], folder: pathlib.Path):
+  def __init__(self, checkpoints: Sequence[Evaluated], folder: files.Path):
     """Takes checkpoints, and the folder of the page that links to them."""
     self.checkpoints = checkpoints
     self.labels = [one.label for one in checkpoints]
