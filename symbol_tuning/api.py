@@ -22,7 +22,6 @@ the same functions; whole runs are described by gin files.
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -250,7 +249,7 @@ class Results:
     folder: holds a folder for each model.
   """
 
-  folder: pathlib.Path
+  folder: files.Path
 
   def table(self) -> Table:
     """Returns accuracies in percent by setting; prints as Markdown."""
@@ -287,7 +286,7 @@ def evaluate(
     FileNotFoundError: if data are missing.
   """
   named = models if isinstance(models, Mapping) else {'model': models}
-  folder = pathlib.Path(output_dir)
+  folder = files.path(output_dir)
   for order, (label, model) in enumerate(named.items()):
     with settings.using(
       settings.DataSettings(
@@ -342,11 +341,9 @@ class Report:
       )
     return self.figures[name]
 
-  def write(self, folder: str | os.PathLike) -> pathlib.Path:
+  def write(self, folder: str | os.PathLike) -> files.Path:
     """Writes the page, its texts and figures; returns the page's path."""
-    path, *_ = assembly.write_files(
-      self.assembled.document, pathlib.Path(folder)
-    )
+    path, *_ = assembly.write_files(self.assembled.document, files.path(folder))
     return path
 
 
@@ -360,4 +357,4 @@ def report(results: Results | str | os.PathLike) -> Report:
     FileNotFoundError: if the folder holds no results.
   """
   folder = results.folder if isinstance(results, Results) else results
-  return Report(assembly.assemble([os.fspath(folder)], pathlib.Path(folder)))
+  return Report(assembly.assemble([os.fspath(folder)], files.path(folder)))

@@ -14,10 +14,10 @@ To make a checkpoint that many hosts can load in shards:
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import app, flags, logging
 
+from symbol_tuning import files
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import huggingface, native
 from symbol_tuning.models.decoder import Decoder
@@ -75,7 +75,7 @@ def convert(
     FileExistsError: the target is there already.
     ValueError: the source cannot be read, or its model not be written.
   """
-  if Path(target).exists():
+  if files.path(target).exists():
     raise FileExistsError(f'{target} exists; name a folder that does not.')
   architecture = architecture or source
   config = parameters.read_config(
@@ -83,7 +83,12 @@ def convert(
   )
   params = parameters.load_params(source, Decoder(config))
   if target_format == 'huggingface':
-    huggingface.export(params, config, target, tokenizer=architecture)
+    huggingface.export(
+      params,
+      config,
+      target,
+      tokenizer=parameters.local_description(architecture),
+    )
   else:
     native.save(params, target)
 

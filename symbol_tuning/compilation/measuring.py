@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import pathlib
 import resource
 import time
 
@@ -36,7 +35,7 @@ def precompile(program: Program, output_dir: str) -> Findings:
   Raises:
     SystemExit: with status DOES_NOT_FIT, if it does not.
   """
-  folder = pathlib.Path(output_dir).expanduser()
+  folder = files.path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
   found = measure(program)
   text = rendering.markdown(found)

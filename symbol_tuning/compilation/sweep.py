@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import itertools
 import math
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -54,7 +53,7 @@ def sweep(
   Returns:
     What was found, the fastest first, then those that do not fit.
   """
-  folder = pathlib.Path(output_dir).expanduser()
+  folder = files.path(output_dir)
   (folder / 'sweep').mkdir(parents=True, exist_ok=True)
   found = []
   for mesh, policy, parts in itertools.product(
@@ -93,7 +92,7 @@ def all_meshes(topology: Topology) -> Iterator[MeshShape]:
       yield topology.num_slices, devices // tensor, tensor
 
 
-def _findings(program: Program, folder: pathlib.Path) -> Findings:
+def _findings(program: Program, folder: files.Path) -> Findings:
   """Of a candidate; read from a file where it is known."""
   limit = program.topology.chip.hbm_bytes
   held = memory.of_arguments(program.arguments, limit)

@@ -72,7 +72,7 @@ def export_mixture(
     )
   else:
     lines = _evaluation_lines(tasks, task_feature_lengths or {})
-  path = pathlib.Path(output_path).expanduser()
+  path = files.path(output_path)
   path.parent.mkdir(parents=True, exist_ok=True)
   with files.replacing(path) as partial, _open(path, partial) as file:
     count = 0
@@ -179,7 +179,7 @@ def _text(example: Mapping[str, Any], feature: str) -> str:
 
 
 @contextlib.contextmanager
-def _open(path: pathlib.Path, partial: pathlib.Path) -> Iterator[TextIO]:
+def _open(path: files.Path, partial: pathlib.Path) -> Iterator[TextIO]:
   """Opens a file to write, compressed where its path says so."""
   with contextlib.ExitStack() as stack:
     file: IO[bytes] = stack.enter_context(partial.open('wb'))

@@ -1,18 +1,19 @@
 """Draws how long prompts are."""
 
-import pathlib
 from collections.abc import Mapping
 
 import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
+from symbol_tuning import files
+
 _COLOUR, _LIMIT_COLOUR = '#0072b2', '#d55e00'
 _MOST_BINS = 60
 
 
 def draw_lengths(
-  path: pathlib.Path,
+  path: files.Path,
   title: str,
   lengths: Mapping[str, np.ndarray],
   limits: Mapping[str, int],
@@ -33,7 +34,8 @@ def draw_lengths(
     _draw_histogram(axes, feature, counts, limits.get(feature))
   figure.suptitle(title, x=0.01, ha='left', fontsize=11)
   path.parent.mkdir(parents=True, exist_ok=True)
-  figure.savefig(path)
+  with files.replacing(path) as partial:
+    figure.savefig(partial, format=path.suffix.removeprefix('.'))
 
 
 def _draw_histogram(

@@ -1,12 +1,12 @@
 """Shows what a task or mixture gives a model: prompts, counts and lengths."""
 
-import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import rich.console
 import seqio
 
+from symbol_tuning import files
 from symbol_tuning.data import settings
 from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.inspection import figure, printing, samples
@@ -53,7 +53,7 @@ def inspect(
       )
     _print_prompts(console, drawn, num_shown)
     _print_tables(console, drawn, _shares(name, tasks), task_feature_lengths)
-    path = pathlib.Path(output_dir) / f'{name}_lengths.png'
+    path = files.path(output_dir) / f'{name}_lengths.png'
     title = f'{name}, {sum(len(s.prompts) for s in drawn):,} prompts'
     figure.draw_lengths(path, title, _lengths(drawn), task_feature_lengths)
     console.print(f'Lengths are drawn in {path}', soft_wrap=True)

@@ -7,6 +7,7 @@ own 'layers_i'.
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,12 @@ import jax.numpy as jnp
 from flax import traverse_util
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import gguf, huggingface, native
+from symbol_tuning.models.checkpoints import (
+  gguf,
+  huggingface,
+  native,
+  tokenizer_files,
+)
 from symbol_tuning.models.checkpoints.slots import Slot
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
@@ -83,11 +89,21 @@ def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
     FileNotFoundError: nothing there says what the model is.
     ValueError: it is of a type that is not supported.
   """
+  path = local_description(path)
+  source = gguf if path.suffix == '.gguf' else huggingface
+  return source.decoder_config(path, **overrides)
+
+
+def local_description(path: str | os.PathLike) -> pathlib.Path:
+  """What says which model and tokenizer it is, copied here from a bucket.
+
+  Args:
+    path: a .gguf file, or a Hugging Face folder, whose weights are not copied.
+  """
   path = files.path(path)
   if path.suffix == '.gguf':
-    return gguf.decoder_config(files.local_copy(path), **overrides)
-  folder = files.local_folder(path, [huggingface.CONFIG])
-  return huggingface.decoder_config(folder, **overrides)
+    return files.local_copy(path)
+  return files.local_folder(path, tokenizer_files.DESCRIPTION)
 
 
 def abstract_params(model: Decoder) -> dict[str, Any]:

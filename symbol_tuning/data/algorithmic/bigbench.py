@@ -12,12 +12,12 @@ format of the files is described in BIG-bench's docs/doc.md.
 
 import dataclasses
 import json
-import pathlib
 import re
 from typing import Any
 
 import gin
 
+from symbol_tuning import files
 from symbol_tuning.data.algorithmic import list_functions, turing_concepts
 from symbol_tuning.data.seqio_tasks import text_tasks
 
@@ -61,7 +61,7 @@ class TaskFile:
     ).strip()
 
 
-def read_task(path: str | pathlib.Path) -> TaskFile:
+def read_task(path: files.PathLike) -> TaskFile:
   """Reads a task.json of generative examples.
 
   Args:
@@ -71,7 +71,7 @@ def read_task(path: str | pathlib.Path) -> TaskFile:
     FileNotFoundError: if it is not there.
     ValueError: if it is not such a task; the message names the place.
   """
-  path = pathlib.Path(path)
+  path = files.path(path)
   if path.is_dir():
     path /= 'task.json'
   if not path.is_file():
@@ -101,7 +101,7 @@ def read_task(path: str | pathlib.Path) -> TaskFile:
   )
 
 
-def _read_regex(content: dict[str, Any], path: pathlib.Path) -> str:
+def _read_regex(content: dict[str, Any], path: files.Path) -> str:
   regex = content.get('output_regex') or ''
   try:
     re.compile(regex)
@@ -197,7 +197,7 @@ class BigBench:
     return questions
 
   def _read(self, *names: str) -> TaskFile:
-    return read_task(pathlib.Path(self.folder, *names))
+    return read_task(files.path(self.folder).joinpath(*names))
 
 
 def current() -> BigBench:

@@ -15,7 +15,6 @@ are the pinned `wordfreq`'s (Speer, 2022) unless two files are named.
 
 import functools
 import itertools
-import pathlib
 import random
 import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 import wordfreq
+
+from symbol_tuning import files
 
 CATEGORIES = ('integers', 'letters', 'words')
 
@@ -196,9 +197,8 @@ def _words_of_files(
 
 def _read_words(path: str) -> list[str]:
   """The lines of a file, without empty ones and repetitions."""
-  file = pathlib.Path(path).expanduser()
   try:
-    lines = file.read_text('utf-8-sig').splitlines()
+    lines = files.path(path).read_bytes().decode('utf-8-sig').splitlines()
   except FileNotFoundError:
     raise FileNotFoundError(f'There is no file of words {path!r}.') from None
   except UnicodeDecodeError as error:

@@ -11,11 +11,14 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Protocol
 
+from symbol_tuning import files
+
 if TYPE_CHECKING:
   import seqio
 
 TINY_MODEL = pathlib.Path(__file__).parent / 'assets' / 'tiny.model'
 _TOKENIZER_FILE = 'tokenizer.json'
+_TOKENIZER_FILES = ('*.json', '*.jinja')
 
 
 class VocabularyName(Protocol):
@@ -49,9 +52,7 @@ class SentencePiece:
     return f'sentencepiece {_sha256(self._file())}'
 
   def _file(self) -> pathlib.Path:
-    return _existing(
-      pathlib.Path(self.path).expanduser(), 'SentencePiece model'
-    )
+    return files.local_copy(_existing(self.path, 'SentencePiece model'))
 
 
 def tiny() -> SentencePiece:
@@ -101,12 +102,18 @@ class HuggingFace:
     return ' '.join(parts)
 
   def _file(self) -> pathlib.Path:
-    path = pathlib.Path(self.path).expanduser()
-    file = path / _TOKENIZER_FILE if path.is_dir() else path
-    return _existing(file, 'tokenizer')
+    path = files.path(self.path)
+    if path.is_dir():
+      path /= _TOKENIZER_FILE
+    file = _existing(path, 'tokenizer')
+    if file.suffix == '.gguf':
+      return files.local_copy(file)
+    # Beside it stand the end of a sequence and a chat template.
+    return files.local_folder(file.parent, _TOKENIZER_FILES) / file.name
 
 
-def _existing(file: pathlib.Path, what: str) -> pathlib.Path:
+def _existing(path: str | files.Path, what: str) -> files.Path:
+  file = files.path(path)
   if not file.is_file():
     raise FileNotFoundError(
       f'No {what} at {file}: the path of the vocabulary is wrong.'

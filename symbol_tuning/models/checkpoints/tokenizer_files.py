@@ -37,6 +37,8 @@ SPACE = '▁'  # how SentencePiece writes it
 
 TOKENIZER_CONFIG = 'tokenizer_config.json'
 CHAT_TEMPLATE = 'chat_template.jinja'
+# All of a folder that is not weights.
+DESCRIPTION = ('*.json', '*.jinja', '*.txt', 'tokenizer.model')
 COPIED = (
   'tokenizer.json',
   TOKENIZER_CONFIG,

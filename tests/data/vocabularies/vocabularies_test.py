@@ -98,7 +98,7 @@ def test_another_chat_template_makes_another_vocabulary(chat_folder):
 
 def test_names_cost_neither_tensorflow_nor_seqio():
   code = (
-    'import sys; from symbol_tuning.data import frames, vocabularies;'
+    'import sys; from symbol_tuning.data import vocabularies;'
     'vocabularies.tiny().fingerprint();'
     'print({"tensorflow", "seqio"} & set(sys.modules))'
   )
