@@ -24,7 +24,12 @@ from symbol_tuning.data.prompting.composing import Recipe
 from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Query
-from symbol_tuning.data.seqio_tasks.python_map import TEXT, TOKENS, python_map
+from symbol_tuning.data.seqio_tasks.python_map import (
+  NUMBER,
+  TEXT,
+  TOKENS,
+  python_map,
+)
 from symbol_tuning.data.seqio_tasks.query_source import PromptMaker, QuerySource
 
 FEATURES = {
@@ -170,7 +175,7 @@ def add_tuning_task(
     tuning_example = _with_label_loss if on_labels else _tuning_example
 
     def make(batch):
-      epochs = batch['number'] // batch['epoch_size']
+      epochs = batch[NUMBER] // batch['epoch_size']
       (seed,) = set(batch['seed'].tolist())
       made = maker.make(batch['query'].tolist(), seed, epochs.tolist())
       examples = [one and tuning_example(maker.fitter, one) for one in made]
@@ -183,11 +188,8 @@ def add_tuning_task(
         if example
       ]
 
-    numbered = dataset.enumerate().map(
-      lambda number, element: element | {'number': number}
-    )
     features = _TUNING | ({INPUTS_LOSS: TOKENS} if on_labels else {})
-    return python_map(numbered, make, features)
+    return python_map(dataset, make, features)
 
   task = seqio.TaskRegistry.add(
     name,

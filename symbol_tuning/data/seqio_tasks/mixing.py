@@ -18,6 +18,7 @@ from symbol_tuning.data import settings
 from symbol_tuning.data.packing import INPUTS_LOSS, TASK
 from symbol_tuning.data.prompting.fitting import TOO_LONG
 from symbol_tuning.data.seqio_tasks import dataset_tasks
+from symbol_tuning.data.seqio_tasks.query_source import QuerySource
 
 Example = dict[str, np.ndarray]
 
@@ -92,10 +93,38 @@ class _MarkedMixture(seqio.Mixture):
     super().__init__(name, list(rates.items()))
     self._numbers = {task.name: i for i, task in enumerate(rates)}
 
-  def get_task_dataset(self, task, *args, **kwargs) -> tf.data.Dataset:
-    number = tf.constant(self._numbers[task.name], tf.int32)
-    dataset = super().get_task_dataset(task, *args, **kwargs)
-    return dataset.map(lambda example: example | {TASK: number})
+  def get_task_dataset(
+    self,
+    task,
+    output_feature_keys,
+    sequence_length,
+    split,
+    use_cached,
+    shuffle,
+    seed,
+    shard_info,
+    num_epochs,
+    trim_output_features,
+    try_in_mem_cache,
+  ) -> tf.data.Dataset:
+    # As SeqIO has it, but for the mark, and with one thread: a thread of its
+    # own costs an example more than this does.
+    dataset = task.get_dataset(
+      sequence_length=sequence_length,
+      split=split,
+      use_cached=use_cached,
+      shuffle=shuffle,
+      seed=seed,
+      shard_info=shard_info,
+      num_epochs=num_epochs,
+      trim_output_features=trim_output_features,
+      try_in_mem_cache=try_in_mem_cache,
+    )
+    wanted = [k for k in dataset.element_spec if k in output_feature_keys]
+    mark = {TASK: tf.constant(self._numbers[task.name], tf.int32)}
+    return dataset.map(
+      lambda example: {name: example[name] for name in wanted} | mark
+    )
 
 
 def tuning_examples(
@@ -131,6 +160,10 @@ def tuning_examples(
     shard_info=shard,
     num_epochs=None,
     passthrough_features=[*features, INPUTS_LOSS],
+    # Prompts of datasets fit already.
+    trim_output_features=not all(
+      isinstance(task.source, QuerySource) for task in rates
+    ),
     # Sources are in memory already, or stream.
     try_in_mem_cache=False,
   )

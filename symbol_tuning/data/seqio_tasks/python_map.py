@@ -16,6 +16,8 @@ import tensorflow as tf
 # A feature that is a row of tokens: int32 [n].
 TOKENS = tf.TensorSpec([None], tf.int32)
 TEXT = tf.TensorSpec([], tf.string)
+# Of elements: their numbers in the dataset, int64 [batch].
+NUMBER = 'number'
 
 Example = Mapping[str, Any]
 
@@ -33,21 +35,26 @@ def python_map(
 
   Args:
     dataset: elements are dicts of scalars.
-    make: takes elements, stacked, and returns examples; fewer where some are
-      left out, more where an element gives several.
+    make: takes elements, stacked, with their numbers in the dataset (`NUMBER`),
+      and returns examples; fewer where some are left out, more where an
+      element gives several.
     features: what an example has; a row of texts needs batches of one.
     batch_size: the elements of a call.
   """
 
-  def make_columns(*columns: np.ndarray) -> list[np.ndarray]:
+  def make_columns(batch: int, *columns: np.ndarray) -> list[np.ndarray]:
+    elements = dict(zip(names, columns, strict=True))
+    elements[NUMBER] = batch * batch_size + np.arange(len(columns[0]))
     with _calls:
-      made = make(dict(zip(names, columns, strict=True)))
+      made = make(elements)
     return [_column(made, name, spec) for name, spec in features.items()]
 
-  def make_batch(elements: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+  def make_batch(
+    batch: tf.Tensor, elements: Mapping[str, tf.Tensor]
+  ) -> dict[str, tf.Tensor]:
     columns = tf.numpy_function(
       make_columns,
-      [elements[name] for name in names],
+      [batch, *(elements[name] for name in names)],
       [_travelling(spec).dtype for spec in features.values()],
       stateful=False,
     )
@@ -64,7 +71,7 @@ def python_map(
     }
 
   names = list(dataset.element_spec)
-  batches = dataset.batch(batch_size).map(make_batch)
+  batches = dataset.batch(batch_size).enumerate().map(make_batch)
   return batches.unbatch().map(unpack)
 
 
