@@ -8,11 +8,14 @@
 
 With --gin_file=runs/eval_training.gin after it, every checkpoint that a
 training writes is evaluated while it goes on. A job that was stopped goes on
-where it was when it is started again.
+where it was when it is started again. --dry_run loads everything, and compiles
+and writes nothing.
 """
 
 from symbol_tuning import distributed, gin_utils
 from symbol_tuning.evaluation import jobs
 
 if __name__ == '__main__':
-  gin_utils.run(jobs.evaluate_checkpoints, within=distributed.joined)
+  gin_utils.run(
+    jobs.evaluate_checkpoints, dry_run=jobs.dry_run, within=distributed.joined
+  )

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import jax
 
-from symbol_tuning import files
+from symbol_tuning import files, run_config
 from symbol_tuning.evaluation import (
   checkpoint_queue,
   evaluator,
@@ -75,11 +75,7 @@ def evaluate_checkpoints(
     ValueError: if labels, separators or names of tasks are not what they can
       be, or examples, model and checkpoint do not fit together.
   """
-  queue, labels = checkpoints, None
-  if not isinstance(checkpoints, NewCheckpoints):
-    queue = checkpoint_queue.named(checkpoints)
-    labels = [checkpoint.label for checkpoint in queue]
-  separators.check(separator, labels)
+  queue = _queue(checkpoints, separator)
   questions.check()
   folder = files.path(output_dir)
   read = _Reader(model, partitioner)
@@ -90,12 +86,62 @@ def evaluate_checkpoints(
     params = _read_if_there(checkpoint, queue, read)
     if params is None:
       return None
+    # A job that is refused must not replace the record of an earlier one.
+    run_config.save(folder)
     with partitioner.activate() if partitioner else contextlib.nullcontext():
       return job.run(checkpoint, params, curves(checkpoint))
 
   summaries = [evaluate_one(checkpoint) for checkpoint in queue]
   print_line(f'Results: {output_dir}')
   return [summary for summary in summaries if summary is not None]
+
+
+def dry_run(
+  model: decoder.Decoder,
+  questions: Questions,
+  checkpoints: str | Sequence[str] | Mapping[str, str] | NewCheckpoints,
+  output_dir: str,
+  separator: separators.Separator = None,
+  partitioner: Partitioner | None = None,
+  **others: Any,
+) -> None:
+  """Loads all that `evaluate_checkpoints` asks and of whom; writes nothing.
+
+  Args:
+    model: see `evaluate_checkpoints`, as for the others.
+    questions: what every checkpoint is asked.
+    checkpoints: each of those named is read.
+    output_dir: where results would go.
+    separator: what stands between a prompt and its label.
+    partitioner: spreads the model over devices.
+    **others: what only an evaluation needs.
+  """
+  del others
+  queue = _queue(checkpoints, separator)
+  suite = questions.load()
+  read = _Reader(model, partitioner)
+  if not isinstance(queue, NewCheckpoints):
+    for checkpoint in queue:
+      read(checkpoint.path)
+  for mixture, tasks in suite.mixtures.items():
+    tokens = sum(task.num_tokens for task in tasks.values())
+    print_line(f'{mixture}: {len(tasks)} tasks, {tokens:,} tokens to read')
+  print_line(
+    f'Dry run: results would go to {output_dir}. Nothing was compiled or'
+    ' written.'
+  )
+
+
+def _queue(
+  checkpoints: str | Sequence[str] | Mapping[str, str] | NewCheckpoints,
+  separator: separators.Separator,
+) -> NewCheckpoints | Sequence[Checkpoint]:
+  queue, labels = checkpoints, None
+  if not isinstance(checkpoints, NewCheckpoints):
+    queue = checkpoint_queue.named(checkpoints)
+    labels = [checkpoint.label for checkpoint in queue]
+  separators.check(separator, labels)
+  return queue
 
 
 class _Job:

@@ -7,6 +7,7 @@ the function that is run.
 
 import dataclasses
 import difflib
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,25 +70,33 @@ class Usage:
   Attributes:
     readings: every bound parameter of every configurable that it uses.
     macros: names of the macros that these refer to, set or not.
+    called: the configurables that gin calls, with what is bound alone.
   """
 
   readings: tuple[Reading, ...]
   macros: frozenset[str]
+  called: frozenset[str] = frozenset()
 
   @property
   def selectors(self) -> frozenset[str]:
     return frozenset(reading.selector for reading in self.readings)
 
   def unset(self) -> list[str]:
-    """The macros that must be set and are not."""
-    return sorted(name for name in self.macros if not is_set(name))
+    """The macros and parameters that must be set and are not."""
+    bound = {(reading.selector, reading.parameter) for reading in self.readings}
+    return sorted(name for name in self.macros if not is_set(name)) + sorted(
+      Reading(selector, parameter, None).name
+      for selector in self.called
+      for parameter in _without_default(selector)
+      if (selector, parameter) not in bound
+    )
 
 
 def of(function: Callable[..., Any]) -> Usage:
   """Follows the references from a function that gin configures."""
   _, first = gin.config._as_scope_and_selector(function)
   pending, seen = [first, *_LOOKED_UP], set()
-  readings, macros = [], set()
+  readings, macros, called = [], set(), {first}
   while pending:
     selector = pending.pop()
     if selector in seen:
@@ -95,8 +104,26 @@ def of(function: Callable[..., Any]) -> Usage:
     seen.add(selector)
     for parameter, value in _bindings(selector):
       readings.append(Reading(selector, parameter, value))
-      pending.extend(_references(value, macros))
-  return Usage(tuple(readings), frozenset(macros))
+      for reference in _references(value, macros):
+        pending.append(reference.configurable.selector)
+        if reference.evaluate:
+          called.add(reference.configurable.selector)
+  return Usage(tuple(readings), frozenset(macros), frozenset(called))
+
+
+def _without_default(selector: str) -> list[str]:
+  """The parameters that a configurable cannot be called without."""
+  wrapped = gin.config._REGISTRY[selector].wrapped
+  try:
+    parameters = inspect.signature(wrapped).parameters.values()
+  except (TypeError, ValueError):
+    return []
+  return [
+    parameter.name
+    for parameter in parameters
+    if parameter.default is parameter.empty
+    and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+  ]
 
 
 def _bindings(selector: str) -> Iterator[tuple[str, Any]]:
@@ -106,14 +133,16 @@ def _bindings(selector: str) -> Iterator[tuple[str, Any]]:
       yield from parameters.items()
 
 
-def _references(value: Any, macros: set[str]) -> Iterator[str]:
-  """The configurables that a value refers to; through macros, which it adds."""
+def _references(
+  value: Any, macros: set[str]
+) -> Iterator[gin.config.ConfigurableReference]:
+  """What a value refers to, also through macros; these it adds to the set."""
   for part in gin.config._iterate_flattened_values(value):
     if not isinstance(part, gin.config.ConfigurableReference):
       continue
     name = macro_name(part)
     if name is None:
-      yield part.configurable.selector
+      yield part
     elif name not in macros:
       macros.add(name)
       yield from _references(macro_value(name), macros)

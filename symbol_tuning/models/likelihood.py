@@ -46,7 +46,8 @@ class WeightedLogLikelihoods(NamedTuple):
   """The log-likelihoods of the positions that carry loss weight.
 
   Attributes:
-    values_BP: log p(target), float32, in the order of the row.
+    values_BP: log p(target), float32, in the order of the row; with label
+      smoothing, the expectation of log p under the smoothed target.
     log_normalizers_BP: log Z, the logarithm of the sum of the exponentiated
       logits, float32.
     weights_BP: the loss weights; zero where a row has fewer than P.
@@ -66,6 +67,7 @@ def weighted_log_likelihoods(
   num_positions: int,
   chunk_size: int = CHUNK_SIZE,
   rngs: Mapping[str, jax.Array] | None = None,
+  label_smoothing: float = 0.0,
 ) -> WeightedLogLikelihoods:
   """As target_log_likelihoods, for weighted positions only.
 
@@ -77,6 +79,9 @@ def weighted_log_likelihoods(
       num_dropped, since what is beyond is left out.
     chunk_size: positions of each row whose logits exist at once.
     rngs: {'dropout': key} to train with dropout.
+    label_smoothing: the share of each target's probability that is spread over
+      the whole vocabulary (Szegedy et al., 2016, section 7; as
+      `optax.smooth_labels`).
   """
   gathered = gather_weighted_positions(
     _hidden_states(model, params, batch, rngs),
@@ -85,7 +90,12 @@ def weighted_log_likelihoods(
     num_positions,
   )
   values_BP, log_normalizers_BP = _log_likelihoods(
-    model, params, gathered.x_BPD, gathered.targets_BP, chunk_size
+    model,
+    params,
+    gathered.x_BPD,
+    gathered.targets_BP,
+    chunk_size,
+    label_smoothing,
   )
   return WeightedLogLikelihoods(
     values_BP, log_normalizers_BP, gathered.weights_BP, gathered.num_dropped
@@ -145,14 +155,19 @@ def _log_likelihoods(
   x_BLD: jax.Array,
   targets_BL: jax.Array,
   chunk_size: int,
+  label_smoothing: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
   """log p(target) and log Z, chunk by chunk along the row: B stays sharded."""
 
   def of_chunk(x_BCD: jax.Array, targets_BC: jax.Array):
     logits_BCV = model.apply({'params': params}, x_BCD, method='logits')
     target_BC1 = jnp.take_along_axis(logits_BCV, targets_BC[..., None], -1)
+    logits_BC = target_BC1[..., 0]
+    if label_smoothing:
+      spread_BC = jnp.mean(logits_BCV, axis=-1)
+      logits_BC += label_smoothing * (spread_BC - logits_BC)
     log_normalizers_BC = jax.nn.logsumexp(logits_BCV, axis=-1)
-    return target_BC1[..., 0] - log_normalizers_BC, log_normalizers_BC
+    return logits_BC - log_normalizers_BC, log_normalizers_BC
 
   length = targets_BL.shape[1]
   if length <= chunk_size:

@@ -80,24 +80,33 @@ class Loss:
     z_loss: factor of a penalty, the square of log Z, that keeps the sum Z of
       the exponentiated logits near one; PaLM was pretrained with 1e-4
       (Chowdhery et al., 2022, section 5).
+    label_smoothing: the share of each target's probability that is spread over
+      the vocabulary; below 1. The reported loss has it in it, as in T5X.
 
   Raises:
-    ValueError: if there are fewer positions than one, or a reward for z.
+    ValueError: if there are fewer positions than one, a reward for z, or more
+      smoothing than there is probability.
   """
 
   positions_per_row: int | None = None
   chunk_size: int = likelihood.CHUNK_SIZE
   z_loss: float = 0.0
+  label_smoothing: float = 0.0
 
   def __post_init__(self):
     for name, least in (
       ('positions_per_row', 1),
       ('chunk_size', 1),
       ('z_loss', 0),
+      ('label_smoothing', 0),
     ):
       value = getattr(self, name)
       if value is not None and value < least:
         raise ValueError(f'Loss.{name} is {value}; it must be at least {least}')
+    if self.label_smoothing >= 1:
+      raise ValueError(
+        f'Loss.label_smoothing is {self.label_smoothing}; it must be below 1'
+      )
 
   def __call__(
     self, model: Decoder, params: PyTree, batch: Batch, rng: jax.Array
@@ -110,6 +119,7 @@ class Loss:
       num_positions=self.num_positions(batch['decoder_loss_weights'].shape[1]),
       chunk_size=self.chunk_size,
       rngs={'dropout': rng},
+      label_smoothing=self.label_smoothing,
     )
     weights_BP = result.weights_BP.astype(jnp.float32)
     sums = LossSums(

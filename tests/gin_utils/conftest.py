@@ -27,6 +27,11 @@ PROGRAM = '''
     slope: float = 1.0
 
 
+  @dataclasses.dataclass(frozen=True)
+  class Step:
+    size: int
+
+
   def train(
     model_dir: str,
     steps: int,

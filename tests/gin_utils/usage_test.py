@@ -21,6 +21,19 @@ def test_all_that_is_missing_is_named_at_once(small):
     usage.check_set(read(small))
 
 
+def test_a_parameter_without_a_value_is_named(small):
+  bindings = [
+    "MODEL_DIR='x'",
+    'TRAIN_STEPS=1',
+    'SCHEDULE=@small_program.Step()',
+  ]
+  with pytest.raises(
+    ValueError, match=r'small_program\.Step\.size must be set'
+  ):
+    usage.check_set(read(small, *bindings))
+  usage.check_set(read(small, *bindings, 'small_program.Step.size=3'))
+
+
 def test_what_other_programs_need_is_none(small):
   usage.check_set(read(small, "MODEL_DIR='x'", 'TRAIN_STEPS=1'))
   gin.finalize()

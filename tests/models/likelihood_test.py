@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from symbol_tuning.models import likelihood, parameters
@@ -75,6 +76,31 @@ def test_chunks_do_not_change_values_or_gradients(params, batch, chunk_size):
   assert values.shape == (ROWS, LENGTH)
   _assert_close(values, expected)
   jax.tree.map(_assert_close, gradients, expected_gradients)
+
+
+@pytest.mark.parametrize('chunk_size', [2, 64])
+def test_smoothed_labels_are_those_of_optax(params, batch, chunk_size):
+  def ours(params):
+    result = likelihood.weighted_log_likelihoods(
+      MODEL, params, batch, 3, chunk_size, label_smoothing=0.2
+    )
+    return -_weighted_sum(result.values_BP, result.weights_BP)
+
+  def theirs(params):
+    logits = MODEL.apply(
+      {'params': params},
+      batch['decoder_input_tokens'],
+      batch['decoder_positions'],
+      batch['decoder_segment_ids'],
+    )
+    targets = jax.nn.one_hot(batch['decoder_target_tokens'], VOCABULARY)
+    losses = optax.softmax_cross_entropy(
+      logits, optax.smooth_labels(targets, 0.2)
+    )
+    return _weighted_sum(losses, batch['decoder_loss_weights'])
+
+  results = [jax.jit(jax.value_and_grad(f))(params) for f in (ours, theirs)]
+  jax.tree.map(_assert_close, *results)
 
 
 @pytest.mark.parametrize('num_positions', [3, 11])

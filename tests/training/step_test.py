@@ -152,7 +152,13 @@ def test_bfloat16_parameters_train(make_model, make_batch):
 
 
 @pytest.mark.parametrize(
-  'setting', [{'positions_per_row': 0}, {'chunk_size': 0}, {'z_loss': -1e-4}]
+  'setting',
+  [
+    {'positions_per_row': 0},
+    {'chunk_size': 0},
+    {'z_loss': -1e-4},
+    {'label_smoothing': 1.0},
+  ],
 )
 def test_a_loss_that_makes_no_sense_is_refused(setting):
   [(name, value)] = setting.items()
