@@ -92,6 +92,16 @@ class Usage:
     )
 
 
+def _name_in_files(selector: str) -> str:
+  """A configurable as files that import its module call it: loop.Schedule."""
+  source = gin.config._REGISTRY[selector].import_source
+  if source is None:
+    return gin.config._REGISTRY.minimal_selector(selector)
+  statement, name = source
+  module = statement.alias or statement.module
+  return f'{module.rpartition(".")[2] if statement.is_from else module}.{name}'
+
+
 def of(function: Callable[..., Any]) -> Usage:
   """Follows the references from a function that gin configures."""
   _, first = gin.config._as_scope_and_selector(function)
