@@ -63,7 +63,7 @@ class CacheJob:
         for row in self._rows(number):
           file.write(
             rows.encode(
-              row, row[train_data.SEGMENT_TASKS], self.settings.token_type
+              row, row[packing.SEGMENT_TASKS], self.settings.token_type
             )
           )
           tally.add(row)
