@@ -58,9 +58,7 @@ class Reading:
   @property
   def name(self) -> str:
     """How the parameter is named in gin files and flags."""
-    return (
-      f'{gin.config._REGISTRY.minimal_selector(self.selector)}.{self.parameter}'
-    )
+    return f'{_name_in_files(self.selector)}.{self.parameter}'
 
 
 @dataclasses.dataclass(frozen=True)
