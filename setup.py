@@ -40,6 +40,7 @@ setuptools.setup(
     'gguf>=0.17,<1',
     'gin-config>=0.5,<0.6',
     'grain>=0.2.12,<0.3',
+    'huggingface_hub>=0.24',
     'jax>=0.10,<0.13',
     'jinja2>=3.1',
     'matplotlib>=3.8',

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 
 from absl import app, flags, logging
 
-from symbol_tuning import files
+from symbol_tuning import files, hub
+from symbol_tuning.data.vocabularies import tokenizer_files
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import huggingface, native
+from symbol_tuning.models.checkpoints import native
+from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
 FORMATS = ('huggingface', 'checkpoint')
@@ -83,14 +85,28 @@ def convert(
   )
   params = parameters.load_params(source, Decoder(config))
   if target_format == 'huggingface':
-    huggingface.export(
-      params,
-      config,
-      target,
-      tokenizer=parameters.local_description(architecture),
-    )
+    _write_folder(params, config, architecture, target)
   else:
     native.save(params, target)
+
+
+def _write_folder(
+  params: parameters.Params,
+  config: DecoderConfig,
+  architecture: str,
+  target: str,
+) -> None:
+  """Writes what transformers opens; the target appears when it is complete."""
+  original = hub.local_description(architecture)
+  with files.new_folder(target, last='config.json') as temporary:
+    tokenizer_files.write(original, temporary)
+    parameters.export(
+      params,
+      config,
+      temporary,
+      parameters.read_family(architecture),
+      tokenizer_files.special_token_ids(original),
+    )
 
 
 def main(argv: Sequence[str]) -> None:

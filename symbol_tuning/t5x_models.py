@@ -168,7 +168,7 @@ def _without_start(
 def _to_t5x(cache: cache_lib.Cache) -> dict[str, Any]:
   """A dict of arrays whose first axis is the batch, as T5X decodes with."""
   return {
-    'memory': jax.tree.map(lambda x: x.swapaxes(0, 1), cache.memory_Y),
+    'memory': jax.tree.map(lambda x: x.swapaxes(0, 1), cache.layers_Y),
     'seen': cache.seen_BS,
     'num_tokens': cache.num_tokens_B,
     'cache_index': jnp.broadcast_to(cache.num_slots, cache.num_tokens_B.shape),
@@ -177,7 +177,7 @@ def _to_t5x(cache: cache_lib.Cache) -> dict[str, Any]:
 
 def _from_t5x(cache: Mapping[str, Any]) -> cache_lib.Cache:
   return cache_lib.Cache(
-    memory_Y=jax.tree.map(lambda x: x.swapaxes(0, 1), cache['memory']),
+    layers_Y=jax.tree.map(lambda x: x.swapaxes(0, 1), cache['memory']),
     seen_BS=cache['seen'],
     num_tokens_B=cache['num_tokens'],
     num_slots=cache['cache_index'][0],

@@ -6,7 +6,6 @@ import pytest
 
 from symbol_tuning import convert
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import huggingface
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -20,7 +19,7 @@ def folder(tmp_path):
     lambda x: rng.normal(size=x.shape).astype(np.float32),
     parameters.abstract_params(Decoder(CONFIG)),
   )
-  huggingface.export(params, CONFIG, tmp_path / 'original')
+  parameters.export(params, CONFIG, tmp_path / 'original')
   return tmp_path / 'original'
 
 

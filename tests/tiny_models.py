@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from symbol_tuning.models import parameters
@@ -26,12 +27,14 @@ GEMMA = dataclasses.replace(
   LLAMA,
   num_kv_heads=1,
   activation='gelu',
-  qk_norm=True,
+  qk_norm='head',
   post_norms=True,
+  centered_norms=True,
   rope_base=1e6,
   local_window=3,
-  global_every=2,
-  scaled_embeddings=True,
+  local_rope_base=10_000.0,
+  layer_kinds=('local', 'global'),
+  embedding_multiplier=4.0,
 )
 
 
@@ -42,3 +45,22 @@ def random_params(config: DecoderConfig):
     lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
     parameters.abstract_params(Decoder(config)),
   )
+
+
+def stack_layers(params):
+  """From the layout of unscanned layers to that of scanned layers."""
+  num_layers = sum(name.startswith('layers_') for name in params)
+  blocks = [params[f'layers_{i}'] for i in range(num_layers)]
+  rest = {k: v for k, v in params.items() if not k.startswith('layers_')}
+  return {**rest, 'layers': jax.tree.map(lambda *x: jnp.stack(x), *blocks)}
+
+
+def unstack_layers(params):
+  """From the layout of scanned layers to that of unscanned layers."""
+  rest = {k: v for k, v in params.items() if k != 'layers'}
+  num_layers = jax.tree.leaves(params['layers'])[0].shape[0]
+  blocks = {
+    f'layers_{i}': jax.tree.map(lambda x, i=i: x[i], params['layers'])
+    for i in range(num_layers)
+  }
+  return {**rest, **blocks}

@@ -1,8 +1,8 @@
 """One decoder-only transformer, in Flax Linen, for every model family.
 
-Its configuration makes it PaLM (Chowdhery et al. 2022, arXiv 2204.02311), Llama
-(Touvron et al. 2023, arXiv 2302.13971), Gemma 3 (2025, arXiv 2503.19786) or a
-tiny model; see `config`.
+Its configuration makes it PaLM (Chowdhery et al. 2022, arXiv 2204.02311), a
+tiny model, or one of the published families that `families` reads; see
+`config`.
 
 Logical axes of parameters: 'vocab', 'embed', 'heads', 'kv_heads', 'head_dim',
 'mlp', 'conv' and, when layers are scanned, a leading 'layers'. Of activations:
@@ -19,8 +19,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from symbol_tuning.models import attention, layers
-from symbol_tuning.models import context as context_lib
+from symbol_tuning.models import attention, attention_inputs, layers
 from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models.config import DecoderConfig
 
@@ -52,7 +51,9 @@ class Decoder(nn.Module):
       )(config)
     else:
       self.layers = [block(config) for _ in range(config.num_layers)]
-    self.final_norm = layers.Norm(config)
+    self.final_norm = layers.Norm(config, bias=config.norm_bias)
+    if config.learned_positions:
+      self.position_embedding = layers.PositionTable(config)
     if not config.tied_embeddings:
       self.unembedding = layers.Embedding(config)
 
@@ -97,10 +98,10 @@ class Decoder(nn.Module):
           "go on from the prompt's in each branch."
         )
       positions_BL = jnp.arange(tokens_BL.shape[-1])[None]
-    context = context_lib.of_rows(
+    inputs = attention_inputs.of_rows(
       self.config, positions_BL, segment_ids_BL, branch_ids_BL
     )
-    return self._read(tokens_BL, context)[0]
+    return self._read(tokens_BL, positions_BL, inputs)[0]
 
   def extend(
     self,
@@ -123,34 +124,46 @@ class Decoder(nn.Module):
       cache with these tokens.
     """
     readable = cache_lib.readable(cache, num_readable)
-    context = context_lib.of_chunk(
-      self.config, readable, num_tokens_B, tokens_BL.shape[-1]
+    length, num_slots = tokens_BL.shape[-1], cache.seen_BS.shape[-1]
+    inputs = attention_inputs.of_chunk(
+      self.config, readable, num_tokens_B, length, num_slots
     )
-    x_BLD, chunk_Y = self._read(tokens_BL, context, readable.memory_Y)
+    positions_BL = attention_inputs.chunk_positions(readable, length)
+    x_BLD, chunk_Y = self._read(
+      tokens_BL, positions_BL, inputs, readable.layers_Y
+    )
     return x_BLD, cache_lib.append(cache, chunk_Y, num_tokens_B)
 
   def _read(
     self,
     tokens_BL: jax.Array,
-    context: context_lib.Context,
-    memory_Y: cache_lib.Memory | None = None,
-  ) -> tuple[jax.Array, cache_lib.Memory | None]:
-    """The hidden states, and what is to be remembered if there is a memory."""
-    x_BLD = self.embedding_dropout(self.token_embedding(tokens_BL))
-    x_BLD = constrain_residual(x_BLD)
-    is_local_Y = self.config.local_layers
-    if is_local_Y is not None:
-      is_local_Y = jnp.array(is_local_Y)
+    positions_BL: jax.Array,
+    inputs: attention_inputs.AttentionInputs,
+    cache_Y: cache_lib.LayerCache | None = None,
+  ) -> tuple[jax.Array, cache_lib.LayerCache | None]:
+    """The hidden states, and what is to be remembered if there is a cache."""
+    x_BLD = self.token_embedding(tokens_BL)
+    if self.config.learned_positions:
+      x_BLD += self.position_embedding(positions_BL)
+    x_BLD = constrain_residual(self.embedding_dropout(x_BLD))
+    kind_Y = self._kind_of_layers()
     if self.config.scan_layers:
-      x_BLD, chunk_Y = self.layers(x_BLD, context, memory_Y, is_local_Y)
+      x_BLD, chunk_Y = self.layers(x_BLD, inputs, cache_Y, kind_Y)
     else:
       chunks = []
       for i, layer in enumerate(self.layers):
-        of_layer = jax.tree.map(lambda x_Y, i=i: x_Y[i], (memory_Y, is_local_Y))
-        x_BLD, chunk = layer(x_BLD, context, *of_layer)
+        of_layer = jax.tree.map(lambda x_Y, i=i: x_Y[i], (cache_Y, kind_Y))
+        x_BLD, chunk = layer(x_BLD, inputs, *of_layer)
         chunks.append(chunk)
       chunk_Y = jax.tree.map(lambda *chunks: jnp.stack(chunks), *chunks)
     return self.final_norm(x_BLD), chunk_Y
+
+  def _kind_of_layers(self) -> jax.Array | None:
+    """Indices into `DecoderConfig.distinct_kinds`; None if there is but one."""
+    kinds = self.config.distinct_kinds
+    if len(kinds) == 1:
+      return None
+    return jnp.array([kinds.index(kind) for kind in self.config.kind_of_layer])
 
   def logits(self, x: jax.Array) -> jax.Array:
     """Hidden states [..., D] → float32 logits [..., V]."""
@@ -160,12 +173,18 @@ class Decoder(nn.Module):
     logits = unembedding.attend(x)
     if config.scaled_logits:
       logits *= config.embed_dim**-0.5
+    if config.logit_multiplier != 1.0:
+      logits *= config.logit_multiplier
+    logits = layers.soft_cap(logits, config.logit_soft_cap)
     leading = ('batch', 'length')[: logits.ndim - 1]
     return nn.with_logical_constraint(logits, (*leading, 'activation_vocab'))
 
 
 class SerialBlock(nn.Module):
-  """x + Attention(Norm(x)), then the same with the MLP."""
+  """x + Attention(Norm(x)), then the same with the MLP.
+
+  What a sublayer returns may be normalized too, or instead.
+  """
 
   config: DecoderConfig
 
@@ -173,27 +192,30 @@ class SerialBlock(nn.Module):
   def __call__(
     self,
     x_BLD: jax.Array,
-    context: context_lib.Context,
-    memory: cache_lib.Memory | None = None,
-    is_local: jax.Array | None = None,
-  ) -> tuple[jax.Array, cache_lib.Memory | None]:
+    inputs: attention_inputs.AttentionInputs,
+    cache: cache_lib.LayerCache | None = None,
+    kind: jax.Array | None = None,
+  ) -> tuple[jax.Array, cache_lib.LayerCache | None]:
     config = self.config
-    y_BLD = layers.Norm(config, name='attention_norm')(x_BLD)
+    y_BLD = x_BLD
+    if config.pre_norms:
+      y_BLD = _norm(config, 'attention_norm')(x_BLD)
     y_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, context, memory, is_local
+      y_BLD, inputs, cache, kind
     )
     if config.post_norms:
-      y_BLD = layers.Norm(config, name='attention_post_norm')(y_BLD)
-    x_BLD = constrain_residual(x_BLD + Dropout(config)(y_BLD))
-    y_BLD = layers.Norm(config, name='mlp_norm')(x_BLD)
+      y_BLD = _norm(config, 'attention_post_norm')(y_BLD)
+    y_BLD = x_BLD = add_to_residual(config, x_BLD, Dropout(config)(y_BLD))
+    if config.pre_norms:
+      y_BLD = _norm(config, 'mlp_norm')(x_BLD)
     y_BLD = layers.Mlp(config, name='mlp')(y_BLD)
     if config.post_norms:
-      y_BLD = layers.Norm(config, name='mlp_post_norm')(y_BLD)
-    return constrain_residual(x_BLD + Dropout(config)(y_BLD)), chunk
+      y_BLD = _norm(config, 'mlp_post_norm')(y_BLD)
+    return add_to_residual(config, x_BLD, Dropout(config)(y_BLD)), chunk
 
 
 class ParallelBlock(nn.Module):
-  """x + Attention(Norm(x)) + MLP(Norm(x)), with one norm."""
+  """x + Attention(Norm(x)) + MLP(Norm(x)), with one norm or two."""
 
   config: DecoderConfig
 
@@ -201,17 +223,33 @@ class ParallelBlock(nn.Module):
   def __call__(
     self,
     x_BLD: jax.Array,
-    context: context_lib.Context,
-    memory: cache_lib.Memory | None = None,
-    is_local: jax.Array | None = None,
-  ) -> tuple[jax.Array, cache_lib.Memory | None]:
+    inputs: attention_inputs.AttentionInputs,
+    cache: cache_lib.LayerCache | None = None,
+    kind: jax.Array | None = None,
+  ) -> tuple[jax.Array, cache_lib.LayerCache | None]:
     config = self.config
-    y_BLD = layers.Norm(config, name='norm')(x_BLD)
+    if config.shared_norm:
+      y_BLD = mlp_input_BLD = _norm(config, 'norm')(x_BLD)
+    else:
+      y_BLD = _norm(config, 'attention_norm')(x_BLD)
+      mlp_input_BLD = _norm(config, 'mlp_norm')(x_BLD)
     attended_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, context, memory, is_local
+      y_BLD, inputs, cache, kind
     )
-    y_BLD = attended_BLD + layers.Mlp(config, name='mlp')(y_BLD)
-    return constrain_residual(x_BLD + Dropout(config)(y_BLD)), chunk
+    y_BLD = attended_BLD + layers.Mlp(config, name='mlp')(mlp_input_BLD)
+    return add_to_residual(config, x_BLD, Dropout(config)(y_BLD)), chunk
+
+
+def _norm(config: DecoderConfig, name: str) -> layers.Norm:
+  return layers.Norm(config, bias=config.norm_bias, name=name)
+
+
+def add_to_residual(
+  config: DecoderConfig, x_BLD: jax.Array, y_BLD: jax.Array
+) -> jax.Array:
+  if config.residual_multiplier != 1.0:
+    y_BLD *= config.residual_multiplier
+  return constrain_residual(x_BLD + y_BLD)
 
 
 class Dropout(nn.Module):

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from symbol_tuning.models.config import DecoderConfig
 
 
-class Memory(NamedTuple):
+class LayerCache(NamedTuple):
   """What one layer remembers, or, with a leading axis Y, every layer.
 
   Attributes:
@@ -40,13 +40,13 @@ class Cache(NamedTuple):
   """What a decoder remembers of a batch.
 
   Attributes:
-    memory_Y: of every layer.
+    layers_Y: of every layer.
     seen_BS: True where a slot holds a token.
     num_tokens_B: tokens that were read of each row.
     num_slots: slots that were written, int32 [].
   """
 
-  memory_Y: Memory
+  layers_Y: LayerCache
   seen_BS: jax.Array
   num_tokens_B: jax.Array
   num_slots: jax.Array
@@ -73,7 +73,7 @@ def empty(config: DecoderConfig, batch_size: int, num_slots: int) -> Cache:
   }
   return _constrain(
     Cache(
-      memory_Y=Memory(
+      layers_Y=LayerCache(
         key_BKSH=zeros(config.num_kv_heads, num_slots),
         value_BKSH=zeros(config.num_kv_heads, num_slots),
         taps_BTNH={
@@ -91,11 +91,11 @@ def empty(config: DecoderConfig, batch_size: int, num_slots: int) -> Cache:
 
 def readable(cache: Cache, num_slots: int | None) -> Cache:
   """The first slots only; all if None."""
-  memory_Y = cache.memory_Y
+  layers_Y = cache.layers_Y
   return cache._replace(
-    memory_Y=memory_Y._replace(
-      key_BKSH=memory_Y.key_BKSH[..., :num_slots, :],
-      value_BKSH=memory_Y.value_BKSH[..., :num_slots, :],
+    layers_Y=layers_Y._replace(
+      key_BKSH=layers_Y.key_BKSH[..., :num_slots, :],
+      value_BKSH=layers_Y.value_BKSH[..., :num_slots, :],
     ),
     seen_BS=cache.seen_BS[:, :num_slots],
   )
@@ -106,7 +106,7 @@ def positions(cache: Cache) -> jax.Array:
   return jnp.cumsum(cache.seen_BS, axis=-1) - 1
 
 
-def append(cache: Cache, chunk_Y: Memory, num_tokens_B: jax.Array) -> Cache:
+def append(cache: Cache, chunk_Y: LayerCache, num_tokens_B: jax.Array) -> Cache:
   """Remembers a chunk of tokens.
 
   Args:
@@ -116,7 +116,7 @@ def append(cache: Cache, chunk_Y: Memory, num_tokens_B: jax.Array) -> Cache:
       of convolutions after it.
     num_tokens_B: tokens of the chunk that are not padding.
   """
-  memory_Y, start = cache.memory_Y, cache.num_slots
+  layers_Y, start = cache.layers_Y, cache.num_slots
   length = chunk_Y.key_BKSH.shape[-2]
 
   def write(slots: jax.Array, new: jax.Array, axis: int) -> jax.Array:
@@ -125,9 +125,9 @@ def append(cache: Cache, chunk_Y: Memory, num_tokens_B: jax.Array) -> Cache:
   seen_BL = jnp.arange(length) < num_tokens_B[:, None]
   return _constrain(
     Cache(
-      memory_Y=Memory(
-        key_BKSH=write(memory_Y.key_BKSH, chunk_Y.key_BKSH, -2),
-        value_BKSH=write(memory_Y.value_BKSH, chunk_Y.value_BKSH, -2),
+      layers_Y=LayerCache(
+        key_BKSH=write(layers_Y.key_BKSH, chunk_Y.key_BKSH, -2),
+        value_BKSH=write(layers_Y.value_BKSH, chunk_Y.value_BKSH, -2),
         taps_BTNH=chunk_Y.taps_BTNH,
       ),
       seen_BS=write(cache.seen_BS, seen_BL, 1),
@@ -139,7 +139,7 @@ def append(cache: Cache, chunk_Y: Memory, num_tokens_B: jax.Array) -> Cache:
 
 def _constrain(cache: Cache) -> Cache:
   """Spreads the cache over devices as the activations it was made from."""
-  memory_Y = cache.memory_Y
+  layers_Y = cache.layers_Y
   slots = ('layers', 'batch', 'activation_kv_heads', 'slots')
   taps = {
     name: (
@@ -148,15 +148,15 @@ def _constrain(cache: Cache) -> Cache:
       'taps',
       'activation_heads' if name == 'query' else 'activation_kv_heads',
     )
-    for name in memory_Y.taps_BTNH
+    for name in layers_Y.taps_BTNH
   }
-  axes = Memory(slots, slots, taps)
+  axes = LayerCache(slots, slots, taps)
   return cache._replace(
-    memory_Y=jax.tree.map(
+    layers_Y=jax.tree.map(
       lambda x, leading: nn.with_logical_constraint(
         x, (*leading, 'activation_head_dim')
       ),
-      memory_Y,
+      layers_Y,
       axes,
     ),
     seen_BS=nn.with_logical_constraint(cache.seen_BS, ('batch', 'slots')),

@@ -1,12 +1,13 @@
-"""Norms, linear maps, embeddings and the gated MLP.
+"""Norms, linear maps, embeddings and the MLP.
 
-None has a bias. Parameters carry logical axis names, which partitioning rules
+Parameters carry logical axis names, which partitioning rules
 map to mesh axes; activations are constrained by names of their own, so that
 'embed' of a parameter and 'activation_embed' can be sharded differently.
 
-Shape suffixes: B batch, L length, D embed, F mlp, V vocab.
+Shape suffixes: B batch, L length, D embed, F mlp, V vocab, P positions.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -18,29 +19,42 @@ from symbol_tuning.models.config import DecoderConfig
 
 
 class Norm(nn.Module):
-  """RMSNorm or LayerNorm without bias, of the last axis, in float32.
+  """RMSNorm or LayerNorm of the last axes, in float32.
 
   Attributes:
-    axis: logical name of that axis.
+    axes: logical names of those axes.
+    bias: whether one is added.
   """
 
   config: DecoderConfig
-  axis: str = 'embed'
+  axes: tuple[str, ...] = ('embed',)
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    scale = self.param(
-      'scale',
-      nn.with_logical_partitioning(nn.initializers.ones, (self.axis,)),
-      (x.shape[-1],),
+    config = self.config
+    normalized = tuple(range(-len(self.axes), 0))
+    ones, zeros = nn.initializers.ones, nn.initializers.zeros
+    scale = self._param('scale', zeros if config.centered_norms else ones, x)
+    y = x.astype(jnp.float32)
+    if config.norm == 'layer':
+      y -= y.mean(normalized, keepdims=True)
+    variance = jnp.square(y).mean(normalized, keepdims=True)
+    y *= jax.lax.rsqrt(variance + config.norm_epsilon)
+    y *= 1 + scale.astype(jnp.float32) if config.centered_norms else scale
+    if self.bias:
+      y += self._param('bias', zeros, x)
+    return y.astype(config.dtype)
+
+  def _param(
+    self, name: str, init: nn.initializers.Initializer, x: jax.Array
+  ) -> jax.Array:
+    return self.param(
+      name,
+      nn.with_logical_partitioning(init, self.axes),
+      x.shape[-len(self.axes) :],
       self.config.param_dtype,
     )
-    y = x.astype(jnp.float32)
-    if self.config.norm == 'layer':
-      y -= y.mean(-1, keepdims=True)
-    variance = jnp.square(y).mean(-1, keepdims=True)
-    y *= jax.lax.rsqrt(variance + self.config.norm_epsilon)
-    return (y * scale).astype(self.config.dtype)
 
 
 class Linear(nn.Module):
@@ -54,12 +68,14 @@ class Linear(nn.Module):
     shape: of the kernel: input axes, then output axes.
     axes: logical names of the kernel's axes.
     num_input_axes: how many of them are contracted.
+    bias: whether one, at first zero, is added.
   """
 
   shape: tuple[int, ...]
   axes: tuple[str, ...]
   config: DecoderConfig
   num_input_axes: int = 1
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -74,7 +90,17 @@ class Linear(nn.Module):
     leading = x.shape[: x.ndim - self.num_input_axes]
     x = x.reshape(-1, self._num_inputs)
     y = x @ kernel.astype(self.config.dtype).reshape(self._num_inputs, -1)
-    return y.reshape(*leading, *self.shape[self.num_input_axes :])
+    y = y.reshape(*leading, *self.shape[self.num_input_axes :])
+    if self.bias:
+      y += self.param(
+        'bias',
+        nn.with_logical_partitioning(
+          nn.initializers.zeros, self.axes[self.num_input_axes :]
+        ),
+        self.shape[self.num_input_axes :],
+        self.config.param_dtype,
+      ).astype(self.config.dtype)
+    return y
 
   @property
   def _num_inputs(self) -> int:
@@ -101,8 +127,8 @@ class Embedding(nn.Module):
   def __call__(self, tokens_BL: jax.Array) -> jax.Array:
     x_BLD = jnp.take(self.embedding_VD, tokens_BL, axis=0)
     x_BLD = x_BLD.astype(self.config.dtype)
-    if self.config.scaled_embeddings:
-      x_BLD *= self.config.embed_dim**0.5
+    if self.config.embedding_multiplier != 1.0:
+      x_BLD *= self.config.embedding_multiplier
     # Each device looks tokens up in the columns it has. Without this, it may be
     # given the vectors of the whole batch before it keeps those of its rows.
     return nn.with_logical_constraint(
@@ -119,24 +145,68 @@ class Embedding(nn.Module):
     )
 
 
+class PositionTable(nn.Module):
+  """A learned vector for each position, as GPT-2 has."""
+
+  config: DecoderConfig
+
+  @nn.compact
+  def __call__(self, positions_BL: jax.Array) -> jax.Array:
+    config = self.config
+    embedding_PD = self.param(
+      'embedding',
+      nn.with_logical_partitioning(
+        nn.initializers.normal(config.embed_dim**-0.5), ('positions', 'embed')
+      ),
+      (config.learned_positions, config.embed_dim),
+      config.param_dtype,
+    )
+    x_BLD = jnp.take(embedding_PD, positions_BL, axis=0, mode='clip')
+    return x_BLD.astype(config.dtype)
+
+
 class Mlp(nn.Module):
-  """A gated MLP (Shazeer 2020, arXiv 2002.05202): SwiGLU or GeGLU."""
+  """An MLP, with a gate (Shazeer 2020, arXiv 2002.05202) or without."""
 
   config: DecoderConfig
 
   @nn.compact
   def __call__(self, x_BLD: jax.Array) -> jax.Array:
     config = self.config
-    inward = (config.embed_dim, config.mlp_dim), ('embed', 'mlp'), config
-    gate_BLF = Linear(*inward, name='gate')(x_BLD)
-    up_BLF = Linear(*inward, name='up')(x_BLD)
-    h_BLF = activation(config)(gate_BLF) * up_BLF
+    inward = functools.partial(
+      Linear,
+      (config.embed_dim, config.mlp_dim),
+      ('embed', 'mlp'),
+      config,
+      bias=config.mlp_bias,
+    )
+    if config.gated_mlp:
+      gate_BLF = inward(name='gate')(x_BLD)
+      up_BLF = inward(name='up')(x_BLD)
+      h_BLF = activation(config)(gate_BLF) * up_BLF
+    else:
+      h_BLF = activation(config)(inward(name='up')(x_BLD))
     h_BLF = nn.with_logical_constraint(
       h_BLF, ('batch', 'length', 'activation_mlp')
     )
-    outward = (config.mlp_dim, config.embed_dim), ('mlp', 'embed'), config
-    return Linear(*outward, name='down')(h_BLF)
+    return Linear(
+      (config.mlp_dim, config.embed_dim),
+      ('mlp', 'embed'),
+      config,
+      bias=config.mlp_bias,
+      name='down',
+    )(h_BLF)
 
 
 def activation(config: DecoderConfig) -> Callable[[jax.Array], jax.Array]:
-  return {'silu': jax.nn.silu, 'gelu': jax.nn.gelu}[config.activation]
+  return {
+    'silu': jax.nn.silu,
+    'gelu': jax.nn.gelu,
+    'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
+    'relu': jax.nn.relu,
+  }[config.activation]
+
+
+def soft_cap(x: jax.Array, cap: float) -> jax.Array:
+  """x, bounded smoothly to within ±cap (Gemma 2); unchanged if cap is 0."""
+  return cap * jnp.tanh(x / cap) if cap else x

@@ -7,7 +7,6 @@ own 'layers_i'.
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,14 +15,15 @@ import jax
 import jax.numpy as jnp
 from flax import traverse_util
 
-from symbol_tuning import files
+from symbol_tuning import files, gguf_files, hub
+from symbol_tuning.models import families
 from symbol_tuning.models.checkpoints import (
   gguf,
   huggingface,
   native,
-  tokenizer_files,
+  safetensors_files,
 )
-from symbol_tuning.models.checkpoints.slots import Slot
+from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -47,7 +47,8 @@ def load_params(
 
   Args:
     path: a MODEL_DIR (its newest checkpoint), one of its checkpoints/<step>, a
-      Hugging Face folder with safetensors, a .safetensors or a .gguf file.
+      Hugging Face folder with safetensors, a .safetensors file, a .gguf file
+      (any part of it), or a name on the Hugging Face hub such as owner/model.
     model: what the parameters are for.
     shardings: a pytree like them; the first local device if None.
 
@@ -55,20 +56,22 @@ def load_params(
     FileNotFoundError: nothing is there, or nothing that is a checkpoint.
     ValueError: it is damaged, or of a model of another type or size.
   """
-  path = files.path(path)
-  slots = _slots(model, shardings)
+  path = hub.resolve(path)
+  specs = parameter_specs(model, shardings)
+  config = model.config
   if not path.exists():
     raise FileNotFoundError(f'No checkpoint at {path}.')
   if path.suffix == '.gguf':
-    flat = gguf.load(files.local_copy(path), model.config, slots)
+    flat = gguf.load(gguf_files.local_copy(path), config, specs)
   elif path.suffix == '.safetensors':
     copies = [files.local_copy(path)]
-    flat = huggingface.load_files(copies, model.config, slots, path)
+    family = families.of_decoder(config)
+    flat = huggingface.load_files(copies, family, config, specs, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
     copies = files.local_folder(path, huggingface.FILES)
-    flat = huggingface.load_folder(copies, model.config, slots)
+    flat = huggingface.load_folder(copies, config, specs)
   elif path.is_dir() and (state := native.find_state(path)):
-    flat = native.load(state, slots)
+    flat = native.load(state, specs)
   else:
     raise FileNotFoundError(
       f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '
@@ -79,31 +82,59 @@ def load_params(
 
 
 def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
-  """The architecture that a .gguf file or a Hugging Face folder describes.
+  """The architecture that a model's own files describe.
 
   Args:
-    path: to the file or folder.
+    path: a Hugging Face folder, a .gguf file, or a name on the hub.
     **overrides: DecoderConfig fields, such as dtype.
 
   Raises:
     FileNotFoundError: nothing there says what the model is.
-    ValueError: it is of a type that is not supported.
+    ValueError: it is of a family that is not supported, or asks for something
+      that the decoder does not have.
   """
-  path = local_description(path)
+  path = hub.local_description(path)
   source = gguf if path.suffix == '.gguf' else huggingface
   return source.decoder_config(path, **overrides)
 
 
-def local_description(path: str | os.PathLike) -> pathlib.Path:
-  """What says which model and tokenizer it is, copied here from a bucket.
+def read_family(path: str | os.PathLike) -> families.Family:
+  """The family of the model there; arguments and errors as `read_config`."""
+  path = hub.local_description(path)
+  source = gguf if path.suffix == '.gguf' else huggingface
+  return source.family(path)
+
+
+def export(
+  params: Params,
+  config: DecoderConfig,
+  folder: str | os.PathLike,
+  family: families.Family | None = None,
+  extra_values: Mapping[str, Any] | None = None,
+  shard_bytes: int = safetensors_files.SHARD_BYTES,
+) -> None:
+  """Writes the config.json and weights that transformers opens.
 
   Args:
-    path: a .gguf file, or a Hugging Face folder, whose weights are not copied.
+    params: nested, as `load_params` gives them.
+    config: of their model.
+    folder: is made if it is not there; what is in it is replaced.
+    family: as which to write them; the first that has such a decoder if None.
+    extra_values: of config.json, such as the ids of special tokens.
+    shard_bytes: at most so many are in a file.
+
+  Raises:
+    ValueError: the model is of no family that is known.
   """
-  path = files.path(path)
-  if path.suffix == '.gguf':
-    return files.local_copy(path)
-  return files.local_folder(path, tokenizer_files.DESCRIPTION)
+  huggingface.export(
+    traverse_util.flatten_dict(params, sep='/'),
+    config,
+    parameter_specs(Decoder(config)),
+    folder,
+    family,
+    extra_values,
+    shard_bytes,
+  )
 
 
 def abstract_params(model: Decoder) -> dict[str, Any]:
@@ -126,27 +157,15 @@ def num_params(model: Decoder) -> int:
   return sum(x.size for x in jax.tree.leaves(abstract_params(model)))
 
 
-def stack_layers(params: Params) -> dict[str, Any]:
-  """From the layout of unscanned layers to that of scanned layers."""
-  num_layers = sum(name.startswith('layers_') for name in params)
-  blocks = [params[f'layers_{i}'] for i in range(num_layers)]
-  rest = {k: v for k, v in params.items() if not k.startswith('layers_')}
-  return {**rest, 'layers': jax.tree.map(lambda *x: jnp.stack(x), *blocks)}
+def parameter_specs(
+  model: Decoder, shardings: Any = None
+) -> dict[str, ParameterSpec]:
+  """What a checkpoint must provide, by path.
 
-
-def unstack_layers(params: Params) -> dict[str, Any]:
-  """From the layout of scanned layers to that of unscanned layers."""
-  rest = {k: v for k, v in params.items() if k != 'layers'}
-  num_layers = jax.tree.leaves(params['layers'])[0].shape[0]
-  blocks = {
-    f'layers_{i}': jax.tree.map(lambda x, i=i: x[i], params['layers'])
-    for i in range(num_layers)
-  }
-  return {**rest, **blocks}
-
-
-def _slots(model: Decoder, shardings: Any) -> dict[str, Slot]:
-  """What a checkpoint must fill, by path."""
+  Args:
+    model: what the parameters are for.
+    shardings: a pytree like them; the first local device if None.
+  """
   shapes = abstract_params(model)
   if shardings is None:
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
@@ -156,7 +175,9 @@ def _slots(model: Decoder, shardings: Any) -> dict[str, Slot]:
     for tree in (shapes, logical_axes(model), shardings)
   )
   return {
-    path: Slot(path, x.shape, x.dtype, tuple(axes[path]), shardings[path])
+    path: ParameterSpec(
+      path, x.shape, x.dtype, tuple(axes[path]), shardings[path]
+    )
     for path, x in shapes.items()
   }
 

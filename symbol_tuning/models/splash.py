@@ -10,6 +10,8 @@ Shape suffixes: B batch, L length, N query heads, K key-value heads, H head_dim.
 """
 
 import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -30,13 +32,31 @@ def is_chosen(config: DecoderConfig) -> bool:
   return implementation == 'splash' or on_tpu
 
 
+def windows(config: DecoderConfig) -> tuple[int, ...]:
+  """How many tokens each kind of layer sees; 0: all before it."""
+  return tuple(
+    config.local_window if kind == 'local' else 0
+    for kind in config.distinct_kinds
+  )
+
+
+class _Kernel(NamedTuple):
+  """What a kernel is compiled for: its block, window and soft cap."""
+
+  block: int
+  window: int
+  soft_cap: float
+
+
 def attend(
   query_BLNH: jax.Array,
   key_BLKH: jax.Array,
   value_BLKH: jax.Array,
+  scale: float | None = None,
   segment_ids_BL: jax.Array | None = None,
-  window: int = 0,
-  is_local: jax.Array | None = None,
+  soft_cap: float = 0.0,
+  windows: Sequence[int] = (0,),
+  kind: jax.Array | None = None,
 ) -> jax.Array:
   """Causal attention within segments, [B, L, N, H]; differentiable once.
 
@@ -47,12 +67,16 @@ def attend(
     query_BLNH: queries.
     key_BLKH: keys.
     value_BLKH: values.
+    scale: of the scores; head_dim ** -0.5 if None.
     segment_ids_BL: tokens see only their own segment; None: one a row.
-    window: how many tokens, itself included, each sees where `is_local`; counts
-      tokens of the row, so positions must count them too.
-    is_local: bool []; None: no window.
+    soft_cap: see `DecoderConfig.attention_soft_cap`.
+    windows: for each kind of layer, how many tokens, itself included, each
+      sees; 0: all before it. Counts tokens of the row, so positions must count
+      them too.
+    kind: which of them it is, int32 []; None if there is but one.
   """
   length, num_heads, head_dim = query_BLNH.shape[1:]
+  scale = scale or head_dim**-0.5
   num_blocks = -(-length // BLOCK)
   block = -(-length // (num_blocks * LANES)) * LANES
   padding = num_blocks * block - length
@@ -63,27 +87,26 @@ def attend(
     )
   inputs = [
     jnp.pad(x.swapaxes(1, 2), ((0, 0), (0, 0), (0, padding), (0, 0)))
-    for x in (query_BLNH * head_dim**-0.5, key_BLKH, value_BLKH)
+    for x in (query_BLNH * scale, key_BLKH, value_BLKH)
   ]
   if segment_ids_BL is not None:
     segment_ids_BL = jnp.pad(segment_ids_BL, ((0, 0), (0, padding)))
   inputs.append(segment_ids_BL)
-  run = functools.partial(_on_every_device, block)
-  if is_local is None:
-    y_BNLH = run(0, *inputs)
+  distinct = list(dict.fromkeys(windows))
+  kernels = [
+    functools.partial(_on_every_device, _Kernel(block, window, soft_cap))
+    for window in distinct
+  ]
+  if len(kernels) == 1:
+    y_BNLH = kernels[0](*inputs)
   else:
-    y_BNLH = jax.lax.cond(
-      is_local,
-      functools.partial(run, window),
-      functools.partial(run, 0),
-      *inputs,
-    )
+    index = jnp.array([distinct.index(window) for window in windows])[kind]
+    y_BNLH = jax.lax.switch(index, kernels, *inputs)
   return y_BNLH.swapaxes(1, 2)[:, :length]
 
 
 def _on_every_device(
-  block: int,
-  window: int,
+  kind: _Kernel,
   query_BNLH: jax.Array,
   key_BKLH: jax.Array,
   value_BKLH: jax.Array,
@@ -91,7 +114,7 @@ def _on_every_device(
 ) -> jax.Array:
   """Runs the kernel on the parts of its inputs that each device has."""
   inputs = query_BNLH, key_BKLH, value_BKLH, segment_ids_BL
-  kernel = functools.partial(_on_device, block, window)
+  kernel = functools.partial(_on_device, kind)
   if jax.sharding.get_abstract_mesh().empty:
     return kernel(*inputs)
   batch = _mesh_axes('batch')
@@ -108,15 +131,15 @@ def _on_every_device(
 
 
 def _on_device(
-  block: int,
-  window: int,
+  kind: _Kernel,
   query_BNLH: jax.Array,
   key_BKLH: jax.Array,
   value_BKLH: jax.Array,
   segment_ids_BL: jax.Array | None,
 ) -> jax.Array:
   num_heads, length = query_BNLH.shape[1:3]
-  sides = (window - 1 if window else None, 0)
+  sides = (kind.window - 1 if kind.window else None, 0)
+  block = kind.block
   mask = splash_attention.LocalMask((length, length), sides, offset=0)
   kernel = splash_attention.make_splash_mha_single_device(
     splash_attention.MultiHeadMask([mask] * num_heads),
@@ -128,6 +151,7 @@ def _on_device(
       block_q_dq=block,
       block_kv_dq=block,
     ),
+    attn_logits_soft_cap=kind.soft_cap or None,
     interpret=_platform() != 'tpu',
   )
   if segment_ids_BL is None:

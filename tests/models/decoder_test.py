@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_models
 from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.models import parameters
@@ -62,12 +63,12 @@ def test_packed_examples_do_not_see_each_other(config):
 def test_scanned_and_unscanned_layers_give_the_same_logits(config):
   params = random_params(config)
   unscanned = dataclasses.replace(config, scan_layers=False)
-  unstacked = parameters.unstack_layers(params)
+  unstacked = tiny_models.unstack_layers(params)
   tokens = _tokens(2, 7)
   _assert_close(
     _logits(config, params, tokens), _logits(unscanned, unstacked, tokens)
   )
-  restacked = parameters.stack_layers(unstacked)
+  restacked = tiny_models.stack_layers(unstacked)
   jax.tree.map(np.testing.assert_array_equal, restacked, params)
   abstract = parameters.abstract_params(Decoder(unscanned))
   assert jax.tree.map(jnp.shape, unstacked) == jax.tree.map(
@@ -134,8 +135,8 @@ def test_local_layers_see_a_window_and_global_layers_everything():
   tokens = _tokens(1, 9)
   changed = tokens.copy()
   changed[0, 0] ^= 1
-  for global_every, first_unseeing in ((2, None), (3, 5)):
-    config = dataclasses.replace(GEMMA, global_every=global_every)
+  for kinds, first_unseeing in ((('local', 'global'), None), (('local',), 5)):
+    config = dataclasses.replace(GEMMA, layer_kinds=kinds)
     params = random_params(config)
     before, after = (_logits(config, params, x) for x in (tokens, changed))
     differs = (np.abs(before - after) > 1e-5).any(axis=(0, 2))

@@ -76,6 +76,6 @@ def test_only_slots_that_are_empty_need_not_be_read():
 def test_a_cache_is_as_small_as_its_key_value_heads():
   config = dataclasses.replace(PALM, dtype='bfloat16')
   cache = cache_lib.empty(config, batch_size=3, num_slots=7)
-  assert cache.memory_Y.key_BKSH.shape == (2, 3, 1, 7, 8)
-  assert {x.dtype.name for x in jax.tree.leaves(cache.memory_Y)} == {'bfloat16'}
-  assert not cache.memory_Y.taps_BTNH
+  assert cache.layers_Y.key_BKSH.shape == (2, 3, 1, 7, 8)
+  assert {x.dtype.name for x in jax.tree.leaves(cache.layers_Y)} == {'bfloat16'}
+  assert not cache.layers_Y.taps_BTNH

@@ -10,7 +10,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import huggingface, native
+from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.decoder import Decoder
 
 
@@ -80,7 +80,7 @@ def test_parameters_go_where_the_shardings_say(
   if kind == 'checkpoint':
     native.save(params, tmp_path / 'saved')
   else:
-    huggingface.export(params, config, tmp_path / 'saved')
+    parameters.export(params, config, tmp_path / 'saved')
   mesh = jax.make_mesh((1, 1), ('fsdp', 'tensor'))
   rules = {'embed': 'fsdp', 'mlp': 'tensor'}
   shardings = jax.tree.map(

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from symbol_tuning.data.vocabularies import tokenizer_files
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import huggingface, tokenizer_files
 from symbol_tuning.models.decoder import Decoder
 
 PATH = os.environ.get('SYMBOL_TUNING_GGUF')
@@ -39,7 +39,7 @@ def params(model):
 
 
 def test_it_knows_the_capital_of_france(model, params):
-  tokenizer = tokenizer_files.from_gguf(PATH)
+  tokenizer = tokenizer_files.from_file(PATH)
   tokens = jnp.array([tokenizer.encode(TEXTS[0]).ids])
   logits = model.apply({'params': params}, tokens)
   assert tokenizer.decode([int(logits[0, -1].argmax())]) == ' Paris'
@@ -51,12 +51,13 @@ def test_it_agrees_with_transformers(model, params, tmp_path):
   source = {'gguf_file': Path(PATH).name}
   folder = Path(PATH).parent
   tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **source)
-  ours = tokenizer_files.from_gguf(PATH)
+  ours = tokenizer_files.from_file(PATH)
   theirs = transformers.AutoModelForCausalLM.from_pretrained(
     folder, dtype=torch.float32, **source
   )
   exported = tmp_path / 'exported'
-  huggingface.export(params, model.config, exported, tokenizer=PATH)
+  parameters.export(params, model.config, exported)
+  tokenizer_files.write(PATH, exported)
   reopened = transformers.AutoModelForCausalLM.from_pretrained(exported)
   for text in TEXTS:
     tokens = tokenizer(text)['input_ids']
@@ -72,6 +73,6 @@ def test_it_agrees_with_transformers(model, params, tmp_path):
 
 
 def test_an_export_is_imported_bit_by_bit(model, params, tmp_path):
-  huggingface.export(params, model.config, tmp_path / 'exported')
+  parameters.export(params, model.config, tmp_path / 'exported')
   imported = parameters.load_params(tmp_path / 'exported', model)
   jax.tree.map(np.testing.assert_array_equal, imported, params)

@@ -48,20 +48,24 @@ def _value_and_gradients(attend, query, key, value, cotangent):
   return run(query, key, value)
 
 
-def _assert_same_attention(inputs, segment_ids, window=0):
+def _assert_same_attention(inputs, segment_ids, window=0, soft_cap=0.0):
   mask = masks.causal_mask(LENGTH, segment_ids)
   if window:
     positions = jnp.arange(LENGTH)[None]
     mask = masks.local_mask(mask, positions, positions, window)
   expected = _value_and_gradients(
-    functools.partial(attention.attend_by_einsum, mask_BLS=mask), *inputs
+    functools.partial(
+      attention.attend_by_einsum, mask_BLS=mask, soft_cap=soft_cap
+    ),
+    *inputs,
   )
   found = _value_and_gradients(
     functools.partial(
       splash.attend,
       segment_ids_BL=segment_ids,
-      window=33,
-      is_local=jnp.bool(window),
+      soft_cap=soft_cap,
+      windows=(0, 33),
+      kind=jnp.int32(window > 0),
     ),
     *inputs,
   )
@@ -80,6 +84,10 @@ def test_rows_may_be_one_segment():
 
 def test_attention_may_be_local(small_blocks):
   _assert_same_attention(_inputs(2), jnp.array(SEGMENTS), window=33)
+
+
+def test_scores_may_be_bounded(small_blocks):
+  _assert_same_attention(_inputs(2), jnp.array(SEGMENTS), soft_cap=0.5)
 
 
 @pytest.mark.parametrize('num_kv_heads', [1, 2])

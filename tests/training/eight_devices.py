@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tiny_models
 from jax.sharding import PartitionSpec
 
 from symbol_tuning.models import config, decoder, layers, parameters
@@ -70,7 +71,7 @@ class Result:
 
 def train(partitioner, model=MODEL, num_microbatches=1) -> Result:
   scanned = model.config.scan_layers
-  params = PARAMS if scanned else parameters.unstack_layers(PARAMS)
+  params = PARAMS if scanned else tiny_models.unstack_layers(PARAMS)
   abstract = states.abstract_state(model, OPTIMIZER, partitioner)
   state = states.first_state(params, OPTIMIZER, abstract, jax.random.PRNGKey(0))
   batch = partitioner.put_batch(BATCH)
@@ -100,7 +101,7 @@ def differences(result, expected):
 
 
 def stacked(tree):
-  return tree if 'layers' in tree else parameters.stack_layers(tree)
+  return tree if 'layers' in tree else tiny_models.stack_layers(tree)
 
 
 def largest_difference(tree, other):

@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -24,6 +25,7 @@ def on_eight_devices(tmp_path_factory):
     [sys.executable, str(script), str(folder), *MESHES],
     capture_output=True,
     text=True,
+    env={**os.environ, 'PYTHONPATH': str(script.parents[1])},
   )
   assert result.returncode == 0, result.stderr[-3000:]
   return json.loads(result.stdout.splitlines()[-1])

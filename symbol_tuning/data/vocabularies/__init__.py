@@ -11,13 +11,14 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Protocol
 
-from symbol_tuning import files
+from symbol_tuning import files, gguf_files, hub
 
 if TYPE_CHECKING:
   import seqio
 
 TINY_MODEL = pathlib.Path(__file__).parent / 'assets' / 'tiny.model'
 _TOKENIZER_FILE = 'tokenizer.json'
+# All that may say something of a folder's tokenizer.
 _TOKENIZER_FILES = ('*.json', '*.jinja')
 
 
@@ -78,7 +79,8 @@ class HuggingFace:
   """The tokenizer of a Hugging Face checkpoint or of a GGUF file.
 
   Attributes:
-    path: a folder with tokenizer.json, such a file, or a .gguf file.
+    path: a folder with tokenizer.json, such a file, a .gguf file, or a name on
+      the Hugging Face hub.
     eos_token: the token that ends a sequence; by default the one that the
       folder's config.json or the GGUF file names.
   """
@@ -92,7 +94,7 @@ class HuggingFace:
     return huggingface.load(self._file(), self.eos_token)
 
   def fingerprint(self) -> str:
-    from symbol_tuning.models.checkpoints import tokenizer_files
+    from symbol_tuning.data.vocabularies import tokenizer_files
 
     file = self._file()
     parts = [f'tokenizer {_sha256(file)} eos {self.eos_token}']
@@ -102,12 +104,12 @@ class HuggingFace:
     return ' '.join(parts)
 
   def _file(self) -> pathlib.Path:
-    path = files.path(self.path)
+    path = hub.resolve(self.path)
     if path.is_dir():
       path /= _TOKENIZER_FILE
     file = _existing(path, 'tokenizer')
     if file.suffix == '.gguf':
-      return files.local_copy(file)
+      return gguf_files.local_copy(file)
     # Beside it stand the end of a sequence and a chat template.
     return files.local_folder(file.parent, _TOKENIZER_FILES) / file.name
 

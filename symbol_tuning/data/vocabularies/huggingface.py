@@ -10,8 +10,7 @@ import tensorflow as tf
 import tokenizers
 
 from symbol_tuning.data.prompting import frames
-from symbol_tuning.data.vocabularies import chat
-from symbol_tuning.models.checkpoints import tokenizer_files
+from symbol_tuning.data.vocabularies import chat, tokenizer_files
 
 _ANY_TEXT = 'a'
 
@@ -25,20 +24,20 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
     eos_token: the token that ends a sequence, or None for the model's own.
 
   Raises:
-    ValueError: if no token is known to end a sequence.
+    ValueError: if the tokenizer cannot be read, or no token is known to end a
+      sequence.
   """
-  is_gguf = file.suffix == '.gguf'
-  source = file if is_gguf else file.parent
-  if is_gguf:
-    tokenizer = tokenizer_files.from_gguf(file)
-  else:
-    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+  source = file if file.suffix == '.gguf' else file.parent
+  tokenizer = tokenizer_files.from_file(file)
+  special_tokens = tokenizer_files.special_tokens(source)
   if eos_token is not None:
     eos_id = tokenizer.token_to_id(eos_token)
   else:
     eos_id = tokenizer_files.special_token_ids(source).get('eos_token_id')
   if isinstance(eos_id, list):
     eos_id = eos_id[0]
+  if eos_id is None and eos_token is None and 'eos_token' in special_tokens:
+    eos_id = tokenizer.token_to_id(special_tokens['eos_token'])
   if eos_id is None:
     raise ValueError(
       f'{file} has no token {eos_token or "that ends a sequence"}: set'
@@ -48,7 +47,7 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
     tokenizer,
     eos_id,
     tokenizer_files.chat_template(source),
-    tokenizer_files.special_tokens(source),
+    special_tokens,
   )
 
 

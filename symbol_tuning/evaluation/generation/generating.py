@@ -263,7 +263,7 @@ def _fetch(array: jax.Array) -> np.ndarray:
 
 def _take_rows(cache: cache_lib.Cache, row_B: jax.Array) -> cache_lib.Cache:
   return cache._replace(
-    memory_Y=jax.tree.map(lambda x: x[:, row_B], cache.memory_Y),
+    layers_Y=jax.tree.map(lambda x: x[:, row_B], cache.layers_Y),
     seen_BS=cache.seen_BS[row_B],
     num_tokens_B=cache.num_tokens_B[row_B],
   )

@@ -1,12 +1,11 @@
-"""Models like Llama and Gemma 3 in GGUF, the single-file format of llama.cpp.
+"""Models in GGUF, the file format of llama.cpp, in one file or several parts.
 
 Weights are dequantized to float32. What the format changes is undone here: rows
-of Llama's query and key matrices are in another order (pairs of rotated
+of some families' query and key matrices are in another order (pairs of rotated
 channels side by side), and Gemma's norms have the one added.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,115 +13,168 @@ import gguf
 import jax
 import numpy as np
 
+from symbol_tuning.gguf_files import metadata, open_file, parts
 from symbol_tuning.models import families
-from symbol_tuning.models.checkpoints import slots as slots_lib
-from symbol_tuning.models.checkpoints.slots import Slot
+from symbol_tuning.models.checkpoints import parameter_specs, published
+from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.families.family import Family
+from symbol_tuning.models.rotary import RopeScaling
 
-FAMILIES = {family.gguf_architecture: family for family in families.FAMILIES}
+LLAMA3_SCALINGS = {'original_context': 8192}  # of every Llama that has it
 
-NAMES = {
-  'token_embd': 'model.embed_tokens',
-  'output_norm': 'model.norm',
-  'output': 'lm_head',
-  'attn_norm': 'input_layernorm',
-  'attn_q': 'self_attn.q_proj',
-  'attn_k': 'self_attn.k_proj',
-  'attn_v': 'self_attn.v_proj',
-  'attn_output': 'self_attn.o_proj',
-  'ffn_gate': 'mlp.gate_proj',
-  'ffn_up': 'mlp.up_proj',
-  'ffn_down': 'mlp.down_proj',
+# llama.cpp's name, after the architecture's → Hugging Face's.
+NUMBERS = {
+  'block_count': 'num_hidden_layers',
+  'context_length': 'max_position_embeddings',
+  'embedding_length': 'hidden_size',
+  'feed_forward_length': 'intermediate_size',
+  'attention.head_count': 'num_attention_heads',
+  'attention.head_count_kv': 'num_key_value_heads',
+  'attention.key_length': 'head_dim',
+  'attention.layer_norm_rms_epsilon': 'rms_norm_eps',
+  'attention.layer_norm_epsilon': 'layer_norm_eps',
+  'attention.sliding_window': 'sliding_window',
+  'attention.scale': 'attention_multiplier',
+  'rope.freq_base': 'rope_theta',
+  'attn_logit_softcapping': 'attn_logit_softcapping',
+  'final_logit_softcapping': 'final_logit_softcapping',
+  'embedding_scale': 'embedding_multiplier',
+  'residual_scale': 'residual_multiplier',
+  'logit_scale': 'logits_scaling',
+  'use_parallel_residual': 'use_parallel_residual',
 }
-NAMES_OF_NORMS = {
-  families.LLAMA.gguf_architecture: {'ffn_norm': 'post_attention_layernorm'},
-  families.GEMMA3.gguf_architecture: {
-    'ffn_norm': 'pre_feedforward_layernorm',
-    'post_attention_norm': 'post_attention_layernorm',
-    'post_ffw_norm': 'post_feedforward_layernorm',
-    'attn_q_norm': 'self_attn.q_norm',
-    'attn_k_norm': 'self_attn.k_norm',
-  },
-}
 
 
-def open_file(path: str | Path) -> gguf.GGUFReader:
-  """Opens a GGUF file; its tensors are mapped, not read.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: it is not GGUF, or cut short.
-  """
-  if not Path(path).is_file():
-    raise FileNotFoundError(f'No GGUF file at {path}.')
-  try:
-    return gguf.GGUFReader(path)
-  except (ValueError, IndexError, KeyError) as error:
-    raise ValueError(
-      f'{path} is not a whole GGUF file ({error}); fetch it again.'
-    ) from error
-
-
-def metadata(reader: gguf.GGUFReader, key: str, default: Any = None) -> Any:
-  """The value under a key of the file's header."""
-  field = reader.get_field(key)
-  return default if field is None else field.contents()
+def family(path: str | Path) -> Family:
+  """The family of a file's model; errors as `decoder_config`."""
+  return _family(open_file(parts(path)[0]), path)
 
 
 def decoder_config(path: str | Path, **overrides: Any) -> DecoderConfig:
   """The architecture a file describes; `overrides` are DecoderConfig fields.
 
   Raises:
+    FileNotFoundError: the file, or a part of it, is missing.
     ValueError: the file's model is of no family that is known.
   """
-  return _decoder_config(open_file(path), path, **overrides)
+  readers = [open_file(part) for part in parts(path)]
+  return _decoder_config(readers, path, **overrides)
 
 
 def load(
-  path: str | Path, config: DecoderConfig, slots: Mapping[str, Slot]
+  path: str | Path,
+  config: DecoderConfig,
+  specs: Mapping[str, ParameterSpec],
 ) -> dict[str, jax.Array]:
-  """Fills the slots of a model from a file; errors as `families.read`."""
-  reader = open_file(path)
-  slots_lib.check_config(path, _decoder_config(reader, path), config)
-  return families.read(_Tensors(reader, config), config, slots, path)
+  """The parameters of a file, by path; errors as `published.read`."""
+  readers = [open_file(part) for part in parts(path)]
+  found = _decoder_config(readers, path)
+  parameter_specs.check_config(path, found, config)
+  family = _family(readers[0], path)
+  block = family.gguf_block_weights(config)
+  sources = published.sources(family, config, block)
+  tensors = _named_tensors(readers, family, sources, config)
+  return published.read(tensors, sources, specs, config, path)
+
+
+def _family(reader: gguf.GGUFReader, path: str | Path) -> Family:
+  architecture = metadata(reader, 'general.architecture')
+  return families.of_gguf_architecture(architecture, path)
 
 
 def _decoder_config(
-  reader: gguf.GGUFReader, path: str | Path, **overrides: Any
+  readers: list[gguf.GGUFReader], path: str | Path, **overrides: Any
 ) -> DecoderConfig:
-  architecture = metadata(reader, 'general.architecture')
-  if architecture not in FAMILIES:
-    raise ValueError(
-      f'{path} holds a model of architecture {architecture!r}; only '
-      f'{" and ".join(map(repr, FAMILIES))} can be read.'
-    )
-  shapes = {tensor.name: tensor.shape for tensor in reader.tensors}
-  if (
-    'rope_freqs.weight' in shapes
-    or metadata(reader, f'{architecture}.rope.scaling.type', 'none') != 'none'
-  ):
-    raise ValueError(f'{path} scales its RoPE, which is not supported.')
+  header = readers[0]
+  family = _family(header, path)
+  tensors = {tensor.name: tensor for r in readers for tensor in r.tensors}
+  values = family.gguf_values(_values(header, tensors))
+  fields = family.read_config(ConfigJson(values, path, family.defaults))
+  if 'rope_freqs.weight' in tensors:
+    divisors = _array(tensors['rope_freqs.weight'])
+    fields['rope_scaling'] = _llama3_scaling(divisors, fields, path)
+  return DecoderConfig(**fields | overrides)
+
+
+def _values(
+  header: gguf.GGUFReader, tensors: Mapping[str, Any]
+) -> dict[str, Any]:
+  """The header as a config.json would say it."""
+  architecture = metadata(header, 'general.architecture')
 
   def number(key: str) -> Any:
-    return metadata(reader, f'{architecture}.{key}')
+    value = metadata(header, f'{architecture}.{key}')
+    return _shortest(value) if isinstance(value, float) else value
 
-  num_heads = number('attention.head_count')
-  embed_dim = number('embedding_length')
-  values = {
-    'vocab_size': int(shapes['token_embd.weight'][-1]),
-    'num_layers': number('block_count'),
-    'embed_dim': embed_dim,
-    'num_heads': num_heads,
-    'num_kv_heads': number('attention.head_count_kv') or num_heads,
-    'head_dim': number('attention.key_length') or embed_dim // num_heads,
-    'mlp_dim': number('feed_forward_length'),
-    'norm_epsilon': _shortest(number('attention.layer_norm_rms_epsilon')),
-    'rope_base': number('rope.freq_base') or 10_000.0,
-    'tied_embeddings': 'output.weight' not in shapes,
-    'context_length': number('context_length'),
-    'local_window': number('attention.sliding_window') or 0,
+  values = {theirs: number(key) for key, theirs in NUMBERS.items()}
+  values = {name: value for name, value in values.items() if value is not None}
+  if 'head_dim' not in values:
+    width, heads = values['hidden_size'], values['num_attention_heads']
+    values['head_dim'] = width // heads
+  rotated = number('rope.dimension_count') or values['head_dim']
+  has_biases = 'blk.0.attn_q.bias' in tensors
+  return values | {
+    'vocab_size': int(tensors['token_embd.weight'].shape[-1]),
+    'tie_word_embeddings': 'output.weight' not in tensors,
+    'attention_bias': has_biases or 'blk.0.attn_qkv.bias' in tensors,
+    'mlp_bias': 'blk.0.ffn_down.bias' in tensors,
+    'partial_rotary_factor': rotated / values['head_dim'],
+    'rotary_pct': rotated / values['head_dim'],
+    'rotary_emb_base': values.get('rope_theta'),
+    'sliding_window': values.get('sliding_window') or None,
+    'rope_scaling': _scaling_values(number, tensors),
   }
-  return DecoderConfig(**values | FAMILIES[architecture].fields | overrides)
+
+
+def _scaling_values(
+  number: Any, tensors: Mapping[str, Any]
+) -> dict[str, Any] | None:
+  """The rope_scaling of a config.json; None if RoPE is not scaled."""
+  original = number('rope.scaling.original_context_length')
+  values = {
+    'rope_type': number('rope.scaling.type') or 'default',
+    'factor': number('rope.scaling.factor'),
+    'original_max_position_embeddings': original,
+  }
+  if 'rope_factors_long.weight' in tensors:
+    values |= {
+      'rope_type': 'longrope',
+      'attention_factor': number('rope.scaling.attn_factor'),
+      'long_factor': _decimals(tensors['rope_factors_long.weight']),
+      'short_factor': _decimals(tensors['rope_factors_short.weight']),
+    }
+  if values['rope_type'] in ('none', 'default'):
+    return None
+  return {name: value for name, value in values.items() if value is not None}
+
+
+def _llama3_scaling(
+  divisors_R: np.ndarray, fields: Mapping[str, Any], path: str | Path
+) -> RopeScaling:
+  """The scaling of Llama 3.1 that gives the divisors which the file has.
+
+  Raises:
+    ValueError: there is none.
+  """
+  scaling = RopeScaling(
+    'llama3', _shortest(divisors_R.max()), **LLAMA3_SCALINGS
+  )
+  rotary_dim = fields['rotary_dim'] or fields['head_dim']
+  expected_R = scaling.divisors(rotary_dim, fields['rope_base'], 0)
+  if expected_R.shape != divisors_R.shape or not np.allclose(
+    divisors_R, expected_R, rtol=1e-4
+  ):
+    raise ValueError(
+      f'rope_freqs.weight in {path} scales RoPE in another way than Llama 3.1, '
+      'which is not supported; use the safetensors of the model.'
+    )
+  return scaling
+
+
+def _decimals(tensor: gguf.ReaderTensor) -> list[float]:
+  return [_shortest(value) for value in _array(tensor)]
 
 
 def _shortest(value: float) -> float:
@@ -130,44 +182,64 @@ def _shortest(value: float) -> float:
   return float(str(np.float32(value)))
 
 
-class _Tensors(Mapping[str, np.ndarray]):
-  """The file's tensors under Hugging Face names, dequantized when asked for."""
+def _array(tensor: gguf.ReaderTensor) -> np.ndarray:
+  return gguf.dequantize(tensor.data, tensor.tensor_type)
 
-  def __init__(self, reader: gguf.GGUFReader, config: DecoderConfig):
+
+def _named_tensors(
+  readers: list[gguf.GGUFReader],
+  family: Family,
+  sources: Mapping[str, published.Source],
+  config: DecoderConfig,
+) -> dict[str, '_Tensor']:
+  """The tensors under Hugging Face's names; unknown ones keep their own."""
+  [architecture] = (
+    key
+    for key, name in gguf.MODEL_ARCH_NAMES.items()
+    if name == family.gguf_architecture
+  )
+  names = gguf.get_tensor_name_map(architecture, config.num_layers)
+  published_names = {
+    names.get_name(name, try_suffixes=('.weight', '.bias')): name
+    for source in sources.values()
+    for name in source.names
+  }
+  ignored = ('rope_freqs.', 'rope_factors_long.', 'rope_factors_short.')
+  return {
+    published_names.get(tensor.name, tensor.name): _Tensor(
+      tensor, family, config
+    )
+    for reader in readers
+    for tensor in reader.tensors
+    if not tensor.name.startswith(ignored)
+  }
+
+
+class _Tensor:
+  """A tensor of a GGUF file, dequantized and put in order when it is sliced."""
+
+  def __init__(
+    self, tensor: gguf.ReaderTensor, family: Family, config: DecoderConfig
+  ):
+    self._tensor = tensor
+    self._family = family
     self._config = config
-    self._family = families.of_config(config)
-    names = NAMES | NAMES_OF_NORMS[self._family.gguf_architecture]
-    self._tensors = {_published(t.name, names): t for t in reader.tensors}
+    self.shape = tuple(int(size) for size in reversed(tensor.shape))
 
-  def __getitem__(self, name: str) -> np.ndarray:
-    tensor = self._tensors[name]
-    array = gguf.dequantize(tensor.data, tensor.tensor_type)
-    if self._family is families.GEMMA3:
-      return array - 1 if 'norm.' in name else array
-    if '.q_proj.' in name:
-      return _unpermuted(array, self._config.num_heads)
-    if '.k_proj.' in name:
-      return _unpermuted(array, self._config.num_kv_heads)
-    return array
-
-  def __iter__(self) -> Iterator[str]:
-    return iter(self._tensors)
-
-  def __len__(self) -> int:
-    return len(self._tensors)
+  def __getitem__(self, index: Any) -> np.ndarray:
+    array = _array(self._tensor).reshape(self.shape)
+    name = self._tensor.name
+    if self._family.gguf_adds_one and 'norm' in name:
+      array = array - 1
+    if self._family.gguf_pairs_channels:
+      if '.attn_q.' in name:
+        array = _unpaired(array, self._config.num_heads)
+      elif '.attn_k.' in name:
+        array = _unpaired(array, self._config.num_kv_heads)
+    return array[index]
 
 
-def _published(name: str, names: Mapping[str, str]) -> str:
-  """'blk.3.attn_q.weight' → 'model.layers.3.self_attn.q_proj.weight'."""
-  stem, _, suffix = name.rpartition('.')
-  block = re.fullmatch(r'blk\.(\d+)\.(\w+)', stem)
-  if block is None:
-    return f'{names.get(stem, stem)}.{suffix}'
-  index, stem = block.groups()
-  return f'model.layers.{index}.{names.get(stem, stem)}.{suffix}'
-
-
-def _unpermuted(array: np.ndarray, num_heads: int) -> np.ndarray:
+def _unpaired(array: np.ndarray, num_heads: int) -> np.ndarray:
   """Rows (head, pair, half) → (head, half, pair)."""
-  shape = num_heads, -1, 2, array.shape[-1]
+  shape = num_heads, -1, 2, *array.shape[1:]
   return array.reshape(shape).swapaxes(1, 2).reshape(array.shape)

@@ -1,31 +1,68 @@
-"""Hugging Face folders of models like Llama and Gemma 3, in and out.
+"""Hugging Face folders, in and out.
 
 Only config.json and safetensors are read: no pickle, no code from a folder.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import safetensors
-import safetensors.numpy
-from flax import traverse_util
 
 from symbol_tuning import files
-from symbol_tuning.models import families, huggingface_config
-from symbol_tuning.models.checkpoints import slots as slots_lib
-from symbol_tuning.models.checkpoints import tokenizer_files
-from symbol_tuning.models.checkpoints.slots import Slot
+from symbol_tuning.models import families
+from symbol_tuning.models.checkpoints import (
+  parameter_specs,
+  published,
+  safetensors_files,
+)
+from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.families.family import Family
 
 CONFIG = 'config.json'
-WEIGHTS = 'model.safetensors'
-INDEX = 'model.safetensors.index.json'
 # What is read of a folder.
 FILES = ('*.json', '*.safetensors')
+
+# Buffers that old files keep and that follow from the configuration.
+LEFTOVERS = re.compile(
+  r'\.rotary_emb\.inv_freq$|\.(attn|attention)\.(masked_)?bias$'
+)
+# What a model that sees images has beside its text part.
+OTHER_PARTS = re.compile(
+  r'^(model\.)?(vision_tower|multi_modal_projector|vision_model)\.'
+)
+TEXT_PART = re.compile(r'^(model\.)?language_model\.(model\.)?')
+
+
+def read_values(folder: str | Path) -> dict[str, Any]:
+  """The values of a folder's config.json.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it is not JSON.
+  """
+  path = Path(folder) / CONFIG
+  if not path.is_file():
+    raise FileNotFoundError(
+      f'{folder} has no {CONFIG} to say what the model is.'
+    )
+  try:
+    values = json.loads(path.read_text(encoding='utf-8'))
+  except ValueError as error:
+    raise ValueError(f'{path} is not JSON ({error}).') from error
+  if not isinstance(values, dict):
+    raise ValueError(f'{path} is not the configuration of a model.')
+  return values
+
+
+def family(folder: str | Path) -> Family:
+  """The family of a folder's model; errors as `decoder_config`."""
+  return families.of_config_json(read_values(folder), Path(folder) / CONFIG)
 
 
 def decoder_config(folder: str | Path, **overrides: Any) -> DecoderConfig:
@@ -39,121 +76,116 @@ def decoder_config(folder: str | Path, **overrides: Any) -> DecoderConfig:
     FileNotFoundError: there is no config.json.
     ValueError: the model is of no family that is known.
   """
-  path = Path(folder) / CONFIG
-  if not path.is_file():
-    raise FileNotFoundError(
-      f'{folder} has no {CONFIG} to say what the model is.'
-    )
-  values = json.loads(path.read_text(encoding='utf-8'))
-  return huggingface_config.read(values, path, **overrides)
+  values = read_values(folder)
+  return families.read_config(values, Path(folder) / CONFIG, **overrides)
 
 
 def load_folder(
-  folder: str | Path, config: DecoderConfig, slots: Mapping[str, Slot]
+  folder: str | Path,
+  config: DecoderConfig,
+  specs: Mapping[str, ParameterSpec],
 ) -> dict[str, jax.Array]:
-  """Fills the slots of a model from a folder; errors as `families.read`."""
-  slots_lib.check_config(folder, decoder_config(folder), config)
-  return load_files(_weight_files(Path(folder)), config, slots, folder)
+  """The parameters of a folder, by path; errors as `published.read`."""
+  parameter_specs.check_config(folder, decoder_config(folder), config)
+  paths = safetensors_files.find(Path(folder))
+  return load_files(paths, family(folder), config, specs, folder)
 
 
 def load_files(
   paths: list[Path],
+  family: Family,
   config: DecoderConfig,
-  slots: Mapping[str, Slot],
+  specs: Mapping[str, ParameterSpec],
   source: str | Path,
 ) -> dict[str, jax.Array]:
-  """Fills the slots of a model from safetensors files."""
-  tensors = _Tensors(paths)
+  """The parameters in safetensors files, by path."""
+  tensors = _named(safetensors_files.SafeTensors(paths), family)
+  sources = published.sources(family, config, family.block_weights(config))
   if config.tied_embeddings:
-    tensors.leave_out_copy(
-      f'{families.UNEMBEDDING.name}.weight', f'{families.EMBEDDING.name}.weight'
-    )
-  return families.read(tensors, config, slots, source)
+    _leave_out_copies(tensors, sources, config)
+  return published.read(tensors, sources, specs, config, source)
 
 
 def export(
   params: Mapping[str, Any],
   config: DecoderConfig,
+  specs: Mapping[str, ParameterSpec],
   folder: str | Path,
-  tokenizer: str | Path | None = None,
+  family: Family | None = None,
+  extra_values: Mapping[str, Any] | None = None,
+  shard_bytes: int = safetensors_files.SHARD_BYTES,
 ) -> None:
-  """Writes a folder that transformers.AutoModelForCausalLM opens.
+  """Writes config.json and safetensors into a folder.
 
   Args:
-    params: nested, as `parameters.load_params` gives them.
+    params: by path.
     config: of their model.
-    folder: must not exist; appears when it is complete.
-    tokenizer: the GGUF file or folder whose tokenizer is to be added.
+    specs: of each of them.
+    folder: is made if it is not there; what is in it is replaced.
+    family: as which to write them; the first that has such a decoder if None.
+    extra_values: of config.json, such as the ids of special tokens.
+    shard_bytes: at most so many are in a file.
 
   Raises:
-    ValueError: the model is of no family that is known.
-    FileExistsError: the folder exists.
+    ValueError: no family has such a decoder, or the given one has not.
   """
-  with files.new_folder(folder, last=CONFIG) as temporary:
-    flat = traverse_util.flatten_dict(params, sep='/')
-    tensors = families.write(flat, config)
-    safetensors.numpy.save_file(
-      tensors, temporary / WEIGHTS, metadata={'format': 'pt'}
-    )
-    (temporary / WEIGHTS).chmod(0o644)  # safetensors leaves it to its owner.
-    values = huggingface_config.write(config)
-    if tokenizer is not None:
-      tokenizer_files.write(tokenizer, temporary)
-      values |= tokenizer_files.special_token_ids(tokenizer)
-    text = json.dumps(values, indent=2, sort_keys=True)
-    (temporary / CONFIG).write_text(f'{text}\n', encoding='utf-8')
+  if family is None or families.differences(family, config):
+    family = families.of_decoder(config)
+  Path(folder).mkdir(parents=True, exist_ok=True)
+  sources = published.sources(family, config, family.block_weights(config))
+  sizes = published.shapes(sources, config)
+  item = np.dtype(config.param_dtype).itemsize
+  safetensors_files.write(
+    published.write(params, sources, specs),
+    {name: item * math.prod(shape) for name, shape in sizes.items()},
+    Path(folder),
+    shard_bytes,
+  )
+  values = families.write_config(config, family) | dict(extra_values or {})
+  text = json.dumps(values, indent=2, sort_keys=True)
+  files.write_text(Path(folder) / CONFIG, f'{text}\n')
 
 
-def _weight_files(folder: Path) -> list[Path]:
-  """The safetensors files of a folder, one or those its index names."""
-  if (folder / INDEX).is_file():
-    index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
-    paths = [
-      folder / name for name in sorted(set(index['weight_map'].values()))
-    ]
-  else:
-    paths = [folder / WEIGHTS]
-  missing = [path.name for path in paths if not path.is_file()]
-  if missing:
-    raise FileNotFoundError(
-      f'{folder} lacks {", ".join(missing)}; only safetensors are read.'
-    )
-  return paths
+def _named(
+  tensors: Mapping[str, published.Tensor], family: Family
+) -> dict[str, published.Tensor]:
+  """The tensors of the text model under the family's names.
 
-
-class _Tensors(Mapping[str, np.ndarray]):
-  """The tensors of safetensors files, each read when asked for.
-
-  The files are mapped, and opened anew each time: what was read of a file stays
-  in memory for as long as it is open.
+  Left out are what follows from the configuration and the parts of a model that
+  see images. A model saved without its head lacks the beginning of its names.
   """
-
-  def __init__(self, paths: list[Path]):
-    self._paths = {}
-    for path in paths:
-      with _open(path) as file:
-        self._paths |= dict.fromkeys(file.keys(), path)
-
-  def leave_out_copy(self, name: str, original: str) -> None:
-    """Forgets a tensor that repeats another, as some tied exports do."""
-    if name in self and np.array_equal(self[name], self[original]):
-      del self._paths[name]
-
-  def __getitem__(self, name: str) -> np.ndarray:
-    with _open(self._paths[name]) as file:
-      return file.get_tensor(name)
-
-  def __iter__(self) -> Iterator[str]:
-    return iter(self._paths)
-
-  def __len__(self) -> int:
-    return len(self._paths)
+  named = {}
+  for name, tensor in tensors.items():
+    if LEFTOVERS.search(name) or OTHER_PARTS.search(name):
+      continue
+    if TEXT_PART.match(name):
+      name = TEXT_PART.sub('', name)
+      name = name if name.startswith('lm_head.') else f'{family.base}{name}'
+    named[name] = tensor
+  if not any(name.startswith(family.base) for name in named):
+    heads = ('lm_head.', 'embed_out.')
+    named = {
+      name if name.startswith(heads) else f'{family.base}{name}': tensor
+      for name, tensor in named.items()
+    }
+  return named
 
 
-def _open(path: Path) -> safetensors.safe_open:
-  try:
-    return safetensors.safe_open(path, framework='np')
-  except safetensors.SafetensorError as error:
-    raise ValueError(
-      f'{path} is not a whole safetensors file ({error}); fetch it again.'
-    ) from error
+def _leave_out_copies(
+  tensors: dict[str, published.Tensor],
+  sources: Mapping[str, published.Source],
+  config: DecoderConfig,
+) -> None:
+  """Forgets an unembedding that repeats the embedding, as some files do."""
+  [name] = sources['token_embedding/embedding'].names
+  for head in ('lm_head.weight', 'embed_out.weight'):
+    if head not in tensors or name not in tensors:
+      continue
+    rows = range(0, config.vocab_size, 4096)
+    if tensors[head].shape == tensors[name].shape and all(
+      np.array_equal(
+        tensors[head][row : row + 4096], tensors[name][row : row + 4096]
+      )
+      for row in rows
+    ):
+      del tensors[head]

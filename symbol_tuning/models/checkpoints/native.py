@@ -17,8 +17,8 @@ from etils import epath
 from flax import traverse_util
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import slots as slots_lib
-from symbol_tuning.models.checkpoints.slots import Slot
+from symbol_tuning.models.checkpoints import parameter_specs
+from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 
 STEPS = 'checkpoints'
 STATE = 'state'
@@ -48,8 +48,14 @@ def find_state(path: epath.Path) -> epath.Path | None:
   return None
 
 
-def load(state: epath.Path, slots: Mapping[str, Slot]) -> dict[str, jax.Array]:
-  """Fills the slots of a model from the 'params' of a state folder.
+def load(
+  state: epath.Path, specs: Mapping[str, ParameterSpec]
+) -> dict[str, jax.Array]:
+  """The parameters of a state folder, by path.
+
+  Args:
+    state: the folder.
+    specs: what they must be, by path.
 
   Raises:
     ValueError: an array is missing, left over or of another shape.
@@ -58,14 +64,14 @@ def load(state: epath.Path, slots: Mapping[str, Slot]) -> dict[str, jax.Array]:
   tree = handler.metadata(state).tree
   params = T5X_PARAMS if T5X_PARAMS in tree else PARAMS
   saved = traverse_util.flatten_dict(tree[params], sep='/')
-  slots_lib.check_names(state, set(saved), set(slots))
-  for path, slot in slots.items():
-    groups = [(axis,) for axis in slot.axes]
+  parameter_specs.check_names(state, set(saved), set(specs))
+  for path, spec in specs.items():
+    groups = [(axis,) for axis in spec.axes]
     name = f'{path} in {state}'
-    slots_lib.check_shape(name, saved[path].shape, slot.shape, groups)
+    parameter_specs.check_shape(name, saved[path].shape, spec.shape, groups)
   flat = {
-    path: jax.ShapeDtypeStruct(slot.shape, slot.dtype, sharding=slot.sharding)
-    for path, slot in slots.items()
+    path: jax.ShapeDtypeStruct(spec.shape, spec.dtype, sharding=spec.sharding)
+    for path, spec in specs.items()
   }
   item = {params: traverse_util.unflatten_dict(flat, sep='/')}
   restore = ocp.args.PyTreeRestore(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.prompting import frames
-from symbol_tuning.models.checkpoints import tokenizer_files
+from symbol_tuning.data.vocabularies import tokenizer_files
 
 EOS = '<|end|>'
 SPECIAL = ('<|user|>', '<|assistant|>', '<|turn|>')
@@ -122,7 +122,7 @@ def test_a_real_prompt_is_tokenized_as_the_whole_conversation():
     f' by Hugging Face<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n'
     '<|im_start|>assistant\n'
   )
-  tokenizer = tokenizer_files.from_gguf(path)
+  tokenizer = tokenizer_files.from_file(path)
   expected = tokenizer.encode(whole, add_special_tokens=False).ids
   ids = vocabulary.encode(prompt)
   assert [*frame.before, *ids, *frame.between] == expected

@@ -42,10 +42,10 @@ FAMILIES = {
   'primer, unscanned': {'conv_width': 3, 'scan_layers': False},
   'gemma': {
     'local_window': 4,
-    'global_every': 2,
-    'qk_norm': True,
+    'layer_kinds': ('local', 'global'),
+    'qk_norm': 'head',
     'post_norms': True,
-    'scaled_embeddings': True,
+    'embedding_multiplier': 4.0,
     'activation': 'gelu',
   },
 }
@@ -242,7 +242,7 @@ def test_equals_on_a_mesh_with_the_cache_spread_over_it():
 
   class Inspected(Decoder):
     def extend(self, cache, tokens_BL, *args, **kwargs):
-      key = cache.memory_Y.key_BKSH
+      key = cache.layers_Y.key_BKSH
       jax.debug.inspect_array_sharding(
         key, callback=lambda found: caches.update({key.shape: found})
       )

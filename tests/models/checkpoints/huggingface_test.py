@@ -17,7 +17,7 @@ from symbol_tuning.models.decoder import Decoder
 @pytest.fixture
 def folder(tmp_path, params, config):
   folder = tmp_path / 'exported'
-  huggingface.export(params, config, folder)
+  parameters.export(params, config, folder)
   return folder
 
 
@@ -41,7 +41,7 @@ def test_an_export_is_imported_bit_by_bit(tmp_path, config, tied, dtype):
     lambda x: rng.normal(size=x.shape).astype(x.dtype),
     parameters.abstract_params(model),
   )
-  huggingface.export(params, config, tmp_path / 'model')
+  parameters.export(params, config, tmp_path / 'model')
   found = huggingface.decoder_config(tmp_path / 'model', param_dtype=dtype)
   assert found == config
   _assert_same(parameters.load_params(tmp_path / 'model', model), params)
@@ -100,36 +100,6 @@ def test_another_number_of_layers_is_named(folder, config):
     other = Decoder(dataclasses.replace(config, num_layers=count))
     with pytest.raises(ValueError, match=f'{problem}.*num_layers'):
       parameters.load_params(folder / 'model.safetensors', other)
-
-
-@pytest.mark.parametrize(
-  ('key', 'value'),
-  [
-    ('model_type', 'gpt2'),
-    ('attention_bias', True),
-    ('rope_scaling', {'rope_type': 'llama3', 'factor': 32.0}),
-  ],
-)
-def test_an_unsupported_model_is_refused(folder, key, value):
-  path = folder / 'config.json'
-  path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-  with pytest.raises(ValueError, match=r'config\.json is .* supported'):
-    huggingface.decoder_config(folder)
-
-
-@pytest.mark.parametrize(
-  'change', [{'conv_width': 4}, {'parallel_block': True}, {'norm': 'layer'}]
-)
-def test_only_llama_like_models_are_exported(tmp_path, config, params, change):
-  other = dataclasses.replace(config, **change)
-  with pytest.raises(ValueError, match=next(iter(change))):
-    huggingface.export(params, other, tmp_path / 'model')
-  assert not list(tmp_path.iterdir())
-
-
-def test_an_export_replaces_nothing(folder, params, config):
-  with pytest.raises(FileExistsError, match='exported exists'):
-    huggingface.export(params, config, folder)
 
 
 def test_transformers_opens_an_export(folder, model, params):

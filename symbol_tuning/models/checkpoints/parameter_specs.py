@@ -1,16 +1,17 @@
 """What a checkpoint must provide for a model, and what is said if it does not.
 
-A slot is one parameter's place: its path, shape and dtype, and the devices it
-goes to. Readers of checkpoint formats fill slots and know nothing of Flax.
+Readers of checkpoint formats make arrays to these specifications, and know
+nothing of Flax.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from symbol_tuning.models import families
 from symbol_tuning.models.config import DecoderConfig
 
 FIELDS_OF_AXES = {
@@ -21,33 +22,23 @@ FIELDS_OF_AXES = {
   'head_dim': 'head_dim',
   'mlp': 'mlp_dim',
   'conv': 'conv_width',
+  'positions': 'learned_positions',
   'layers': 'num_layers',
 }
 
-# Fields that say how a model is run; all others change what it computes.
-FIELDS_OF_EXECUTION = frozenset(
-  (
-    'context_length',
-    'dropout_rate',
-    'scan_layers',
-    'remat',
-    'attention_implementation',
-    'dtype',
-    'param_dtype',
-  )
-)
+Index = tuple[slice, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Slot:
-  """One parameter to be filled.
+class ParameterSpec:
+  """One parameter: what it must be, and where it goes.
 
   Attributes:
     path: its keys, joined by '/'.
     shape: as the model has it.
     dtype: likewise.
     axes: logical names of the shape's axes.
-    sharding: where the array goes.
+    sharding: the devices that hold it, and which part each has.
   """
 
   path: str
@@ -56,14 +47,20 @@ class Slot:
   axes: tuple[str, ...]
   sharding: jax.sharding.Sharding
 
-  def place(self, array: np.ndarray) -> jax.Array:
-    """The array on the devices; each process copies only its own part.
+  @property
+  def is_stacked(self) -> bool:
+    """Whether the first axis is layers."""
+    return self.axes[0] == 'layers'
 
-    Waits for the copy, lest arrays wait for theirs while the next are read.
+  def make(self, read: Callable[[Index], np.ndarray]) -> jax.Array:
+    """The array, of parts that `read` gives; only those of this process.
+
+    Waits until it is made, lest arrays wait for theirs while others are read.
     """
-    array = array.astype(self.dtype, copy=False)
     return jax.make_array_from_callback(
-      self.shape, self.sharding, lambda index: array[index]
+      self.shape,
+      self.sharding,
+      lambda index: read(index).astype(self.dtype, copy=False),
     ).block_until_ready()
 
 
@@ -84,8 +81,14 @@ def check_shape(
   if tuple(found) == tuple(expected):
     return
   sizes = zip(found, expected, axes, strict=False)
-  causes = [FIELDS_OF_AXES[x] for a, b, names in sizes if a != b for x in names]
-  if len(found) != len(expected):
+  causes = [
+    FIELDS_OF_AXES[axis]
+    for a, b, names in sizes
+    if a != b
+    for axis in names
+    if axis in FIELDS_OF_AXES
+  ]
+  if len(found) != len(expected) or not causes:
     causes = ['scan_layers']
   raise ValueError(
     f'{name} has shape {tuple(found)}, but the model needs '
@@ -105,7 +108,8 @@ def check_names(source: Any, found: set[str], expected: set[str]) -> None:
       raise ValueError(
         f'{source} {problem} {first} ({len(names)} in all). Likely cause: '
         'DecoderConfig (num_layers, tied_embeddings, parallel_block, qk_norm, '
-        'post_norms, conv_width, scan_layers) is not that of the checkpoint.'
+        'post_norms, biases, conv_width, scan_layers) is not that of the '
+        'checkpoint.'
       )
 
 
@@ -113,13 +117,7 @@ def check_config(
   source: Any, found: DecoderConfig, expected: DecoderConfig
 ) -> None:
   """Raises ValueError if a checkpoint's model computes something else."""
-  differences = [
-    f'{field.name} is {getattr(expected, field.name)!r} in the model and '
-    f'{getattr(found, field.name)!r} in the checkpoint'
-    for field in dataclasses.fields(DecoderConfig)
-    if field.name not in FIELDS_OF_EXECUTION
-    and getattr(expected, field.name) != getattr(found, field.name)
-  ]
+  differences = families.config_differences(expected, found, 'the checkpoint')
   if differences:
     raise ValueError(
       f'{source} is of another model: {"; ".join(differences)}. Make '

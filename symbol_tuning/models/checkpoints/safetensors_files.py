@@ -1,0 +1,179 @@
+"""Tensors in safetensors files, read by slices and written one at a time."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+WEIGHTS = 'model.safetensors'
+INDEX = 'model.safetensors.index.json'
+SHARD_BYTES = 5 * 10**9  # as transformers has it
+DTYPES = ('BF16', 'F16', 'F32', 'F64')
+TO_SAFETENSORS = (
+  'python -c "from transformers import AutoModelForCausalLM as M; '
+  "M.from_pretrained('{folder}').save_pretrained('{folder}-safetensors')\""
+)
+
+
+def find(folder: Path) -> list[Path]:
+  """The safetensors files of a folder: one, or those that its index names.
+
+  Raises:
+    FileNotFoundError: there are none, or one is missing.
+    ValueError: the index names a file outside of the folder, or is damaged.
+  """
+  if not (folder / INDEX).is_file():
+    if (folder / WEIGHTS).is_file():
+      return [folder / WEIGHTS]
+    alone = sorted(folder.glob('*.safetensors'))
+    if len(alone) == 1:
+      return alone
+    raise FileNotFoundError(_what_is_missing(folder))
+  try:
+    index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
+    names = sorted(set(index['weight_map'].values()))
+  except (ValueError, KeyError, AttributeError) as error:
+    raise ValueError(
+      f'{folder / INDEX} is no index of weights ({error!r}); fetch it again.'
+    ) from error
+  for name in names:
+    if Path(name).name != name:
+      raise ValueError(
+        f'{folder / INDEX} names {name!r}, which is not a file of this folder.'
+      )
+  missing = [name for name in names if not (folder / name).is_file()]
+  if missing:
+    raise FileNotFoundError(
+      f'{folder} lacks {", ".join(missing)}, which {INDEX} names; fetch the '
+      'rest of the model.'
+    )
+  return [folder / name for name in names]
+
+
+def _what_is_missing(folder: Path) -> str:
+  pickles = sorted(path.name for path in folder.glob('*.bin'))
+  if pickles:
+    return (
+      f'{folder} holds {pickles[0]}, a pickle, which can run any program and '
+      'is not read. Make safetensors of it where you trust it: '
+      f'{TO_SAFETENSORS.format(folder=folder)}'
+    )
+  there = ', '.join(sorted(path.name for path in folder.iterdir())[:8])
+  return f'{folder} lacks {WEIGHTS}; there are: {there or "no files"}.'
+
+
+class SafeTensors(Mapping[str, 'SafeTensor']):
+  """The tensors of safetensors files, by name."""
+
+  def __init__(self, paths: Iterable[Path]):
+    """Reads the files' headers.
+
+    Raises:
+      ValueError: a file is damaged, or holds numbers of an unknown kind.
+    """
+    self._tensors: dict[str, SafeTensor] = {}
+    for path in paths:
+      with _open(path) as file:
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+          tensor = file.get_slice(name)
+          dtype = tensor.get_dtype()
+          self._tensors[name] = SafeTensor(
+            path, name, tuple(tensor.get_shape()), dtype
+          )
+
+  def __getitem__(self, name: str) -> 'SafeTensor':
+    return self._tensors[name]
+
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._tensors)
+
+  def __len__(self) -> int:
+    return len(self._tensors)
+
+
+class SafeTensor:
+  """A tensor of a safetensors file, which is read when it is sliced.
+
+  The file is mapped, and opened anew each time: what was read of a file stays
+  in memory for as long as it is open.
+  """
+
+  def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: str):
+    self._path = path
+    self._name = name
+    self._dtype = dtype
+    self.shape = shape
+
+  def __getitem__(self, index: slice | tuple[slice, ...]) -> np.ndarray:
+    if self._dtype not in DTYPES:
+      raise ValueError(
+        f'{self._name} in {self._path} is of dtype {self._dtype}; supported: '
+        f'{", ".join(DTYPES)}.'
+      )
+    index = (index,) if isinstance(index, slice) else index
+    index = tuple(
+      # The library refuses to be asked for more than there is.
+      slice(*part.indices(size))
+      for part, size in zip(index, self.shape, strict=False)
+    )
+    with _open(self._path) as file:
+      return file.get_slice(self._name)[index]
+
+
+def _open(path: Path) -> safetensors.safe_open:
+  try:
+    return safetensors.safe_open(path, framework='np')
+  except safetensors.SafetensorError as error:
+    raise ValueError(
+      f'{path} is not a whole safetensors file ({error}); fetch it again.'
+    ) from error
+
+
+def write(
+  tensors: Iterable[tuple[str, np.ndarray]],
+  sizes: Mapping[str, int],
+  folder: Path,
+  shard_bytes: int = SHARD_BYTES,
+) -> None:
+  """Writes tensors into files of a limited size, with an index if several.
+
+  Args:
+    tensors: names and values, in the order of `sizes`; at most a file of them
+      is held in memory.
+    sizes: bytes of each.
+    folder: where to.
+    shard_bytes: at most so many are in a file, but for a single tensor.
+  """
+  shards = _plan(sizes, shard_bytes)
+  weight_map = {}
+  tensors = iter(tensors)
+  for i, names in enumerate(shards, 1):
+    file = WEIGHTS
+    if len(shards) > 1:
+      file = f'model-{i:05d}-of-{len(shards):05d}.safetensors'
+    shard = dict(next(tensors) for _ in names)
+    path = folder / file
+    safetensors.numpy.save_file(shard, path, metadata={'format': 'pt'})
+    path.chmod(0o644)  # safetensors leaves it to its owner.
+    weight_map |= dict.fromkeys(names, file)
+  if len(shards) > 1:
+    total = {'total_size': sum(sizes.values())}
+    index = {'metadata': total, 'weight_map': weight_map}
+    text = json.dumps(index, indent=2, sort_keys=True)
+    (folder / INDEX).write_text(f'{text}\n', encoding='utf-8')
+
+
+def _plan(sizes: Mapping[str, int], shard_bytes: int) -> list[list[str]]:
+  """The names that go into each file."""
+  shards: list[list[str]] = [[]]
+  room = shard_bytes
+  for name, size in sizes.items():
+    if size > room and shards[-1]:
+      shards.append([])
+      room = shard_bytes
+    shards[-1].append(name)
+    room -= size
+  return shards

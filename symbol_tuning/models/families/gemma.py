@@ -1,0 +1,223 @@
+"""Gemma 1, 2 and 3, the text models.
+
+Gemma Team 2024 (arXiv 2403.08295, 2408.00118) and 2025 (arXiv 2503.19786):
+GeGLU, a scaled embedding and norms that multiply by 1 + scale; from Gemma 2 on
+norms around each sublayer and layers that see a window.
+"""
+
+from typing import Any
+
+from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.families import rope
+from symbol_tuning.models.families.config_json import (
+  GLOBAL,
+  LOCAL,
+  ConfigJson,
+  layer_types,
+)
+from symbol_tuning.models.families.family import Weight
+from symbol_tuning.models.families.llama import (
+  Llama,
+  attention_weights,
+  mlp_weights,
+  norm,
+)
+
+GELU = 'gelu_pytorch_tanh'
+DEFAULTS = {
+  'vocab_size': 256_000,
+  'hidden_size': 2304,
+  'intermediate_size': 9216,
+  'num_hidden_layers': 26,
+  'num_attention_heads': 8,
+  'num_key_value_heads': 4,
+  'head_dim': 256,
+  'hidden_act': GELU,  # read by Gemma 1 only
+  'hidden_activation': GELU,
+  'max_position_embeddings': 8192,
+  'rms_norm_eps': 1e-6,
+  'tie_word_embeddings': True,
+  'attention_bias': False,
+  'query_pre_attn_scalar': 256,
+  'sliding_window': 4096,
+}
+
+
+class Gemma(Llama):
+  """Gemma 1."""
+
+  name = 'Gemma'
+  members = 'Gemma 2B, 7B'
+  model_type = 'gemma'
+  architecture = 'GemmaForCausalLM'
+  gguf_architecture = 'gemma'
+  gguf_pairs_channels = False
+  gguf_adds_one = True
+  defaults = DEFAULTS | {
+    'hidden_size': 3072,
+    'intermediate_size': 24_576,
+    'num_hidden_layers': 28,
+    'num_attention_heads': 16,
+    'num_key_value_heads': 16,
+  }
+
+  def read_config(self, values: ConfigJson) -> dict[str, Any]:
+    # 'gelu' of early files means the approximation too, says transformers.
+    values.require('hidden_act', GELU, 'gelu')
+    values.require('hidden_activation', GELU, None)
+    return self.gemma_fields(values) | rope.read(values)
+
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
+    return self.common_values(config) | {
+      'hidden_activation': GELU,
+      'attention_bias': False,
+      **rope.write(config),
+    }
+
+  def gemma_fields(self, values: ConfigJson) -> dict[str, Any]:
+    """What all Gemmas have in common."""
+    values.require('attention_bias', False)
+    values.require('use_bidirectional_attention', False, None)
+    fields = self.common_fields(values)
+    return fields | {
+      'activation': 'gelu',
+      'centered_norms': True,
+      'embedding_multiplier': fields['embed_dim'] ** 0.5,
+    }
+
+
+class Gemma2(Gemma):
+  """Gemma 2: soft caps, and every other layer local."""
+
+  name = 'Gemma 2'
+  members = 'Gemma 2 2B, 9B, 27B'
+  model_type = 'gemma2'
+  architecture = 'Gemma2ForCausalLM'
+  gguf_architecture = 'gemma2'
+  defaults = DEFAULTS | {
+    'attn_logit_softcapping': 50.0,
+    'final_logit_softcapping': 30.0,
+  }
+  pattern = 2
+
+  def read_config(self, values: ConfigJson) -> dict[str, Any]:
+    return self.later_fields(values) | rope.read(values)
+
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
+    return self.later_values(config) | rope.write(config)
+
+  def later_fields(self, values: ConfigJson) -> dict[str, Any]:
+    """What Gemma 2 and 3 have in common."""
+    values.require('hidden_activation', GELU)
+    scalar = values.number('query_pre_attn_scalar')
+    fields = self.gemma_fields(values)
+    kinds = values.layer_kinds(self._default_layers(values))
+    is_local = 'local' in kinds
+    return fields | {
+      'post_norms': True,
+      # A scale of head_dim ** -0.5 is what 0 stands for.
+      'attention_scale': (
+        0.0 if scalar == fields['head_dim'] else scalar**-0.5
+      ),
+      'attention_soft_cap': float(values.get('attn_logit_softcapping') or 0),
+      'logit_soft_cap': float(values.get('final_logit_softcapping') or 0),
+      'layer_kinds': kinds,
+      'local_window': values.size('sliding_window') if is_local else 0,
+    }
+
+  def _default_layers(self, values: ConfigJson) -> list[str]:
+    known = values.values
+    period = (
+      known.get('sliding_window_pattern')
+      or known.get('_sliding_window_pattern')
+      or self.pattern
+    )
+    return [
+      LOCAL if (i + 1) % period else GLOBAL
+      for i in range(values.size('num_hidden_layers'))
+    ]
+
+  def later_values(self, config: DecoderConfig) -> dict[str, Any]:
+    """The same, the other way."""
+    scalar = config.head_dim
+    if config.attention_scale:
+      scalar = round(config.attention_scale**-2)
+    return self.common_values(config) | {
+      'hidden_activation': GELU,
+      'attention_bias': False,
+      'query_pre_attn_scalar': scalar,
+      'attn_logit_softcapping': config.attention_soft_cap or None,
+      'final_logit_softcapping': config.logit_soft_cap or None,
+      'sliding_window': config.local_window or None,
+      # Read by transformers before 4.53 only:
+      'sliding_window_pattern': len(config.layer_kinds),
+      'layer_types': layer_types(config.kind_of_layer),
+    }
+
+  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
+    return (
+      *attention_weights(config),
+      *mlp_weights(config),
+      norm('attention_norm', 'input_layernorm'),
+      norm('attention_post_norm', 'post_attention_layernorm'),
+      norm('mlp_norm', 'pre_feedforward_layernorm'),
+      norm('mlp_post_norm', 'post_feedforward_layernorm'),
+    )
+
+  def gguf_values(self, values: dict[str, Any]) -> dict[str, Any]:
+    # The header leaves it out; llama.cpp knows the 27B models by their depth.
+    if values['num_hidden_layers'] in (46, 62):
+      width = values['hidden_size'] // values['num_attention_heads']
+      values['query_pre_attn_scalar'] = width
+    else:
+      values['query_pre_attn_scalar'] = values['head_dim']
+    return values
+
+
+class Gemma3(Gemma2):
+  """Gemma 3: normalized queries and keys, five of six layers local."""
+
+  name = 'Gemma 3'
+  members = 'Gemma 3 270M to 27B (text), MedGemma (text)'
+  model_type = 'gemma3_text'
+  architecture = 'Gemma3ForCausalLM'
+  gguf_architecture = 'gemma3'
+  defaults = DEFAULTS | {
+    'vocab_size': 262_208,
+    'max_position_embeddings': 131_072,
+    'attn_logit_softcapping': None,
+    'final_logit_softcapping': None,
+  }
+  pattern = 6
+
+  def read_config(self, values: ConfigJson) -> dict[str, Any]:
+    ropes = values.values.get('rope_parameters') or {}
+    scaling = ropes.get(GLOBAL) or values.values.get('rope_scaling') or {}
+    local = ropes.get(LOCAL) or {}
+    if rope.read_scaling(values, local):
+      raise values.error('rope_parameters', local, "rope_type 'default'")
+    return self.later_fields(values) | {
+      'qk_norm': 'head',
+      'rope_base': float(
+        (ropes.get(GLOBAL) or {}).get('rope_theta')
+        or values.values.get('rope_theta', 1e6)
+      ),
+      'rope_scaling': rope.read_scaling(values, scaling),
+      'local_rope_base': float(
+        local.get('rope_theta')
+        or values.values.get('rope_local_base_freq', 1e4)
+      ),
+    }
+
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
+    return self.later_values(config) | {
+      'rope_local_base_freq': config.local_rope_base,
+      **rope.write(config),
+    }
+
+  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
+    return (
+      *super().block_weights(config),
+      norm('attention/query_norm', 'self_attn.q_norm', 'head_dim'),
+      norm('attention/key_norm', 'self_attn.k_norm', 'head_dim'),
+    )

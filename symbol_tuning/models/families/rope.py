@@ -1,0 +1,183 @@
+"""RoPE and its scaling in a config.json.
+
+transformers 4 writes rope_theta and rope_scaling, 5 rope_parameters, which
+holds both. All are read; what is written both versions read.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.rotary import RopeScaling
+
+THETA = 10_000.0  # transformers' default
+KINDS = ('default', 'linear', 'dynamic', 'llama3', 'yarn', 'longrope')
+
+
+def read(
+  config: ConfigJson,
+  theta_name: str = 'rope_theta',
+  default_theta: float = THETA,
+  rotary_fraction: float = 1.0,
+) -> dict[str, Any]:
+  """The fields of DecoderConfig that say how positions are rotated.
+
+  Args:
+    config: the file.
+    theta_name: where transformers 4 has the base.
+    default_theta: the base where the file has none.
+    rotary_fraction: of the channels that are rotated, likewise.
+
+  Raises:
+    ValueError: RoPE is scaled in an unknown way.
+  """
+  values = dict(config.values.get('rope_scaling') or {})
+  values |= config.values.get('rope_parameters') or {}
+  theta = values.get('rope_theta') or config.values.get(theta_name)
+  fraction = values.get('partial_rotary_factor') or config.values.get(
+    'partial_rotary_factor', rotary_fraction
+  )
+  head_dim = config.head_dim()
+  rotary_dim = int(head_dim * fraction)
+  return {
+    'rope_base': float(theta or default_theta),
+    'rotary_dim': 0 if rotary_dim == head_dim else rotary_dim,
+    'rope_scaling': read_scaling(config, values),
+  }
+
+
+def read_scaling(
+  config: ConfigJson, values: Mapping[str, Any]
+) -> RopeScaling | None:
+  """How RoPE is scaled; None if it is not.
+
+  Args:
+    config: the file.
+    values: its rope_scaling or rope_parameters.
+
+  Raises:
+    ValueError: it is scaled in an unknown way, or a number is missing.
+  """
+  kind = values.get('rope_type') or values.get('type') or 'default'
+  if kind == 'su':  # an early name
+    kind = 'longrope'
+  if kind not in KINDS:
+    raise config.error('rope_type', kind, ', '.join(map(repr, KINDS)))
+  if kind == 'default':
+    return None
+  context = config.size('max_position_embeddings')
+  known = config.defaults | config.values
+  original = (
+    known.get('original_max_position_embeddings')
+    or values.get('original_max_position_embeddings')
+    or context
+  )
+  factor = values.get('factor')
+  try:
+    if kind == 'linear':
+      return RopeScaling(kind, float(factor))
+    if kind == 'dynamic':
+      return RopeScaling(kind, float(factor), context)
+    if kind == 'llama3':
+      return RopeScaling(
+        kind,
+        float(factor),
+        original,
+        low_frequency_factor=float(values['low_freq_factor']),
+        high_frequency_factor=float(values['high_freq_factor']),
+      )
+    factor = float(factor or context / original)
+    if kind == 'yarn':
+      return _yarn(values, factor, original)
+    return _longrope(values, factor, original)
+  except (KeyError, TypeError) as error:
+    raise config.error(
+      'rope_scaling', dict(values), f'the numbers that {kind!r} needs ({error})'
+    ) from error
+
+
+def _yarn(
+  values: Mapping[str, Any], factor: float, original: int
+) -> RopeScaling:
+  scales = values.get('mscale'), values.get('mscale_all_dim')
+  attention_factor = values.get('attention_factor')
+  if attention_factor is None:
+    if all(scales):
+      attention_factor = math.prod(
+        _yarn_magnitude(factor, scale) ** power
+        for scale, power in zip(scales, (1, -1), strict=True)
+      )
+    else:
+      attention_factor = _yarn_magnitude(factor)
+  return RopeScaling(
+    'yarn',
+    factor,
+    original,
+    beta_fast=float(values.get('beta_fast') or 32),
+    beta_slow=float(values.get('beta_slow') or 1),
+    truncate=values.get('truncate', True),
+    attention_factor=float(attention_factor),
+  )
+
+
+def _yarn_magnitude(factor: float, scale: float = 1.0) -> float:
+  return 0.1 * scale * math.log(factor) + 1 if factor > 1 else 1.0
+
+
+def _longrope(
+  values: Mapping[str, Any], factor: float, original: int
+) -> RopeScaling:
+  attention_factor = values.get('attention_factor')
+  if attention_factor is None:
+    attention_factor = 1.0
+    if factor > 1:
+      attention_factor = math.sqrt(1 + math.log(factor) / math.log(original))
+  return RopeScaling(
+    'longrope',
+    factor,
+    original,
+    attention_factor=float(attention_factor),
+    short_factors=tuple(map(float, values['short_factor'])),
+    long_factors=tuple(map(float, values['long_factor'])),
+  )
+
+
+def write(config: DecoderConfig) -> dict[str, Any]:
+  """The values of a config.json that `read` reads."""
+  values: dict[str, Any] = {'rope_theta': config.rope_base}
+  if config.rotary_dim:
+    values['partial_rotary_factor'] = config.rotary_dim / config.head_dim
+  if config.rope_scaling:
+    values['rope_scaling'] = write_scaling(config.rope_scaling)
+  return values
+
+
+def write_scaling(scaling: RopeScaling) -> dict[str, Any]:
+  """The rope_scaling of a config.json."""
+  values: dict[str, Any] = {
+    'rope_type': scaling.kind,
+    'factor': scaling.factor,
+  }
+  if scaling.kind in ('llama3', 'yarn', 'longrope'):
+    values['original_max_position_embeddings'] = scaling.original_context
+  if scaling.kind == 'llama3':
+    values |= {
+      'low_freq_factor': scaling.low_frequency_factor,
+      'high_freq_factor': scaling.high_frequency_factor,
+    }
+  elif scaling.kind == 'yarn':
+    values |= {
+      'beta_fast': scaling.beta_fast,
+      'beta_slow': scaling.beta_slow,
+      'truncate': scaling.truncate,
+      'attention_factor': scaling.attention_factor,
+    }
+  elif scaling.kind == 'longrope':
+    values |= {
+      'short_factor': list(scaling.short_factors),
+      'long_factor': list(scaling.long_factors),
+      'attention_factor': scaling.attention_factor,
+    }
+  return values
