@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from symbol_tuning import gin_utils
 from symbol_tuning.compilation import arithmetic
+from symbol_tuning.models import families
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import batches, optimizers, partitioning
 from symbol_tuning.training import state as states
@@ -66,8 +67,13 @@ class Workload:
 
 
 def load_model(name: str) -> Decoder:
+  """Returns a model of gin/models, or one that was published."""
   gin.clear_config()
-  gin_utils.parse([f'models/{name}.gin'], REQUIRED)
+  if (gin_utils.configs_dir() / 'models' / f'{name}.gin').exists():
+    gin_utils.parse([f'models/{name}.gin'], REQUIRED)
+  else:
+    path = str(families.published(name))
+    gin_utils.parse(['models/huggingface.gin'], [f'CHECKPOINT = {path!r}'])
   return gin.get_configurable(Decoder)()
 
 

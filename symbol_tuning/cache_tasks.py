@@ -1,7 +1,7 @@
 r"""Writes a mixture as packed, tokenized rows, for training to read.
 
     python -m symbol_tuning.cache_tasks \
-      --gin_file=models/smollm2_135m.gin --gin_file=runs/cache.gin \
+      --gin_file=models/huggingface.gin --gin_file=runs/cache.gin \
       --gin.MIXTURE_OR_TASK_NAME="'symbol_tuning'" \
       --gin.NUM_ROWS=32_000 --gin.CACHE_DIR="'/data/cache'" …
 

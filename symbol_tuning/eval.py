@@ -1,7 +1,7 @@
 """Evaluates checkpoints, as gin configures it.
 
   python -m symbol_tuning.eval \
-    --gin_file=models/smollm2_135m.gin --gin_file=runs/eval.gin \
+    --gin_file=models/huggingface.gin --gin_file=runs/eval.gin \
     --gin.CHECKPOINT_PATH="'/path/of/a/run'" \
     --gin.MIXTURE_OR_TASK_NAME="'icl_symbol_uninstructed'" \
     --gin.EVAL_OUTPUT_DIR="'/path/of/results'"

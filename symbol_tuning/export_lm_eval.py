@@ -1,7 +1,7 @@
 r"""Writes evaluation tasks as files for lm-eval, to be asked there too.
 
     python -m symbol_tuning.export_lm_eval \
-      --gin_file=models/smollm2_135m.gin --gin_file=runs/export_lm_eval.gin \
+      --gin_file=models/huggingface.gin --gin_file=runs/export_lm_eval.gin \
       --gin.CHECKPOINT="'path/of/SmolLM2-135M-Instruct'" \
       --gin.MIXTURE_OR_TASK_NAME="'icl_symbol_uninstructed'" \
       --gin.OUTPUT_DIR="'lm_eval_tasks'"

@@ -1,7 +1,7 @@
 r"""Shows what a task or mixture gives a model, in the model's own tokens.
 
     python -m symbol_tuning.inspect_tasks symbol_tuning_sst2 \
-      --gin_file=models/smollm2_135m.gin --gin.CHECKPOINT="'path/of/it'"
+      --gin_file=models/huggingface.gin --gin.CHECKPOINT="'path/of/it'"
 
 With the gin files of an experiment it shows the data of that experiment:
 

@@ -1,7 +1,7 @@
 r"""Trains a decoder on a SeqIO mixture, as the gin files say.
 
     python -m symbol_tuning.train \
-      --gin_file=models/smollm2_135m.gin --gin_file=runs/train.gin \
+      --gin_file=models/huggingface.gin --gin_file=runs/train.gin \
       --gin.MIXTURE_OR_TASK_NAME="'symbol_tuning'" --gin.TRAIN_STEPS=1000 …
 
 The same command goes on where an earlier one was stopped. With --dry_run,

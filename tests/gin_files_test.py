@@ -1,17 +1,19 @@
 """Tests of the gin files that come with the package."""
 
+import pathlib
+
 import gin
 import jax
 import pytest
 
 from symbol_tuning import gin_utils
 from symbol_tuning.evaluation import checkpoint_queue, jobs
-from symbol_tuning.models import decoder, parameters
+from symbol_tuning.models import decoder, families, parameters
 from symbol_tuning.training import loop
 
 REQUIRED = {
   'CACHE_DIR': 'folder',
-  'CHECKPOINT': 'path',
+  'CHECKPOINT': str(pathlib.Path(__file__).parent / 'golden' / 'llama2'),
   'CHECKPOINT_PATH': 'path',
   'EVAL_OUTPUT_DIR': 'folder',
   'INITIAL_CHECKPOINT_PATH': 'path',
@@ -45,10 +47,12 @@ def test_palm_has_the_papers_number_of_parameters(name):
   assert billions == pytest.approx(BILLIONS[name], rel=0.01)
 
 
-def test_smollm2_has_135_million_parameters():
-  parse('models/smollm2_135m.gin')
+def test_a_checkpoint_alone_says_what_the_model_is():
+  parse('models/huggingface.gin')
   model = gin.get_configurable(decoder.Decoder)()
-  assert parameters.num_params(model) == 134_515_008
+  expected = parameters.read_config(REQUIRED['CHECKPOINT'])
+  assert families.config_differences(model.config, expected, 'the file') == []
+  assert (model.config.remat, model.config.dtype) == ('full', 'float32')
 
 
 def test_the_tiny_model_has_as_many_tokens_as_its_vocabulary():

@@ -85,7 +85,8 @@ def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
   """The architecture that a model's own files describe.
 
   Args:
-    path: a Hugging Face folder, a .gguf file, or a name on the hub.
+    path: a Hugging Face folder or its config.json, a .gguf file, or a name on
+      the hub.
     **overrides: DecoderConfig fields, such as dtype.
 
   Raises:

@@ -39,17 +39,16 @@ OTHER_PARTS = re.compile(
 TEXT_PART = re.compile(r'^(model\.)?language_model\.(model\.)?')
 
 
-def read_values(folder: str | Path) -> dict[str, Any]:
-  """The values of a folder's config.json.
+def read_values(path: Path) -> dict[str, Any]:
+  """The values of a config.json.
 
   Raises:
     FileNotFoundError: there is no such file.
     ValueError: it is not JSON.
   """
-  path = Path(folder) / CONFIG
   if not path.is_file():
     raise FileNotFoundError(
-      f'{folder} has no {CONFIG} to say what the model is.'
+      f'{path.parent} has no {path.name} to say what the model is.'
     )
   try:
     values = json.loads(path.read_text(encoding='utf-8'))
@@ -60,24 +59,30 @@ def read_values(folder: str | Path) -> dict[str, Any]:
   return values
 
 
-def family(folder: str | Path) -> Family:
-  """The family of a folder's model; errors as `decoder_config`."""
-  return families.of_config_json(read_values(folder), Path(folder) / CONFIG)
+def family(path: str | Path) -> Family:
+  """The family of a model; arguments and errors as `decoder_config`."""
+  path = _config_path(path)
+  return families.of_config_json(read_values(path), path)
 
 
-def decoder_config(folder: str | Path, **overrides: Any) -> DecoderConfig:
-  """The architecture a folder's config.json describes.
+def decoder_config(path: str | Path, **overrides: Any) -> DecoderConfig:
+  """The architecture that a config.json describes.
 
   Args:
-    folder: holds config.json.
+    path: of it, or of its folder.
     **overrides: DecoderConfig fields.
 
   Raises:
     FileNotFoundError: there is no config.json.
     ValueError: the model is of no family that is known.
   """
-  values = read_values(folder)
-  return families.read_config(values, Path(folder) / CONFIG, **overrides)
+  path = _config_path(path)
+  return families.read_config(read_values(path), path, **overrides)
+
+
+def _config_path(path: str | Path) -> Path:
+  path = Path(path)
+  return path if path.suffix == '.json' else path / CONFIG
 
 
 def load_folder(

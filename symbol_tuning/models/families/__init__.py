@@ -3,6 +3,7 @@
 `docs/adding_a_family.md` adds one.
 """
 
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ FAMILIES: tuple[Family, ...] = (
   Gpt2(),
 )
 
+PUBLISHED = pathlib.Path(__file__).parent / 'published'
+
 # Models that see images too, whose text part is of a family above.
 TEXT_CONFIG = 'text_config'
 MULTIMODAL = ('gemma3', 'mistral3')
@@ -53,6 +56,22 @@ FIELDS_OF_EXECUTION = frozenset(
     'param_dtype',
   )
 )
+
+
+def published(name: str) -> pathlib.Path:
+  """The config.json of a well-known model, which comes with this package.
+
+  It says what a model is where its weights are not at hand, such as when a
+  step is compiled for a slice of TPUs.
+
+  Raises:
+    ValueError: there is none of that name.
+  """
+  path = PUBLISHED / f'{name}.json'
+  if not path.is_file():
+    known = ', '.join(sorted(path.stem for path in PUBLISHED.glob('*.json')))
+    raise ValueError(f'No published model is called {name!r}; known: {known}.')
+  return path
 
 
 def of_config_json(values: Mapping[str, Any], path: Any) -> Family:

@@ -6,7 +6,8 @@ import json
 import pytest
 import tiny_models
 
-from symbol_tuning.models import families
+from symbol_tuning.models import families, parameters
+from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.models.rotary import RopeScaling
 
 SIZES = {
@@ -201,3 +202,28 @@ def test_dynamic_scaling_is_nothing_up_to_the_models_length(field):
     ValueError, match='Rows of 65 tokens are longer than the 6'
   ):
     scaling.divisors(8, 1e4, 65)
+
+
+@pytest.mark.parametrize(
+  ('name', 'count'),
+  [
+    ('smollm2_135m', 134_515_008),
+    ('llama3.2_1b', 1_235_814_400),
+    ('llama3.1_8b', 8_030_261_248),
+    ('llama3.3_70b', 70_553_706_496),
+    ('qwen3_0.6b', 596_049_920),
+    ('qwen3_8b', 8_190_735_360),
+    ('qwen3_32b', 32_762_123_264),
+    ('gemma2_9b', 9_241_705_984),
+    ('gemma3_270m', 268_098_176),
+    ('gemma3_1b', 999_885_952),
+  ],
+)
+def test_published_models_have_as_many_parameters_as_published(name, count):
+  config = parameters.read_config(families.published(name))
+  assert parameters.num_params(Decoder(config)) == count
+
+
+def test_an_unknown_published_model_is_named_beside_those_that_are():
+  with pytest.raises(ValueError, match=r"'gpt5'; known: gemma2_9b, .*qwen3_8b"):
+    families.published('gpt5')
