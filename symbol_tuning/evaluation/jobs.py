@@ -78,7 +78,7 @@ def evaluate_checkpoints(
   queue = _queue(checkpoints, separator)
   questions.check()
   folder = files.path(output_dir)
-  read = _Reader(model, partitioner)
+  read = Reader(model, partitioner)
   curves = _curves_by_run(queue, folder / FOLDER)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
 
@@ -119,7 +119,7 @@ def dry_run(
   del others
   queue = _queue(checkpoints, separator)
   suite = questions.load()
-  read = _Reader(model, partitioner)
+  read = Reader(model, partitioner)
   if not isinstance(queue, NewCheckpoints):
     for checkpoint in queue:
       read(checkpoint.path)
@@ -210,7 +210,7 @@ class _Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Reader:
+class Reader:
   """Reads parameters to where a partitioner wants them."""
 
   model: decoder.Decoder

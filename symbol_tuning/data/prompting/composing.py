@@ -74,6 +74,7 @@ class Composer:
     instruction: str,
     recipe: Recipe,
     excluded: Collection[str] = frozenset(),
+    fewest_texts: int = 2,
   ):
     """Sorts the texts by class.
 
@@ -83,10 +84,11 @@ class Composer:
       instruction: the instruction of the task.
       recipe: how prompts are made.
       excluded: texts that are no exemplars, being too long for any prompt.
+      fewest_texts: different texts that each class must have: two where queries
+        are of the pool, for one of them is the query.
 
     Raises:
-      ValueError: if a class has fewer than two different texts (a query of
-        that class could have no exemplar), or labels cannot be flipped.
+      ValueError: if a class has fewer texts, or labels cannot be flipped.
     """
     if recipe.labels == 'flipped' and len(label_names) != 2:
       raise ValueError(
@@ -105,14 +107,14 @@ class Composer:
         texts[label][text] = None
     self._texts_by_class = tuple(tuple(group) for group in texts)
     if recipe.exemplars[1]:
-      self._check_classes()
+      self._check_classes(fewest_texts)
 
-  def _check_classes(self) -> None:
+  def _check_classes(self, fewest_texts: int) -> None:
     for name, texts in zip(self._names, self._texts_by_class, strict=True):
-      if len(texts) < 2:
+      if len(texts) < fewest_texts:
         raise ValueError(
           f'Class {name!r} has {len(texts)} different texts that fit; prompts'
-          ' need at least 2: an exemplar beside the query.'
+          f' need at least {fewest_texts}: an exemplar beside the query.'
         )
 
   def compose(self, query: int, seed: str) -> Prompt:
@@ -122,11 +124,21 @@ class Composer:
       query: the number of the example.
       seed: names the draws; equal seeds give equal prompts.
     """
+    text, label = self._pool.texts[query], self._pool.labels[query]
+    return self.compose_around(text, label, seed)
+
+  def compose_around(self, text: str, label: int, seed: str) -> Prompt:
+    """Returns the prompt around a text that need not be of the pool.
+
+    Args:
+      text: the input whose label is asked for.
+      label: the id of its class.
+      seed: names the draws.
+    """
     # The state of random.Random follows from the text of a seed alone, on
     # every platform and in every process.
     rng = random.Random(seed)
     layout = rng.choice(self._recipe.formats)
-    text, label = self._pool.texts[query], self._pool.labels[query]
     exemplars = self._draw_exemplars(rng, text)
     # Labels last: what was drawn before is the same with all kinds of them.
     options = self._draw_labels(rng)

@@ -1,0 +1,339 @@
+"""Labels rows that have no label, by exemplars that have one.
+
+  <output>            one JSON line for each row, in the order of the rows
+  <output>.run.json   what made it
+  <output>.parts/     finished parts, until all are there
+
+A line has `row` (its number, from 1), `text`, `label`, `probabilities` by
+label, with symbols also `symbols` (what stood for each label), and the columns
+that are kept. Where no label could be asked for, `label` is null and `reason`
+says why. Probabilities are those of the label options among each other, by the
+sum of the log-probabilities of their tokens, as the evaluation ranks them.
+
+Parts appear whole or not at all, on disks and in buckets; a job that was
+stopped goes on with the first part that is missing.
+"""
+
+import collections
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from symbol_tuning import files, progress
+from symbol_tuning.data.prompting.records import NATURAL, Query
+from symbol_tuning.evaluation import (
+  checkpoint_queue,
+  fingerprints,
+  layout,
+  metrics,
+  placement,
+)
+from symbol_tuning.evaluation.countdown import print_line
+from symbol_tuning.evaluation.evaluator import DEFAULT_BUDGET
+from symbol_tuning.evaluation.jobs import Partitioner, Reader
+from symbol_tuning.evaluation.ranking import rows as rows_lib
+from symbol_tuning.evaluation.ranking import scoring
+from symbol_tuning.evaluation.ranking.branches import Branches
+from symbol_tuning.evaluation.record import Checkpoint
+from symbol_tuning.evaluation.unlabelled import (
+  RowAsker,
+  RowQuestions,
+  UnlabelledRow,
+)
+from symbol_tuning.models import decoder
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+Record = dict[str, Any]
+
+
+def label_rows(
+  model: decoder.Decoder,
+  checkpoint: str,
+  questions: RowQuestions,
+  output_path: str,
+  rows_per_part: int = 256,
+  partitioner: Partitioner | None = None,
+  budget: layout.Budget = DEFAULT_BUDGET,
+) -> dict[str, int]:
+  """Labels the rows of a file.
+
+  Args:
+    model: the decoder.
+    checkpoint: its parameters: MODEL_DIR of a run, one of its steps, a Hugging
+      Face folder or a GGUF file.
+    questions: the rows, and how they are asked about.
+    output_path: the file of JSON lines to write.
+    rows_per_part: rows that are labelled before they are written.
+    partitioner: spreads the model over devices; None: one device.
+    budget: what the shapes of batches are chosen by.
+
+  Returns:
+    How many rows have each label; under '' those without one.
+
+  Raises:
+    FileNotFoundError: if a file or the checkpoint is missing.
+    FileExistsError: if there is another file at `output_path`.
+    ValueError: if a row, the dataset, the setting or the model do not fit
+      together, or the output was begun with something else.
+  """
+  output = Output(files.path(output_path))
+  output.check()
+  asker = questions.load()
+  (source,) = checkpoint_queue.named(checkpoint)
+  _say_what_is_asked(asker, questions, source)
+  params = Reader(model, partitioner)(source.path)
+  run = asker.record() | {
+    'checkpoint': {
+      'path': source.path,
+      'step': source.step,
+      'fingerprint': fingerprints.of_parameters(model, params),
+    },
+    'rows_per_part': rows_per_part,
+  }
+  output.begin(run)
+  labeller = _Labeller(model, params, asker, budget)
+  parts = [
+    asker.rows[start : start + rows_per_part]
+    for start in range(0, len(asker.rows), rows_per_part)
+  ]
+  with partitioner.activate() if partitioner else contextlib.nullcontext():
+    _label_parts(labeller, parts, output)
+  counts = output.finish(len(parts))
+  said = ', '.join(
+    f'{count:,} {label or "without a label (see reason)"}'
+    for label, count in sorted(counts.items(), reverse=True)
+  )
+  print_line(f'Labelled {len(asker.rows):,} rows: {said}. {output.path}')
+  return counts
+
+
+def _say_what_is_asked(
+  asker: RowAsker, questions: RowQuestions, source: Checkpoint
+) -> None:
+  print_line(
+    f'{len(asker.rows):,} rows of {questions.input_path}, labels of'
+    f' {asker.spec.name}: {", ".join(asker.spec.labels)}'
+  )
+  if source.step is None and questions.separator is None:
+    print_line(
+      f'{source.path} was not trained here and is asked with the separator'
+      f' {asker.separator!r} of the settings; a model that never saw it may do'
+      " better with SEPARATOR = 'none' or 'chat'."
+    )
+
+
+def _label_parts(
+  labeller: '_Labeller',
+  parts: Sequence[Sequence[UnlabelledRow]],
+  output: 'Output',
+) -> None:
+  done = output.finished(len(parts))
+  total = sum(map(len, parts))
+  known = sum(
+    len(part) for part, is_done in zip(parts, done, strict=True) if is_done
+  )
+  if known:
+    print_line(f'{known:,} of {total:,} rows are labelled already.')
+  count = _RowCount(total - known)
+  for number, part in enumerate(parts):
+    if not done[number]:
+      output.write(number, labeller.label(part, count))
+
+
+class _RowCount:
+  """Prints how many rows are labelled, every ten seconds at the most."""
+
+  def __init__(self, total: int):
+    self._total = total
+    self._done = 0.0
+    self._start = self._last = time.monotonic()
+
+  def add(self, num_rows: float) -> None:
+    """Counts rows; parts of rows, where a batch does not end with one."""
+    self._done += num_rows
+    now = time.monotonic()
+    if now - self._last >= _SECONDS_BETWEEN_LINES and self._done >= 1:
+      self._last = now
+      seconds = now - self._start
+      print_line(
+        progress.line(
+          'labelling', int(self._done), self._total, 'rows', seconds
+        )
+      )
+
+
+class _Labeller:
+  """Has a model label rows."""
+
+  def __init__(
+    self,
+    model: decoder.Decoder,
+    params: Any,
+    asker: RowAsker,
+    budget: layout.Budget,
+  ):
+    self._model = model
+    self._params = params
+    self._asker = asker
+    self._budget = budget
+    self._layout: layout.Layout | None = None
+
+  def label(
+    self, rows: Sequence[UnlabelledRow], count: _RowCount
+  ) -> list[Record]:
+    """Returns the line of each row."""
+    asked = self._asker.ask(rows)
+    queries = [query for query in asked if isinstance(query, Query)]
+    scores = iter(self._scores(queries, count) if queries else [])
+    count.add(len(rows) - len(queries))
+    return [
+      self._record(row, query, next(scores))
+      if isinstance(query, Query)
+      else _line(row, label=None, reason=query)
+      for row, query in zip(rows, asked, strict=True)
+    ]
+
+  def _scores(
+    self, queries: Sequence[Query], count: _RowCount
+  ) -> list[np.ndarray]:
+    branches = [Branches.of(query) for query in queries]
+    self._layout = self._layout_for(branches)
+    tokens_per_row = sum(one.num_tokens for one in branches) / len(queries)
+    return scoring.log_likelihoods(
+      self._model,
+      self._params,
+      queries,
+      self._layout,
+      lambda num_tokens: count.add(num_tokens / tokens_per_row),
+    )
+
+  def _layout_for(self, branches: Sequence[Branches]) -> layout.Layout:
+    """Keeps the shapes, each of which is compiled once, while rows fit."""
+    known = self._layout
+    longest = max(one.num_tokens for one in branches)
+    most_targets = max(one.num_targets for one in branches)
+    if (
+      known
+      and longest <= known.row_lengths[-1]
+      and most_targets <= known.num_targets
+    ):
+      return known
+    multiple = placement.batch_multiple(self._params)
+    return rows_lib.plan(branches, self._budget, batch_multiple=multiple)
+
+  def _record(
+    self, row: UnlabelledRow, query: Query, scores: np.ndarray
+  ) -> Record:
+    metrics.check_finite(query.index, scores.tolist())
+    odds = np.exp(scores - scores.max())
+    names = self._asker.spec.labels
+    options = query.prompt.options if query.prompt else ()
+    probabilities = {
+      names[option.label]: float(p)
+      for option, p in zip(options, odds / odds.sum(), strict=True)
+    }
+    symbols = {
+      names[option.label]: option.text
+      for option in options
+      if option.category != NATURAL
+    }
+    best = names[options[int(np.argmax(scores))].label]
+    line = _line(row, label=best, probabilities=probabilities)
+    return line | {'symbols': symbols} if symbols else line
+
+
+def _line(row: UnlabelledRow, **found: Any) -> Record:
+  return {'row': row.number, **row.kept, 'text': row.text, **found}
+
+
+class Output:
+  """The file of labelled rows, while it is made and afterwards.
+
+  Attributes:
+    path: of the file.
+  """
+
+  def __init__(self, path: files.Path):
+    self.path = path
+    self._run = path.with_name(f'{path.name}.run.json')
+    self._parts = path.with_name(f'{path.name}.parts')
+
+  def check(self) -> None:
+    """Refuses a file that is not of such a job.
+
+    Raises:
+      FileExistsError: there is one.
+    """
+    if self.path.exists() and not self._run.exists():
+      raise FileExistsError(
+        f'{self.path} is there already, and no {self._run.name} that says what'
+        ' made it: name another OUTPUT_PATH.'
+      )
+
+  def begin(self, run: Mapping[str, Any]) -> None:
+    """Writes what makes the file, or compares with what began it.
+
+    Raises:
+      ValueError: if it was begun with something else.
+    """
+    if self._run.exists():
+      earlier = json.loads(self._run.read_text(encoding='utf-8'))
+      keys = {*run, *earlier}
+      changed = sorted(k for k in keys if run.get(k) != earlier.get(k))
+      if changed:
+        raise ValueError(
+          f'{self.path} was begun with other {", ".join(changed)}, see'
+          f' {self._run}: name another OUTPUT_PATH, or remove {self._run.name}'
+          f' and {self._parts.name}.'
+        )
+    elif _is_first():
+      self.path.parent.mkdir(parents=True, exist_ok=True)
+      files.write_text(self._run, json.dumps(run, indent=2) + '\n')
+    multihost_utils.sync_global_devices('labelling begins')
+
+  def finished(self, num_parts: int) -> list[bool]:
+    """Returns which parts are there already, the same on all hosts."""
+    if self.path.exists():
+      found = [True] * num_parts
+    else:
+      found = [self._part(number).exists() for number in range(num_parts)]
+    return multihost_utils.broadcast_one_to_all(np.array(found)).tolist()
+
+  def write(self, number: int, lines: Sequence[Record]) -> None:
+    """Writes a part whole."""
+    if not _is_first():
+      return
+    self._parts.mkdir(parents=True, exist_ok=True)
+    text = ''.join(json.dumps(x, ensure_ascii=False) + '\n' for x in lines)
+    files.write_text(self._part(number), text)
+
+  def finish(self, num_parts: int) -> dict[str, int]:
+    """Joins the parts, and returns how many rows have each label."""
+    if _is_first():
+      if not self.path.exists():
+        with files.replacing(self.path) as whole, whole.open('wb') as joined:
+          for number in range(num_parts):
+            with self._part(number).open('rb') as part:
+              shutil.copyfileobj(part, joined)
+      if self._parts.exists():
+        files.remove(self._parts)
+    multihost_utils.sync_global_devices('labelling ends')
+    counts: collections.Counter[str] = collections.Counter()
+    with self.path.open('rb') as lines:
+      counts.update(json.loads(line)['label'] or '' for line in lines)
+    return dict(counts)
+
+  def _part(self, number: int) -> files.Path:
+    return self._parts / f'{number:06}.jsonl'
+
+
+def _is_first() -> bool:
+  return jax.process_index() == 0

@@ -1,0 +1,343 @@
+"""Labels rows that have none, from files to files."""
+
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data import vocabularies
+from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.datasets.spec import DatasetSpec
+from symbol_tuning.evaluation import labelling, layout, unlabelled
+from symbol_tuning.evaluation.ranking import scoring
+from symbol_tuning.models import config, decoder, parameters
+from symbol_tuning.models.checkpoints import native
+from symbol_tuning.training import partitioning
+
+SPEC = DatasetSpec(
+  name='visits',
+  template='{place}',
+  labels=('dull', 'lovely'),
+  instruction='What was the visit like?',
+  label_column='verdict',
+)
+LABELLED = [
+  {'place': f'{word} {place}', 'verdict': verdict}
+  for word, verdict in (('grey', 'dull'), ('sunny', 'lovely'))
+  for place in ('beach', 'park', 'lake', 'street', 'garden')
+]
+PLACES = ['a grey hill', 'a sunny hill', 'the sea', ' ', 'the sea']
+LENGTHS = {'inputs': 400, 'targets': 40}
+
+
+@pytest.fixture(scope='module')
+def model():
+  return decoder.Decoder(
+    config.DecoderConfig(
+      vocab_size=vocabularies.Bytes().load().vocab_size,
+      num_layers=1,
+      embed_dim=16,
+      num_heads=2,
+      num_kv_heads=1,
+      head_dim=8,
+      mlp_dim=16,
+    )
+  )
+
+
+@pytest.fixture(scope='module')
+def checkpoint(model, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('run') / 'checkpoints' / '7'
+  native.save(parameters.init_params(model, jax.random.key(1)), folder)
+  return str(folder)
+
+
+@pytest.fixture
+def label(model, checkpoint, use_data, tmp_path):
+  """Labels PLACES; returns the lines of the output."""
+  use_data(evaluation_exemplars=2)
+  write_lines(tmp_path / 'labelled.jsonl', LABELLED)
+  rows = [{'id': f'p{i}', 'place': place} for i, place in enumerate(PLACES)]
+  write_lines(tmp_path / 'rows.jsonl', rows)
+
+  def call(output='out.jsonl', rows_per_part=2, checkpoint=checkpoint, **asked):
+    questions = {
+      'dataset': SPEC,
+      'input_path': str(tmp_path / 'rows.jsonl'),
+      'exemplars_path': str(tmp_path / 'labelled.jsonl'),
+      'setting': 'natural_instructed',
+      'task_feature_lengths': LENGTHS,
+    }
+    counts = labelling.label_rows(
+      model,
+      checkpoint,
+      unlabelled.RowQuestions(**(questions | asked)),
+      str(tmp_path / output),
+      rows_per_part,
+      partitioner=partitioning.Partitioner(),
+      budget=layout.Budget(num_row_lengths=1),
+    )
+    lines = read_lines(tmp_path / output)
+    assert sum(counts.values()) == len(lines)
+    return lines
+
+  return call
+
+
+def write_lines(path, rows):
+  path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
+
+
+def read_lines(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_row_has_its_line_in_order(label):
+  lines = label(keep_columns=('id',))
+  assert [line['row'] for line in lines] == [1, 2, 3, 4, 5]
+  assert [line['id'] for line in lines] == ['p0', 'p1', 'p2', 'p3', 'p4']
+  assert [line['text'] for line in lines] == [
+    'a grey hill', 'a sunny hill', 'the sea', '', 'the sea',
+  ]  # fmt: skip
+  empty = lines.pop(3)
+  assert empty['label'] is None and empty['reason'] == 'the row has no text'
+  assert 'probabilities' not in empty
+  for line in lines:
+    assert line.keys() == {'row', 'id', 'text', 'label', 'probabilities'}
+    probabilities = line['probabilities']
+    assert probabilities.keys() == {'dull', 'lovely'}
+    assert sum(probabilities.values()) == pytest.approx(1)
+    assert line['label'] == max(probabilities, key=probabilities.get)
+
+
+def test_probabilities_are_those_of_the_options_of_the_prompt(
+  label, model, checkpoint, tmp_path
+):
+  lines = label()
+  asker = questions(tmp_path).load()
+  (query,) = asker.ask(asker.rows[:1])
+  assert query.text.startswith('What was the visit like?\n')
+  assert query.text.count('\n\n') == 4
+  assert 'a grey hill' in query.text.split('\n\n')[-1]
+  params = parameters.load_params(checkpoint, model)
+  scores = [
+    log_likelihood(model, params, query.tokens, option.tokens)
+    for option in query.options
+  ]
+  odds = np.exp(scores) / np.exp(scores).sum()
+  names = [SPEC.labels[option.label] for option in query.prompt.options]
+  assert lines[0]['probabilities'] == pytest.approx(
+    dict(zip(names, odds, strict=True)), abs=1e-5
+  )
+
+
+def questions(folder, **changes):
+  asked = unlabelled.RowQuestions(
+    dataset=SPEC,
+    input_path=str(folder / 'rows.jsonl'),
+    exemplars_path=str(folder / 'labelled.jsonl'),
+    setting='natural_instructed',
+    task_feature_lengths=LENGTHS,
+  )
+  return dataclasses.replace(asked, **changes)
+
+
+def log_likelihood(model, params, prompt, target):
+  """The sum over a target's tokens, by a pass of its own."""
+  tokens = np.concatenate([prompt, target])
+  logits = model.apply({'params': params}, tokens[None, :-1])
+  log_p = jax.nn.log_softmax(logits[0])
+  steps = np.arange(len(prompt) - 1, len(tokens) - 1)
+  return float(log_p[steps, tokens[1:][steps]].sum())
+
+
+def test_symbols_stand_for_the_labels_and_are_told(label, tmp_path):
+  lines = label(setting='symbol_uninstructed')
+  for line in lines[:3]:
+    symbols = line['symbols']
+    assert symbols.keys() == line['probabilities'].keys() == {'dull', 'lovely'}
+    assert len(set(symbols.values())) == 2
+  asker = questions(tmp_path, setting='symbol_uninstructed').load()
+  (query,) = asker.ask(asker.rows[:1])
+  assert 'visit like' not in query.text
+  for exemplar in query.prompt.exemplars:
+    symbol = lines[0]['symbols'][SPEC.labels[exemplar.label]]
+    assert f'{exemplar.text}{query.prompt.format.infix} {symbol}' in query.text
+
+
+def test_a_stopped_job_goes_on_with_the_first_missing_part(
+  label, tmp_path, monkeypatch
+):
+  whole = label('whole.jsonl')
+  log_likelihoods, calls = scoring.log_likelihoods, []
+
+  def fail_at_second(*args):
+    calls.append(args)
+    if len(calls) == 2:
+      raise KeyboardInterrupt
+    return log_likelihoods(*args)
+
+  monkeypatch.setattr(scoring, 'log_likelihoods', fail_at_second)
+  with pytest.raises(KeyboardInterrupt):
+    label()
+  assert not (tmp_path / 'out.jsonl').exists()
+  parts = [path.name for path in (tmp_path / 'out.jsonl.parts').iterdir()]
+  assert parts == ['000000.jsonl']
+  assert label() == whole
+  assert len(calls) == 4
+  assert not (tmp_path / 'out.jsonl.parts').exists()
+  assert label() == whole
+  assert len(calls) == 4
+
+
+def test_an_output_of_something_else_is_not_added_to(label, tmp_path):
+  label()
+  with pytest.raises(ValueError, match=r'begun with other seed, see .*json'):
+    label(seed=1)
+  write_lines(tmp_path / 'rows.jsonl', [{'place': 'the moon'}])
+  with pytest.raises(ValueError, match=r'begun with other input, see'):
+    label()
+  (tmp_path / 'mine.jsonl').write_text('')
+  with pytest.raises(FileExistsError, match=r'mine\.jsonl is there already'):
+    label('mine.jsonl')
+  assert (tmp_path / 'mine.jsonl').read_text() == ''
+
+
+def test_the_output_says_what_made_it(label, checkpoint, tmp_path):
+  label()
+  run = json.loads((tmp_path / 'out.jsonl.run.json').read_text())
+  assert run['checkpoint']['path'] == checkpoint
+  assert run['checkpoint']['step'] == 7
+  assert run['dataset']['labels'] == ['dull', 'lovely']
+  assert run['input']['rows'] == 5
+  assert run['exemplars_per_class'] == [2, 2]
+
+
+def test_rows_and_exemplars_may_be_csv_and_the_training_split(label, tmp_path):
+  with (tmp_path / 'rows.csv').open('w', newline='') as file:
+    writer = csv.writer(file)
+    writer.writerows([['sentence', 'n'], ['a film', '1'], ['a, film', '2']])
+  lines = label(
+    dataset='sst2',
+    input_path=str(tmp_path / 'rows.csv'),
+    exemplars_path=None,
+    keep_columns=('n',),
+  )
+  assert [line['text'] for line in lines] == ['a film', 'a, film']
+  assert [line['n'] for line in lines] == ['1', '2']
+  assert lines[0]['probabilities'].keys() == {'negative', 'positive'}
+
+
+def test_rows_that_cannot_be_asked_about_say_why(label, tmp_path):
+  write_lines(
+    tmp_path / 'rows.jsonl', [{'place': 'sea ' * 150}, {'place': 'x'}]
+  )
+  long, short = label()
+  assert long['label'] is None and 'more than the 400 tokens' in long['reason']
+  assert short['label'] in SPEC.labels
+
+
+def test_exemplars_are_dropped_but_every_class_is_shown(label, tmp_path):
+  write_lines(
+    tmp_path / 'rows.jsonl', [{'place': f'sea {i}'} for i in range(20)]
+  )
+  label('sea.jsonl', task_feature_lengths={'inputs': 210, 'targets': 40})
+  asker = questions(
+    tmp_path, task_feature_lengths={'inputs': 210, 'targets': 40}
+  ).load()
+  shown = [query.prompt.exemplars for query in asker.ask(asker.rows)]
+  assert {len(exemplars) for exemplars in shown} <= {2, 3}
+  assert all({one.label for one in exemplars} == {0, 1} for exemplars in shown)
+
+
+@pytest.mark.parametrize(
+  ('row', 'message'),
+  [
+    ({'place': None}, r'rows\.jsonl:2: no value in column place'),
+    ({'spot': 'x'}, r'rows\.jsonl:2: no value in column place; .* has spot'),
+    ({'place': ['x']}, r'rows\.jsonl:2: place is .* a list'),
+    ({'place': 'x'}, r'rows\.jsonl:2: there is no column id to keep'),
+  ],
+)
+def test_a_bad_row_is_named_before_anything_is_computed(
+  label, tmp_path, row, message, monkeypatch
+):
+  monkeypatch.setattr(parameters, 'load_params', None)
+  write_lines(tmp_path / 'rows.jsonl', [{'id': 1, 'place': 'x'}, row])
+  with pytest.raises(ValueError, match=message):
+    label(keep_columns=('id',))
+
+
+def test_what_cannot_be_asked_is_refused(label, tmp_path):
+  with pytest.raises(ValueError, match=r"'sst' is registered\. Did .* sst2"):
+    label(dataset='sst')
+  with pytest.raises(ValueError, match='no ICL setting'):
+    label(setting='odd')
+  with pytest.raises(ValueError, match='flipped is for 2 classes; agn has 4'):
+    label(dataset='agn', setting='flipped')
+  with pytest.raises(FileNotFoundError, match=r'no\.csv .*rows\.jsonl'):
+    label(input_path=str(tmp_path / 'no.csv'))
+  with pytest.raises(ValueError, match='keep_columns has label'):
+    label(keep_columns=('label',))
+  with pytest.raises(FileNotFoundError, match='No checkpoint'):
+    label(checkpoint='nowhere')
+  (tmp_path / 'rows.jsonl').write_text('')
+  with pytest.raises(ValueError, match='has no rows'):
+    label()
+
+
+def test_registered_datasets_are_found_by_name():
+  assert unlabelled.find_dataset('rte') is catalog.get('rte')
+  assert unlabelled.find_dataset(SPEC) is SPEC
+
+
+def test_the_program_labels_a_file(tmp_path):
+  """From the command line to the output, on the tiny model."""
+  tiny = decoder.Decoder(
+    config.DecoderConfig(
+      vocab_size=vocabularies.tiny().load().vocab_size,
+      num_layers=2,
+      embed_dim=64,
+      num_heads=2,
+      num_kv_heads=2,
+      head_dim=32,
+      mlp_dim=128,
+      scaled_logits=True,
+      conv_width=4,
+      scan_layers=False,
+    )
+  )
+  native.save(
+    parameters.init_params(tiny, jax.random.key(0)),
+    tmp_path / 'run' / 'checkpoints' / '3',
+  )
+  (tmp_path / 'visits.py').write_text(
+    'from symbol_tuning import tasks\n'
+    'from symbol_tuning.data.spec import DatasetSpec\n'
+    f'tasks.register({SPEC!r})\n'.replace('DatasetSpec(', 'DatasetSpec(')
+  )
+  write_lines(tmp_path / 'labelled.jsonl', LABELLED)
+  write_lines(tmp_path / 'rows.jsonl', [{'place': place} for place in PLACES])
+  command = [
+    sys.executable, '-m', 'symbol_tuning.infer', '--module_import=visits',
+    '--gin_file=models/tiny.gin', '--gin_file=runs/infer.gin',
+    "--gin.CHECKPOINT_PATH='run'", "--gin.DATASET='visits'",
+    "--gin.INPUT_PATH='rows.jsonl'", "--gin.OUTPUT_PATH='out.jsonl'",
+    "--gin.EXEMPLARS_PATH='labelled.jsonl'",
+    "--gin.ICL_SETTING='symbol_uninstructed'",
+    "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 16}",
+  ]  # fmt: skip
+  done = subprocess.run(
+    command, cwd=tmp_path, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'Labelled 5 rows: ' in done.stdout
+  lines = read_lines(tmp_path / 'out.jsonl')
+  assert [line['row'] for line in lines] == [1, 2, 3, 4, 5]
+  assert all(line['label'] in SPEC.labels for line in lines if line['text'])
