@@ -150,8 +150,8 @@ def tuning_examples(
     ValueError: if a task has fewer examples than there are shards.
   """
   rates = mixing_rates(name)
-  if shard:
-    check_shards(rates, shard.num_shards)
+  # Reads the examples too: an error of theirs comes before SeqIO's of a task.
+  check_shards(rates, shard.num_shards if shard else 1)
   return _MarkedMixture(name, rates).get_dataset(
     sequence_length=task_feature_lengths,
     split='train',
