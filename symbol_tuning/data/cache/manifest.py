@@ -37,6 +37,8 @@ class CacheSettings:
     num_shards: files.
     data: the data settings, as JSON values.
     version: of this package, by which the cache is written.
+    pools: a digest of the labelled examples of each task; caches of earlier
+      versions have none.
     format: of the cache.
   """
 
@@ -52,6 +54,7 @@ class CacheSettings:
   num_shards: int
   data: Mapping[str, Any]
   version: str
+  pools: Mapping[str, str] = dataclasses.field(default_factory=dict)
   format: int = FORMAT
 
   @property
@@ -69,7 +72,20 @@ class CacheSettings:
 
   def check_equal(self, other: 'CacheSettings', place: files.Path) -> None:
     """Raises ValueError naming the first difference to those in a file."""
+    changed = [
+      task
+      for task, digest in other.pools.items()
+      if self.pools.get(task, digest) != digest
+    ]
+    if changed:
+      raise ValueError(
+        f'{place}: the examples of {", ".join(changed)} are not those that the'
+        ' cache there was begun with. Choose another CACHE_DIR, or remove that'
+        ' one.'
+      )
     ours, theirs = json_values(self), json_values(other)
+    # Caches of earlier versions do not say.
+    theirs['pools'] = theirs['pools'] or ours['pools']
     for name, value in ours.items():
       if value != theirs[name]:
         raise ValueError(
@@ -88,6 +104,7 @@ class Statistics:
     positions: of all rows, padding included.
     tokens: positions that are not padding.
     target_tokens: positions with loss.
+    most_target_tokens: of any row; None in caches of earlier versions.
     examples: their number, by task.
     dropped: prompts that were left out because the query alone is too long, by
       task; some were drawn for rows after the last one.
@@ -97,6 +114,7 @@ class Statistics:
   positions: int = 0
   tokens: int = 0
   target_tokens: int = 0
+  most_target_tokens: int | None = 0
   examples: Mapping[str, int] = dataclasses.field(default_factory=dict)
   dropped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
@@ -106,6 +124,9 @@ class Statistics:
       positions=self.positions + other.positions,
       tokens=self.tokens + other.tokens,
       target_tokens=self.target_tokens + other.target_tokens,
+      most_target_tokens=_greater(
+        self.most_target_tokens, other.most_target_tokens
+      ),
       examples=_added(self.examples, other.examples),
       dropped=_added(self.dropped, other.dropped),
     )
@@ -114,6 +135,10 @@ class Statistics:
   def non_padding(self) -> float:
     """The share of positions that are not padding."""
     return self.tokens / max(1, self.positions)
+
+
+def _greater(first: int | None, second: int | None) -> int | None:
+  return None if None in (first, second) else max(first, second)
 
 
 def _added(
@@ -268,4 +293,5 @@ def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:
 
 
 def _shard(values: dict[str, Any]) -> Shard:
-  return Shard(**values | {'statistics': Statistics(**values['statistics'])})
+  statistics = {'most_target_tokens': None} | values['statistics']
+  return Shard(**values | {'statistics': Statistics(**statistics)})

@@ -81,7 +81,7 @@ class CachedTrainData:
       'vocabulary': vocabulary.fingerprint(),
     }
     _check_expected(cache.settings, expected, folder)
-    _check_loss_positions(cache.settings, loss_positions_per_row, folder)
+    _check_loss_positions(cache, loss_positions_per_row, folder)
     records = Records(folder, cache.shards)
     self.shard = shard or BatchShard.of_process()
     dataset = _batches(records, cache.settings, batch_size, seed, self.shard)
@@ -223,12 +223,15 @@ def _check_expected(
 
 
 def _check_loss_positions(
-  settings: manifest.CacheSettings, most: int | None, folder: files.Path
+  cache: manifest.Manifest, most: int | None, folder: files.Path
 ) -> None:
-  if most is not None and settings.loss_positions_per_row > most:
+  """Compares the run's budget with what rows have, not with what they might."""
+  found = cache.statistics.most_target_tokens
+  if found is None:
+    found = cache.settings.loss_positions_per_row
+  if most is not None and found > most:
     raise ValueError(
-      f'{folder / manifest.MANIFEST_FILE}: the rows of the cache have up to'
-      f' loss_positions_per_row = {settings.loss_positions_per_row}, and this'
-      f' run at most {most}. Raise LOSS_POSITIONS_PER_ROW, or write the cache'
-      ' anew.'
+      f'{folder / manifest.MANIFEST_FILE}: rows of the cache have loss on up to'
+      f' {found} positions, and this run looks at {most}. Set'
+      f' LOSS_POSITIONS_PER_ROW to {found} or more, or write the cache anew.'
     )

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -24,7 +24,7 @@ import symbol_tuning
 from symbol_tuning import files
 from symbol_tuning.data import packing, settings, train_data
 from symbol_tuning.data.cache import manifest, rows
-from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, query_source
 
 CONFIG_FILE = 'config.gin'
 # Rows are read one by one; they are hardly smaller when compressed.
@@ -174,8 +174,22 @@ def _settings(
     num_shards=num_shards,
     data=_data_settings(),
     version=symbol_tuning.__version__,
+    pools=_digests(rates),
     **others,
   )
+
+
+def _digests(tasks: Iterable[seqio.Task]) -> dict[str, str]:
+  """What tells the data of each task from others, and the lists of words."""
+  digests = {
+    task.name: task.source.digest()
+    for task in tasks
+    if isinstance(task.source, query_source.QuerySource)
+  }
+  for name in settings.current().word_files or ():
+    content = files.path(name).read_bytes()
+    digests[str(name)] = hashlib.sha256(content).hexdigest()[:16]
+  return digests
 
 
 def _data_settings() -> dict[str, Any]:
@@ -247,7 +261,8 @@ def _finish(
   print(
     f'Cached {total.rows:,} rows: {total.tokens:,} tokens'
     f' ({total.non_padding:.1%} not padding), {total.target_tokens:,} of them'
-    f' targets, {sum(total.examples.values()):,} prompts;'
+    f' targets, at most {total.most_target_tokens} in a row,'
+    f' {sum(total.examples.values()):,} prompts;'
     f' {sum(total.dropped.values()):,} were too long.',
     flush=True,
   )
@@ -260,13 +275,16 @@ class _Tally:
   def __init__(self, chosen: manifest.CacheSettings):
     self._settings = chosen
     self._rows = self._tokens = self._target_tokens = 0
+    self._most_target_tokens = 0
     self._examples = np.zeros(len(chosen.tasks), np.int64)
     self._dropped_before = dataset_tasks.dropped_queries.copy()
 
   def add(self, row: packing.Example) -> None:
     self._rows += 1
     self._tokens += int(np.count_nonzero(row['decoder_segment_ids']))
-    self._target_tokens += int(row['decoder_loss_weights'].sum())
+    target_tokens = int(np.count_nonzero(row['decoder_loss_weights']))
+    self._target_tokens += target_tokens
+    self._most_target_tokens = max(self._most_target_tokens, target_tokens)
     self._examples += np.bincount(
       row[packing.SEGMENT_TASKS], minlength=len(self._examples)
     )
@@ -279,6 +297,7 @@ class _Tally:
       positions=self._rows * self._settings.row_length,
       tokens=self._tokens,
       target_tokens=self._target_tokens,
+      most_target_tokens=self._most_target_tokens,
       examples=dict(
         zip(self._settings.tasks, self._examples.tolist(), strict=True)
       ),

@@ -140,6 +140,10 @@ class QuerySource(seqio.DataSource):
   def list_shards(self, split: str) -> list[str]:
     return [split]
 
+  def digest(self) -> str:
+    """Returns what tells the examples from others, see `sources.Pool`."""
+    return self._pool().digest()
+
   def num_input_examples(self, split: str) -> int:
     return len(self.queries())
 

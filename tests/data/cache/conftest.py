@@ -85,7 +85,9 @@ def make_cache(tmp_path):
           path.name,
           len(content),
           hashlib.sha256(content).hexdigest(),
-          manifest.Statistics(rows=settings.rows_of(shard)),
+          manifest.Statistics(
+            rows=settings.rows_of(shard), most_target_tokens=4
+          ),
         )
       )
       shards[-1].write(folder)

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import pathlib
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_a_position_in_other_data_is_an_error(make_cache):
     ({'mixture_or_task_name': 'other'}, "'some_mixture', and .* 'other'"),
     ({'task_feature_lengths': {'inputs': 24}}, "'targets': 8}, and .* 24}"),
     ({'vocabulary': vocabularies.Bytes()}, r"sentencepiece .*'bytes'"),
-    ({'loss_positions_per_row': 11}, r'loss_positions_per_row = 12, .* 11'),
+    ({'loss_positions_per_row': 3}, r'on up to 4 positions, .* looks at 3'),
     ({'batch_size': 3}, 'BATCH_SIZE 3 is not divisible by 2'),
   ],
 )  # fmt: skip
@@ -145,8 +146,22 @@ def test_what_a_run_expects_must_hold(make_cache, on_host, changes, message):
     assert str(folder / 'manifest.json') in str(error.value)
 
 
-def test_more_loss_positions_than_the_rows_have_do(make_cache):
-  assert next(open_data(make_cache(), loss_positions_per_row=12))
+def test_the_positions_that_rows_have_matter_not_what_they_might(make_cache):
+  """The cache was written with a budget of 12; its rows have loss on four."""
+  assert next(open_data(make_cache(), loss_positions_per_row=4))
+
+
+def test_a_cache_that_does_not_tell_is_taken_at_its_budget(make_cache):
+  folder = make_cache()
+  path = folder / 'manifest.json'
+  stored = json.loads(path.read_text())
+  del stored['settings']['pools']
+  for shard in stored['shards']:
+    del shard['statistics']['most_target_tokens']
+  path.write_text(json.dumps(stored))
+  assert next(open_data(folder, loss_positions_per_row=12))
+  with pytest.raises(ValueError, match='up to 12 positions'):
+    open_data(folder, loss_positions_per_row=11)
 
 
 def test_a_missing_cache_is_an_error(tmp_path):

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import json
 import resource
 
@@ -144,6 +145,7 @@ def test_the_manifest_counts_what_is_in_the_rows(use_data, tmp_path):
   assert total.rows == 23 and total.positions == 23 * 60
   assert total.tokens == np.count_nonzero(segments)
   assert total.target_tokens == weights.sum()
+  assert total.most_target_tokens == weights.sum(axis=1).max()
   starts = np.concatenate(
     [
       s['decoder_input_tokens'][(s['decoder_positions'] == 0) & (ids > 0)]
@@ -253,6 +255,33 @@ def test_a_cache_has_one_way_of_being_made(
   use_data(**data)
   with pytest.raises(ValueError, match=message):
     write(tmp_path, **changes)
+
+
+def test_data_that_have_changed_are_named(use_data, tmp_path):
+  use_data()
+  chosen = {
+    'mixture_or_task_name': 'symbol_tuning_sst2',
+    'task_feature_lengths': {'inputs': 400, 'targets': 20},
+    'num_rows': 2,
+    'num_shards': 1,
+  }
+  write(tmp_path, **chosen)
+  source = settings.current().source
+
+  class Changed(type(source)):
+    """The same name and as many examples, of which one differs by a letter."""
+
+    def load(self, spec, split):
+      pool = super().load(spec, split)
+      texts = (pool.texts[0].upper(), *pool.texts[1:])
+      return dataclasses.replace(pool, texts=texts)
+
+    def __repr__(self):
+      return repr(source)
+
+  use_data(source=Changed())
+  with pytest.raises(ValueError, match='examples of symbol_tuning_sst2 are no'):
+    write(tmp_path, **chosen)
 
 
 @contextlib.contextmanager
