@@ -154,9 +154,10 @@ def concepts(max_instructions: int = 3) -> tuple[Concept, ...]:
     outputs = tuple(run(program, bits) for bits in INPUTS)
     if outputs in first_programs:
       continue
-    if None not in outputs and any(outputs):
-      witnesses = _witness_set(outputs, list(first_programs))
-      found.append(Concept(program, outputs, witnesses))
+    written = tuple(output for output in outputs if output is not None)
+    if len(written) == len(outputs) and any(written):
+      witnesses = _witness_set(written, list(first_programs))
+      found.append(Concept(program, written, witnesses))
     first_programs[outputs] = program
   return tuple(found)
 
@@ -193,7 +194,10 @@ def _witness_set(
     frozenset(r for r, rival in enumerate(rivals) if rival[i] == output)
     for i, output in enumerate(outputs)
   ]
-  queue = [(0, (), frozenset(range(len(rivals))))]
+  # Size, examples chosen, rivals that agree with them.
+  queue: list[tuple[int, tuple[int, ...], frozenset[int]]] = [
+    (0, (), frozenset(range(len(rivals))))
+  ]
   while True:
     size, chosen, remaining = heapq.heappop(queue)
     if not remaining:

@@ -44,8 +44,11 @@ class StoredLabel(NamedTuple):
       return cls(_TEXT, ' '.join(value.split()).lower())
     if isinstance(value, bool | np.bool_):
       return cls(_TRUTH, bool(value))
+    if isinstance(value, numbers.Integral):
+      return cls(_NUMBER, int(value))
     if isinstance(value, numbers.Real) and math.isfinite(value):
-      return cls(_NUMBER, int(value) if value % 1 == 0 else float(value))
+      number = float(value)
+      return cls(_NUMBER, int(number) if number.is_integer() else number)
     raise ValueError(f'is {value!r}, which is no text, number or truth value')
 
   @property
@@ -60,13 +63,20 @@ class StoredLabel(NamedTuple):
   @property
   def number(self) -> float | None:
     """The number that is stored, be it as text, or None."""
-    if self.kind == _NUMBER:
-      return self.value
-    is_number = self.is_text and re.fullmatch(r'[+-]?\d+(\.0*)?', self.value)
-    return int(self.value.partition('.')[0]) if is_number else None
+    if isinstance(self.value, str):
+      is_number = re.fullmatch(r'[+-]?\d+(\.0*)?', self.value)
+      return int(self.value.partition('.')[0]) if is_number else None
+    return self.value if self.kind == _NUMBER else None
 
   def __str__(self) -> str:
     return repr(self.value) if self.is_text else self.text
+
+
+class Meaning(NamedTuple):
+  """The classes that a stored label may mean: by their names, by values."""
+
+  by_name: int | None
+  by_value: int | None
 
 
 class LabelReader:
@@ -100,40 +110,42 @@ class LabelReader:
         and the raw value of another.
     """
     meanings = {
-      label: (self._by_name(label), self._by_value(label)) for label in places
+      label: Meaning(self._by_name(label), self._by_value(label))
+      for label in places
     }
-    nothing = (None, None)
     labels = [
       label
-      for label in places
-      if label.number != UNLABELLED or meanings[label] != nothing
+      for label, meaning in meanings.items()
+      if label.number != UNLABELLED or meaning != Meaning(None, None)
     ]
-    ways = self._ways([meanings[label] for label in labels], labels)
+    names, values = self._readings(
+      [meanings[label] for label in labels], labels
+    )
     ids = {}
     for label in labels:
-      found = {meanings[label][way] for way in ways} - {None}
-      if len(found) != 1:
-        problem = (
-          self._unclear(label, labels) if found else self._unknown(label)
-        )
+      by_name = meanings[label].by_name if names else None
+      by_value = meanings[label].by_value if values else None
+      class_id = by_value if by_name is None else by_name
+      if class_id is None:
+        raise ValueError(f'{places[label]}: {column} {self._unknown(label)}')
+      if by_value not in (None, class_id):
+        problem = self._unclear(label, labels, self._spec.labels[by_value])
         raise ValueError(f'{places[label]}: {column} {problem}')
-      (ids[label],) = found
+      ids[label] = class_id
     return ids
 
-  def _ways(
-    self,
-    meanings: Sequence[tuple[int | None, int | None]],
-    labels: Sequence[StoredLabel],
-  ) -> Sequence[int]:
-    """Whether a column is read by name (0), by value (1), or as either."""
-    all_named = all(name is not None for name, _ in meanings)
-    all_valued = all(value is not None for _, value in meanings)
+  def _readings(
+    self, meanings: Sequence[Meaning], labels: Sequence[StoredLabel]
+  ) -> tuple[bool, bool]:
+    """Whether a column may hold names, and whether it may hold values."""
+    all_named = all(meaning.by_name is not None for meaning in meanings)
+    all_valued = all(meaning.by_value is not None for meaning in meanings)
     if all_valued and (self._values or not all_named):
-      return [1]
+      return False, True
     are_texts = self._is_typed and all(label.is_text for label in labels)
     if all_named and (are_texts or not all_valued):
-      return [0]
-    return [0, 1]
+      return True, False
+    return True, True
 
   def _by_name(self, label: StoredLabel) -> int | None:
     return _find(self._names, label.text)
@@ -141,9 +153,9 @@ class LabelReader:
   def _by_value(self, label: StoredLabel) -> int | None:
     if label.is_text and (found := _find(self._texts, label.text)) is not None:
       return found
-    if label.kind == _TRUTH:
-      return self._others.get(label)
-    return self._others.get(StoredLabel(_NUMBER, label.number))
+    if label.number is not None:
+      label = StoredLabel(_NUMBER, label.number)
+    return self._others.get(label)
 
   def _unknown(self, label: StoredLabel) -> str:
     values = self._values or range(self._spec.num_classes)
@@ -155,15 +167,16 @@ class LabelReader:
       f' {_example(label)}.'
     )
 
-  def _unclear(self, label: StoredLabel, labels: Iterable[StoredLabel]) -> str:
+  def _unclear(
+    self, label: StoredLabel, labels: Iterable[StoredLabel], by_value: str
+  ) -> str:
     held = ', '.join(map(str, labels))
     return (
       f'holds {held}: these may be the names of the labels of'
       f' {self._spec.name}, {", ".join(self._spec.labels)}, or numbers of'
-      f' classes, by which {label} is'
-      f' {self._spec.labels[self._by_value(label)]!r}. Write what is stored'
-      ' for each label into DatasetSpec.label_values, in the order of the'
-      f' labels; if they are names: ({", ".join(self._spec.labels)}).'
+      f' classes, by which {label} is {by_value!r}. Write what is stored for'
+      ' each label into DatasetSpec.label_values, in the order of the labels;'
+      f' if they are names: ({", ".join(self._spec.labels)}).'
     )
 
 

@@ -76,7 +76,9 @@ def build_pool(stored: StoredRows, spec: DatasetSpec) -> Pool:
       character, or a class without examples.
   """
   label_column = stored.columns.get(spec.label_column, spec.label_column)
-  texts, labels, places = [], [], {}
+  texts: list[str] = []
+  labels: list[StoredLabel] = []
+  places: dict[StoredLabel, str] = {}
   for place, row in stored.rows:
     texts.append(row_text(row, spec, place, stored.columns))
     labels.append(_stored_label(row, label_column, place))

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -42,7 +43,7 @@ def find(folder: files.Path, split: str) -> list[files.Path]:
   Raises:
     ValueError: there are several candidates, or shards are missing.
   """
-  found = []
+  found: list[list[files.Path]] = []
   for parent in (folder, folder / 'data'):
     names = _file_names(parent)
     whole = [n for n in names if re.fullmatch(re.escape(split) + _ENDING, n)]
@@ -116,8 +117,9 @@ def with_class_names(
   for column, classes in names.items():
     number = row.get(column)
     # -1 is the hub's "no label", and a ClassLabel may be stored by name.
-    if not hasattr(number, '__index__') or number == -1:
+    if not isinstance(number, int | np.integer) or number == -1:
       continue
+    number = int(number)
     if not 0 <= number < len(classes):
       raise ValueError(
         f'{place}: {column} is {number}, but it is stored as the number of one'

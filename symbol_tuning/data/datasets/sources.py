@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -180,11 +180,11 @@ class HubSource:
     return None
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    if reason := self.missing(spec, split):
-      raise ValueError(reason)
+    hub = spec.hub
+    if hub is None:
+      raise ValueError(self.missing(spec, split))
     import datasets  # Takes seconds, and only this source needs it.
 
-    hub = spec.hub
     place = f'{hub.repository}/{hub.configuration or ""}'.rstrip('/')
     with _explaining_failure(f'The hub repository {place}', spec):
       loaded = datasets.load_dataset(
@@ -223,14 +223,15 @@ class TfdsSource:
     return None
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    if reason := self.missing(spec, split):
-      raise ValueError(reason)
+    location = spec.tfds
+    if location is None:
+      raise ValueError(self.missing(spec, split))
     import tensorflow_datasets as tfds  # Takes seconds; see HubSource.
 
-    with _explaining_failure(f'The TFDS dataset {spec.tfds.name}', spec):
+    with _explaining_failure(f'The TFDS dataset {location.name}', spec):
       loaded, info = tfds.load(
-        spec.tfds.name,
-        split=dict(spec.tfds.splits)[split],
+        location.name,
+        split=dict(location.splits)[split],
         data_dir=self.data_dir,
         with_info=True,
       )
@@ -240,15 +241,13 @@ class TfdsSource:
       for column, feature in info.features.items()
       if isinstance(feature, tfds.features.ClassLabel)
     }
-    place = f'tfds {spec.tfds.name} {split}'
+    place = f'tfds {location.name} {split}'
     numbered = _numbered(place, rows, names)
-    return build_pool(
-      StoredRows(place, numbered, dict(spec.tfds.columns)), spec
-    )
+    return build_pool(StoredRows(place, numbered, dict(location.columns)), spec)
 
 
 def _numbered(
-  place: str, rows: list[row_files.Row], names: dict[str, list[str]]
+  place: str, rows: Sequence[row_files.Row], names: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, row_files.Row]]:
   """Yields (place, row) pairs, with the names of classes for numbers."""
   for number, row in enumerate(rows, start=1):

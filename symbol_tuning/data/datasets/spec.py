@@ -10,6 +10,7 @@ and SeqIO's (Wei et al., 2021, arXiv 2109.01652).
 import dataclasses
 import re
 import string
+from collections.abc import Sequence
 
 from absl import logging
 
@@ -103,7 +104,7 @@ class DatasetSpec:
     self._check_labels()
     if self.label_values is not None:
       object.__setattr__(self, 'label_values', tuple(self.label_values))
-      self._check_label_values()
+      self._check_label_values(self.label_values)
     self._check_template()
     self._check_instruction()
 
@@ -119,8 +120,8 @@ class DatasetSpec:
           f' {label!r}.'
         )
 
-  def _check_label_values(self) -> None:
-    values = [str(value).lower() for value in self.label_values]
+  def _check_label_values(self, label_values: Sequence[LabelValue]) -> None:
+    values = [str(value).lower() for value in label_values]
     if len(set(values)) != self.num_classes:
       raise ValueError(
         f'{self.name}: label_values {self.label_values} should be'

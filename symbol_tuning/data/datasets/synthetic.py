@@ -76,9 +76,10 @@ def documents(num_documents: int, seed: int) -> list[str]:
     for spec in catalog.CATALOG.values()
     for label_id in range(spec.num_classes)
   ]
+  chosen = rng.integers(len(classes), size=num_documents)
   return [
-    _document(*classes[i], rng)
-    for i in rng.integers(len(classes), size=num_documents)
+    _document(spec, label_id, rng)
+    for spec, label_id in (classes[i] for i in chosen)
   ]
 
 

@@ -18,7 +18,9 @@ from collections.abc import Iterator
 
 import sentencepiece
 from absl import app, logging
-from sentencepiece import sentencepiece_model_pb2
+from sentencepiece.sentencepiece_model_pb2 import (
+  ModelProto,  # type: ignore[attr-defined]  # Made when it is imported.
+)
 
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import catalog, synthetic
@@ -38,8 +40,8 @@ def pieces() -> list[str]:
 
 def build() -> bytes:
   """The vocabulary as a serialized SentencePiece model."""
-  model = sentencepiece_model_pb2.ModelProto()
-  kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
+  model = ModelProto()
+  kinds = ModelProto.SentencePiece
   model.pieces.add(piece='<pad>', type=kinds.CONTROL)
   model.pieces.add(piece='</s>', type=kinds.CONTROL)
   model.pieces.add(piece='<unk>', type=kinds.UNKNOWN)
@@ -63,7 +65,7 @@ def _charsmap() -> bytes:
     rules.write('A0\t20\n')
     rules.flush()
     normalizer = sentencepiece.SentencePieceNormalizer(rule_tsv=rules.name)
-  model = sentencepiece_model_pb2.ModelProto()
+  model = ModelProto()
   model.ParseFromString(normalizer.serialized_model_proto())
   return model.normalizer_spec.precompiled_charsmap
 
