@@ -142,13 +142,20 @@ class LabelReader:
     all_valued = all(meaning.by_value is not None for meaning in meanings)
     if all_valued and (self._values or not all_named):
       return False, True
-    are_texts = self._is_typed and all(label.is_text for label in labels)
-    if all_named and (are_texts or not all_valued):
+    are_names = self._is_typed and all(
+      label.is_text and _find(self._names, label.text) is not None
+      for label in labels
+    )
+    if all_named and (are_names or not all_valued):
       return True, False
     return True, True
 
   def _by_name(self, label: StoredLabel) -> int | None:
-    return _find(self._names, label.text)
+    found = _find(self._names, label.text)
+    if found is None and label.number in (0, 1):
+      # 1 may be meant as the name 'true'.
+      return self._names.get(str(bool(label.number)).lower())
+    return found
 
   def _by_value(self, label: StoredLabel) -> int | None:
     if label.is_text and (found := _find(self._texts, label.text)) is not None:

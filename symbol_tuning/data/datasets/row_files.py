@@ -32,6 +32,9 @@ EXPECTED = (
   ' the folder <split>/'
 )
 
+# How programs write a missing number into CSV.
+_NAN = frozenset(('nan', 'NaN'))
+
 csv.field_size_limit(sys.maxsize)  # By default 128 KiB a cell.
 
 
@@ -221,7 +224,8 @@ def _read_separated(path: files.Path) -> Iterator[tuple[str, Row]]:
           f'{place}: a cell ends on another line than it begins; is a'
           ' quotation mark of the text taken for one around it? Write JSONL.'
         )
-      yield place, dict(zip(header, cells, strict=True))
+      values = [None if cell in _NAN else cell for cell in cells]
+      yield place, dict(zip(header, values, strict=True))
   except csv.Error as error:
     raise ValueError(f'{path}:{reader.line_num}: {error}.') from None
 

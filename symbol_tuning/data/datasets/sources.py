@@ -26,7 +26,12 @@ from symbol_tuning.data.datasets.pools import (
   build_pool,
   check_classes,
 )
-from symbol_tuning.data.datasets.spec import DatasetSpec, HubLocation, Pairs
+from symbol_tuning.data.datasets.spec import (
+  DatasetSpec,
+  HubLocation,
+  Pairs,
+  TfdsLocation,
+)
 
 SPLITS = ('train', 'validation')
 # The environment variable that names a root of local files.
@@ -177,12 +182,12 @@ class HubSource:
     """A network that fails is no reason, but an error when loading."""
     if spec.hub is None:
       return f'{spec.name} names no hub repository; use another source for it.'
-    return None
+    return _missing_split(spec.hub, spec, split)
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    hub = spec.hub
-    if hub is None:
-      raise ValueError(self.missing(spec, split))
+    hub, reason = spec.hub, self.missing(spec, split)
+    if hub is None or reason:
+      raise ValueError(reason)
     import datasets  # Takes seconds, and only this source needs it.
 
     place = f'{hub.repository}/{hub.configuration or ""}'.rstrip('/')
@@ -203,6 +208,14 @@ class HubSource:
     return build_pool(StoredRows(place, numbered, dict(hub.columns)), spec)
 
 
+def _missing_split(
+  location: HubLocation | TfdsLocation, spec: DatasetSpec, split: str
+) -> str | None:
+  if split in dict(location.splits):
+    return None
+  return f'{spec.name} names no {split} split in {location}.'
+
+
 def _selection(hub: HubLocation) -> dict[str, str | None]:
   """How `load_dataset` is told the configuration."""
   if hub.revision is None:
@@ -220,12 +233,12 @@ class TfdsSource:
     """A network that fails is no reason, but an error when loading."""
     if spec.tfds is None:
       return f'TFDS has no {spec.name}; use another source for it.'
-    return None
+    return _missing_split(spec.tfds, spec, split)
 
   def load(self, spec: DatasetSpec, split: str) -> Pool:
-    location = spec.tfds
-    if location is None:
-      raise ValueError(self.missing(spec, split))
+    location, reason = spec.tfds, self.missing(spec, split)
+    if location is None or reason:
+      raise ValueError(reason)
     import tensorflow_datasets as tfds  # Takes seconds; see HubSource.
 
     with _explaining_failure(f'The TFDS dataset {location.name}', spec):

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 
 import sentencepiece
 from absl import app, logging
-from sentencepiece.sentencepiece_model_pb2 import (
-  ModelProto,  # type: ignore[attr-defined]  # Made when it is imported.
+from sentencepiece.sentencepiece_model_pb2 import (  # type: ignore[attr-defined]
+  ModelProto,
 )
 
 from symbol_tuning.data import vocabularies

@@ -49,6 +49,15 @@ def test_truth_values_of_no_name_are_refused(names):
     read(spec(*names), [True, False])
 
 
+def test_one_and_zero_are_no_ids_where_they_may_be_true_and_false():
+  assert read(spec('false', 'true'), [1, 0]) == [1, 0]
+  assert read(spec('true', 'false', 'mixed'), [0, 1, 2]) == [0, 1, 2]
+  for values, is_typed in (([1, 0], True), (['1', '0'], False)):
+    with pytest.raises(ValueError, match=r"by which '?1'? is 'false'"):
+      read(spec('true', 'false'), values, is_typed=is_typed)
+  assert read(spec('true', 'false', label_values=(1, 0)), [1, 0]) == [0, 1]
+
+
 def test_truth_values_are_those_that_the_spec_declares():
   declared = spec('yes', 'no', label_values=(True, False))
   assert read(declared, [True, False]) == [0, 1]

@@ -108,6 +108,12 @@ def test_files_are_read(tmp_path, name, content, rows):
   assert read(write(tmp_path, name, content)) == rows
 
 
+@pytest.mark.parametrize('written', [b'nan', b'NaN'])
+def test_a_missing_number_in_csv_is_no_text(tmp_path, written):
+  path = write(tmp_path, 'a.csv', CSV + written + b',1\nNaN of it,1\n')
+  assert [row['text'] for row in read(path)[2:]] == [None, 'NaN of it']
+
+
 def test_rows_tell_their_lines(tmp_path):
   path = write(tmp_path, 'a.jsonl', b'\n' + JSONL)
   assert [place for place, _ in row_files.read(path)] == [

@@ -292,6 +292,14 @@ def test_a_dataset_without_a_repository_is_named():
     sources.HubSource().load(spec, 'train')
 
 
+def test_a_split_that_the_spec_does_not_name_is_missing():
+  hub = dataclasses.replace(SST2.hub, splits=(('train', 'train'),))
+  spec = dataclasses.replace(SST2, hub=hub)
+  assert sources.HubSource().missing(spec, 'train') is None
+  with pytest.raises(ValueError, match='sst2 names no validation split in Hub'):
+    sources.HubSource().load(spec, 'validation')
+
+
 def test_an_unreachable_hub_is_explained(monkeypatch):
   def load_dataset(*args, **kwargs):
     raise OSError('no route to host')
