@@ -47,29 +47,27 @@ def add_tuning(name: str, specs: Iterable[catalog.DatasetSpec]) -> None:
     )
 
 
-add_tuning('', catalog.tuning_datasets())
+add_tuning('', catalog.TUNING_DATASETS)
 
 task_types = tuple(
-  dict.fromkeys(spec.task_type for spec in catalog.tuning_datasets())
+  dict.fromkeys(spec.task_type for spec in catalog.TUNING_DATASETS)
 )
 for number, task_type in enumerate(task_types, start=1):
   add_tuning(
     f'_{task_type}',
-    [s for s in catalog.tuning_datasets() if s.task_type == task_type],
+    [s for s in catalog.TUNING_DATASETS if s.task_type == task_type],
   )
   add_tuning(
     f'_{number}_task_types',
-    [
-      s for s in catalog.tuning_datasets() if s.task_type in task_types[:number]
-    ],
+    [s for s in catalog.TUNING_DATASETS if s.task_type in task_types[:number]],
   )
 
 seqio.MixtureRegistry.add(
   'symbol_and_instruction_tuning',
-  [(f'symbol_tuning_{s.name}', symbol_rate) for s in catalog.tuning_datasets()]
+  [(f'symbol_tuning_{s.name}', symbol_rate) for s in catalog.TUNING_DATASETS]
   + [
     (f'instruction_tuning_{s.name}', instruction_rate)
-    for s in catalog.tuning_datasets()
+    for s in catalog.TUNING_DATASETS
   ],
 )
 

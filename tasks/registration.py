@@ -59,7 +59,7 @@ def add_icl_mixture(setting: IclSetting) -> None:
     setting.mixture,
     [
       setting.task_name(spec.name)
-      for spec in catalog.evaluation_datasets()
+      for spec in catalog.EVALUATION_DATASETS
       if setting.suits(spec.num_classes)
     ],
     default_rate=1.0,

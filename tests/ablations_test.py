@@ -161,5 +161,5 @@ def test_the_share_of_instruction_tuning(percent):
 def test_the_control_is_instruction_tuning():
   use('continued_instruction_tuning')
   assert set(mixture()) == {
-    f'instruction_tuning_{spec.name}' for spec in catalog.tuning_datasets()
+    f'instruction_tuning_{spec.name}' for spec in catalog.TUNING_DATASETS
   }

@@ -21,14 +21,14 @@ def tasks_of(mixture):
 
 @pytest.mark.parametrize('stage', ['symbol_tuning', 'instruction_tuning'])
 def test_tuning_mixtures_hold_the_22_datasets(stage):
-  names = {spec.name for spec in catalog.tuning_datasets()}
+  names = {spec.name for spec in catalog.TUNING_DATASETS}
   assert len(names) == 22
   assert tasks_of(stage) == {f'{stage}_{name}' for name in names}
 
 
 @pytest.mark.parametrize('setting', SETTINGS)
 def test_evaluation_mixtures_hold_the_11_datasets(setting):
-  names = {spec.name for spec in catalog.evaluation_datasets()}
+  names = {spec.name for spec in catalog.EVALUATION_DATASETS}
   assert len(names) == 11
   assert tasks_of(f'icl_{setting}') == {f'icl_{setting}_{n}' for n in names}
 

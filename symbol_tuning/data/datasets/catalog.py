@@ -6,7 +6,6 @@ dataset, add its `DatasetSpec` to `catalog_tuning` or `catalog_evaluation`.
 """
 
 import difflib
-from collections.abc import Iterable
 
 from symbol_tuning.data.datasets.catalog_evaluation import EVALUATION_DATASETS
 from symbol_tuning.data.datasets.catalog_tuning import TUNING_DATASETS
@@ -18,35 +17,18 @@ from symbol_tuning.data.datasets.spec import (
 
 __all__ = [
   'CATALOG',
+  'EVALUATION_DATASETS',
+  'TUNING_DATASETS',
   'DatasetSpec',
   'HubLocation',
   'TfdsLocation',
-  'evaluation_datasets',
-  'flipped_datasets',
   'get',
   'natural_label_words',
-  'random_guess_accuracy',
-  'tuning_datasets',
 ]
 
 CATALOG: dict[str, DatasetSpec] = {
   spec.name: spec for spec in (*TUNING_DATASETS, *EVALUATION_DATASETS)
 }
-
-
-def tuning_datasets() -> tuple[DatasetSpec, ...]:
-  """The datasets that models are tuned on."""
-  return TUNING_DATASETS
-
-
-def evaluation_datasets() -> tuple[DatasetSpec, ...]:
-  """The held-out datasets of the in-context settings."""
-  return EVALUATION_DATASETS
-
-
-def flipped_datasets() -> tuple[DatasetSpec, ...]:
-  """The evaluation datasets of two classes, whose labels can be flipped."""
-  return tuple(spec for spec in EVALUATION_DATASETS if spec.num_classes == 2)
 
 
 def get(name: str) -> DatasetSpec:
@@ -61,12 +43,6 @@ def get(name: str) -> DatasetSpec:
   raise ValueError(
     f'The catalog has no dataset {name!r}. Did you mean: {", ".join(near)}?'
   )
-
-
-def random_guess_accuracy(specs: Iterable[DatasetSpec]) -> float:
-  """The mean accuracy (0–1) of guessing a class at random in each dataset."""
-  chances = [1 / spec.num_classes for spec in specs]
-  return sum(chances) / len(chances)
 
 
 def natural_label_words() -> frozenset[str]:

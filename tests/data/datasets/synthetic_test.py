@@ -78,10 +78,10 @@ def test_classes_of_a_dataset_share_no_word(spec):
 def test_held_out_concepts_are_not_those_of_tuning():
   tuned = [
     set(synthetic.concept(spec.name, label_id))
-    for spec in catalog.tuning_datasets()
+    for spec in catalog.TUNING_DATASETS
     for label_id in range(spec.num_classes)
   ]
-  for spec in catalog.evaluation_datasets():
+  for spec in catalog.EVALUATION_DATASETS:
     for label_id in range(spec.num_classes):
       held_out = set(synthetic.concept(spec.name, label_id))
       assert max(len(held_out & concept) for concept in tuned) <= 2

@@ -106,7 +106,7 @@ def test_the_evaluation_has_as_many_queries_as_that_of_the_paper(use_data):
     task.source.spec.name: task.source.num_input_examples('validation')
     for task in mixture.tasks
   }
-  names = [spec.name for spec in catalog.evaluation_datasets()]
+  names = [spec.name for spec in catalog.EVALUATION_DATASETS]
   assert [counts[name] for name in names] == [
     100, 100, 66, 52, 67, 69, 50, 50, 50, 50, 50,
   ]  # fmt: skip
