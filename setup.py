@@ -37,6 +37,7 @@ setuptools.setup(
     'array-record>=0.8,<1',
     'datasets>=3.0',
     'flax>=0.12,<0.13',
+    'google-crc32c>=1.5',
     'gguf>=0.17,<1',
     'gin-config>=0.5,<0.6',
     'grain>=0.2.12,<0.3',

@@ -16,7 +16,7 @@ from jax.experimental import multihost_utils
 from symbol_tuning import files
 from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.record import Checkpoint
-from symbol_tuning.models.checkpoints import native as checkpoints_lib
+from symbol_tuning.models.checkpoints import steps as steps_lib
 from symbol_tuning.progress import duration
 
 _NONE = -1
@@ -52,7 +52,7 @@ class NewCheckpoints:
   @property
   def _steps(self) -> files.Path:
     folder = files.path(self.model_dir)
-    return folder / checkpoints_lib.STEPS
+    return folder / steps_lib.STEPS
 
   def _wait_for_one_after(self, last: int) -> int:
     """The first step after `last`; -1 if none comes. The same on all hosts."""
@@ -74,7 +74,9 @@ class NewCheckpoints:
 
   def _first_after(self, last: int) -> int:
     found = ocp.path.step.standard_name_format().find_all(self._steps)
-    later = [s.step for s in found if s.step > last and _is_whole(s.path)]
+    later = [
+      s.step for s in found if s.step > last and steps_lib.is_finished(s.path)
+    ]
     return min(later, default=_NONE)
 
 
@@ -132,22 +134,16 @@ def _label(path: str) -> str:
 
 
 def step_of(path: str) -> int | None:
-  """The training step of a run's newest checkpoint or of one of its steps."""
-  state = checkpoints_lib.find_state(files.path(path))
-  return checkpoints_lib.step_of(state.parent.name) if state else None
+  """The step of a run's newest whole checkpoint or of one of its steps."""
+  chosen = steps_lib.choose(files.path(path))
+  return chosen and chosen.step
 
 
 def is_there(checkpoint: Checkpoint) -> bool:
   """Whether a checkpoint of a training has not been removed by it."""
-  return _is_whole(files.path(checkpoint.path))
-
-
-def _is_whole(step: files.Path) -> bool:
-  return checkpoints_lib.find_state(step) is not None
+  return steps_lib.is_finished(files.path(checkpoint.path))
 
 
 def run_of(checkpoint: Checkpoint) -> str:
   """The folder of the training a checkpoint is of; itself if it is of none."""
-  path = files.path(checkpoint.path)
-  state = checkpoints_lib.find_state(path)
-  return str(state.parent.parent if state else path)
+  return str(steps_lib.folder_of_run(files.path(checkpoint.path)))

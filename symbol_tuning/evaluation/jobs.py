@@ -27,6 +27,7 @@ from symbol_tuning.evaluation.curves import FOLDER, Curves
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Questions, Suite
 from symbol_tuning.models import decoder, parameters
+from symbol_tuning.models.checkpoints import digests
 
 
 class Partitioner(Protocol):
@@ -235,10 +236,15 @@ def _read_if_there(
   queue: list[Checkpoint] | NewCheckpoints,
   read: Callable[[str], Any],
 ) -> Any | None:
-  """Reads parameters; None if their training has removed them meanwhile."""
+  """Reads parameters; None if they are damaged, or removed meanwhile."""
   print_line(f'{checkpoint.label} · reading {checkpoint.path}')
   try:
     return read(checkpoint.path)
+  except digests.DamagedError as error:
+    if not isinstance(queue, NewCheckpoints):
+      raise
+    print_line(f'{checkpoint.label} · skipped, for it is damaged: {error}')
+    return None
   except Exception:
     if not isinstance(queue, NewCheckpoints):
       raise

@@ -8,19 +8,56 @@ processes write and read a checkpoint together; their number may change.
 """
 
 import contextlib
+import dataclasses
+import functools
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
+from jax.experimental import multihost_utils
 
 from symbol_tuning import files
+from symbol_tuning.models.checkpoints import digests, native, steps
 from symbol_tuning.training import feeding
 from symbol_tuning.training.partitioning import parameter_name
 from symbol_tuning.training.state import TrainState
 
 PyTree = Any
 
+_DATA = 'data'
 _POSITIONS = 'positions'
+# Digests of what each process has written, while a checkpoint is.
+_PARTS = 'digests'
+
+
+class _StateHandler(ocp.PyTreeCheckpointHandler):
+  """Has each of several processes digest the arrays that it writes itself."""
+
+  async def async_save(
+    self, directory: epath.Path, *args: Any, **kwargs: Any
+  ) -> list[ocp.future.Future]:
+    futures = await super().async_save(directory, *args, **kwargs) or []
+    if jax.process_count() == 1:
+      return futures
+    own = f'process_{jax.process_index()}'
+    to = directory / _PARTS / f'{own}.json'
+    digest = functools.partial(
+      digests.write_part, directory, directory / f'ocdbt.{own}', to
+    )
+    return [ocp.future.ChainedFuture(futures, digest)]
+
+
+@ocp.args.register_with_handler(_StateHandler, for_save=True)
+@dataclasses.dataclass
+class _StateSave(ocp.args.PyTreeSave):
+  """What Orbax gives to a _StateHandler."""
+
+
+@ocp.args.register_with_handler(_StateHandler, for_restore=True)
+@dataclasses.dataclass
+class _StateRestore(ocp.args.PyTreeRestore):
+  """Not used; a handler must have one."""
 
 
 class Checkpoints:
@@ -45,15 +82,18 @@ class Checkpoints:
       raise ValueError(
         f'keep is {keep}; it must be at least 1, or None, which keeps all'
       )
-    self.directory = model_dir / 'checkpoints'
+    self.directory = model_dir / steps.STEPS
+    self._saving: int | None = None
     self._manager = ocp.CheckpointManager(
       self.directory,
       item_handlers={
-        'state': ocp.PyTreeCheckpointHandler(),
-        'data': ocp.JsonCheckpointHandler(),
+        steps.STATE: _StateHandler(),
+        _DATA: ocp.JsonCheckpointHandler(),
       },
       options=ocp.CheckpointManagerOptions(
-        max_to_keep=keep, cleanup_tmp_directories=True
+        max_to_keep=keep,
+        cleanup_tmp_directories=True,
+        async_options=ocp.AsyncOptions(post_finalization_callback=self._digest),
       ),
     )
     self._await_folder()
@@ -98,9 +138,10 @@ class Checkpoints:
     step = int(state.step)
     positions = {_POSITIONS: feeding.gather_positions(data)}
     items = ocp.args.Composite(
-      state=ocp.args.PyTreeSave(vars(state)), data=ocp.args.JsonSave(positions)
+      state=_StateSave(vars(state)), data=ocp.args.JsonSave(positions)
     )
     self.wait()
+    self._saving = step
     try:
       self._manager.save(step, args=items)
     except Exception as error:
@@ -114,72 +155,49 @@ class Checkpoints:
     """
     try:
       self._manager.wait_until_finished()
+      self._seal()
     except Exception as error:
       raise self._write_error(error) from error
 
-  def data_state(self, step: int) -> dict[str, Any]:
-    """The state of this process's data iterator.
+  def _digest(self) -> None:
+    """Writes digests of what is about to get its name; by process 0 only."""
+    # In a bucket it has its name from the start.
+    places = self.directory.glob(f'{self._saving}*')
+    (folder,) = (p for p in places if p.name.split('.')[0] == str(self._saving))
+    known = {
+      f'{steps.STATE}/{name}': digest
+      for part in (folder / steps.STATE / _PARTS).glob('*.json')
+      for name, digest in digests.read(part).items()
+    }
+    digests.write(folder, known=known)
+
+  def _seal(self) -> None:
+    """Adds the digests of what Orbax has written since `_digest`."""
+    step, self._saving = self._saving, None
+    if step is not None and jax.process_index() == 0:
+      folder = self.path(step)
+      names = [n for n in digests.COMMIT_FILES if (folder / n).exists()]
+      digests.write(folder, names, to=digests.SEAL)
+
+  def newest_whole(self) -> steps.Chosen | None:
+    """The checkpoint to go on from; None if there is none.
 
     Raises:
-      ValueError: if it cannot be read.
+      DamagedError: if there are some and none is whole.
+      OSError: if they cannot be read.
     """
-    items = ocp.args.Composite(data=ocp.args.JsonRestore())
-    try:
-      positions = self._manager.restore(step, args=items)['data'][_POSITIONS]
-      return feeding.own_position(positions)
-    except Exception as error:
-      raise self._read_error(step, error) from error
+    return newest_whole(self.directory)
 
-  def restore(self, step: int, abstract: TrainState) -> TrainState:
-    """The state of a step, with the shardings of `abstract`.
+  def set_aside(self, chosen: steps.Chosen) -> None:
+    """Renames damaged checkpoints, which the run will write anew.
 
-    Raises:
-      ValueError: if the checkpoint is damaged, not one of ours, or of another
-        model or optimizer; it names an array with both shapes.
-      jax.errors.JaxRuntimeError: if the devices lack the memory, or another
-        process is gone.
+    They stay as `damaged-<step>` until somebody removes them.
     """
-    wanted = vars(abstract)
-    self._check_shapes(step, wanted)
-    items = ocp.args.Composite(
-      state=ocp.args.PyTreeRestore(
-        item=wanted,
-        restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
-      )
-    )
-    try:
-      return TrainState(**self._manager.restore(step, args=items)['state'])
-    except (MemoryError, jax.errors.JaxRuntimeError):
-      raise  # That is no fault of the files, which nobody should delete then.
-    except Exception as error:
-      raise self._read_error(step, error) from error
-
-  def _check_shapes(self, step: int, wanted: PyTree) -> None:
-    """Compares names and shapes, before any array is read."""
-    try:
-      metadata = self._manager.item_metadata(step)['state']
-      stored = _shapes(metadata.tree)
-    except Exception as error:
-      raise self._read_error(step, error) from error
-    expected = _shapes(wanted)
-    # Parameters first: they tell most about what is different.
-    names = sorted(expected | stored, key=lambda n: not n.startswith('params/'))
-    for name in names:
-      here, there = expected.get(name, 'none'), stored.get(name, 'none')
-      if here != there:
-        raise ValueError(
-          f'{name} has shape {there} in the checkpoint {self.path(step)} and '
-          f'{here} in this run: continue with '
-          "the checkpoint's own model and optimizer, or use another MODEL_DIR"
-        )
-
-  def _read_error(self, step: int, error: Exception) -> ValueError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return ValueError(
-      f'cannot restore the checkpoint {self.path(step)}: it is damaged or not '
-      'one of a training run; delete it to go on from the one before it '
-      f'({reason})'
-    )
+    if jax.process_index() == 0:
+      for step in chosen.skipped:
+        files.move(self.path(step), self.directory / f'damaged-{step}')
+    multihost_utils.sync_global_devices('damaged checkpoints are set aside')
+    self._manager.reload()
 
   def _write_error(self, error: Exception) -> OSError:
     # A bucket that is away cannot be asked; the manager remembers its steps.
@@ -191,6 +209,68 @@ class Checkpoints:
       'checkpoints written before are intact, the newest at step '
       f'{self.latest_step()}: make room and run the same command again'
     )
+
+
+def newest_whole(directory: files.Path) -> steps.Chosen | None:
+  """The newest checkpoint that is whole; None if there is none.
+
+  Raises:
+    DamagedError: if there are some and none is whole.
+    OSError: if they cannot be read.
+  """
+  found = steps.all_steps(directory)
+  return steps.newest_whole(directory, found) if found else None
+
+
+def data_state(chosen: steps.Chosen) -> dict[str, Any]:
+  """The state of this process's data iterator in a checkpoint.
+
+  Raises:
+    DamagedError: if it is not there or not what was written.
+    OSError: if it cannot be read.
+  """
+  try:
+    folder = epath.Path(chosen.folder / _DATA)
+    positions = ocp.JsonCheckpointHandler().restore(folder)[_POSITIONS]
+    return feeding.own_position(positions)
+  except FileNotFoundError as error:
+    raise digests.DamagedError(
+      f'{chosen.folder} is no checkpoint of a training run: {error}'
+    ) from error
+  except Exception as error:
+    raise native.read_error(chosen.folder / _DATA, error) from error
+
+
+def restore(chosen: steps.Chosen, abstract: TrainState) -> TrainState:
+  """The state in a checkpoint, with the shardings of `abstract`.
+
+  Raises:
+    ValueError: if it is of another model or optimizer; it names an array with
+      both shapes.
+    DamagedError: if the files can be read, but not understood.
+    OSError: if they cannot be read.
+    jax.errors.JaxRuntimeError: if the devices lack the memory, or another
+      process is gone.
+  """
+  wanted = vars(abstract)
+  _check_shapes(chosen, wanted)
+  return TrainState(**native.restore(chosen.state, wanted))
+
+
+def _check_shapes(chosen: steps.Chosen, wanted: PyTree) -> None:
+  """Compares names and shapes, before any array is read."""
+  stored = _shapes(native.stored_tree(chosen.state))
+  expected = _shapes(wanted)
+  # Parameters first: they tell most about what is different.
+  names = sorted(expected | stored, key=lambda n: not n.startswith('params/'))
+  for name in names:
+    here, there = expected.get(name, 'none'), stored.get(name, 'none')
+    if here != there:
+      raise ValueError(
+        f'{name} has shape {there} in the checkpoint {chosen.folder} and '
+        f'{here} in this run: continue with '
+        "the checkpoint's own model and optimizer, or use another MODEL_DIR"
+      )
 
 
 def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:

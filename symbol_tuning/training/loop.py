@@ -5,7 +5,6 @@ It knows nothing of where batches come from (an iterator with `get_state` and
 at any time: the same command goes on from the last checkpoint.
 """
 
-import contextlib
 import dataclasses
 import functools
 import itertools
@@ -19,6 +18,7 @@ import optax
 from symbol_tuning import files, run_config
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import steps
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import (
   batches,
@@ -27,6 +27,7 @@ from symbol_tuning.training import (
   preemption,
   watchdog,
 )
+from symbol_tuning.training import checkpoints as checkpoints_lib
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
 from symbol_tuning.training.run_log import RunLog, Window, say
@@ -222,7 +223,8 @@ def train(run: Run) -> TrainState:
     preemption.notice() as notice,
     Checkpoints(folder, run.schedule.keep) as checkpoints,
   ):
-    start = _Start(run, checkpoints)
+    start = _Start(run)
+    start.say()
     if start.step >= last_step:
       say(f'Nothing to train: {start} is at step {start.step}.')
       return start.state()
@@ -230,6 +232,8 @@ def train(run: Run) -> TrainState:
     feed = _feed(run)
     first_batch = next(feed)
     state = start.state()
+    if start.chosen:
+      checkpoints.set_aside(start.chosen)
     say(
       f'Training from {start}: {last_step - start.step} steps to go. '
       'Compiling ...'
@@ -255,53 +259,58 @@ def dry_run(run: Run) -> None:
   run.step()
   run.prepare_evaluation()
   rows, length = next(_feed(run))['decoder_input_tokens'].shape
-  with contextlib.ExitStack() as stack:
-    checkpoints = None
-    if (run.folder / 'checkpoints').is_dir():
-      checkpoints = stack.enter_context(Checkpoints(run.folder))
-    start = _Start(run, checkpoints)
-    start.check()
-    steps = run.schedule.train_steps - start.step
+  start = _Start(run)
+  start.say()
+  start.check()
+  to_go = run.schedule.train_steps - start.step
   say(
     f'{model_info(run.model, run.abstract)}'
     f'batch: {rows} rows of {length} tokens\n\n'
-    f'Dry run: from {start}, {steps} steps to go. Nothing was compiled or '
+    f'Dry run: from {start}, {to_go} steps to go. Nothing was compiled or '
     'written.'
   )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Start:
-  """Where a run begins: its latest checkpoint, or initial parameters."""
+  """Where a run begins: its newest whole checkpoint, or initial parameters."""
 
   run: Run
-  checkpoints: Checkpoints | None
 
   @functools.cached_property
+  def chosen(self) -> steps.Chosen | None:
+    return checkpoints_lib.newest_whole(self.run.folder / steps.STEPS)
+
+  @property
   def step(self) -> int:
-    return (self.checkpoints and self.checkpoints.latest_step()) or 0
+    return self.chosen.step if self.chosen else 0
 
   def __str__(self) -> str:
-    if self.step:
-      return str(self.checkpoints.path(self.step))
+    if self.chosen:
+      return str(self.chosen.folder)
     return self.run.initial_checkpoint_path or 'random parameters'
+
+  def say(self) -> None:
+    """Says which checkpoints are passed over, and why."""
+    if self.chosen:
+      self.chosen.say()
 
   def seek(self) -> None:
     """Goes to the place in the data where the run was."""
-    if self.step:
-      self.run.train_data.set_state(self.checkpoints.data_state(self.step))
+    if self.chosen:
+      self.run.train_data.set_state(checkpoints_lib.data_state(self.chosen))
 
   def check(self) -> None:
     """Reads the parameters, or the whole state, where there are any."""
-    if self.step:
+    if self.chosen:
       self.state()
     elif self.run.initial_checkpoint_path:
       self._initial_params()
 
   def state(self) -> TrainState:
     run, abstract = self.run, self.run.abstract
-    if self.step:
-      return self.checkpoints.restore(self.step, abstract)
+    if self.chosen:
+      return checkpoints_lib.restore(self.chosen, abstract)
     params_key, run_key = jax.random.split(jax.random.PRNGKey(run.random_seed))
     if run.initial_checkpoint_path:
       params = self._initial_params()

@@ -1,5 +1,7 @@
 import contextlib
+import errno
 import resource
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
+from symbol_tuning.models.checkpoints import digests
 from symbol_tuning.training import checkpoints, partitioning
 from symbol_tuning.training.state import TrainState
 
@@ -42,9 +45,12 @@ def saved(tmp_path):
   return tmp_path
 
 
-def restored(folder, state, step=3):
-  with checkpoints.Checkpoints(folder) as run:
-    return run.restore(step, abstract(state))
+def newest(folder):
+  return checkpoints.newest_whole(folder / 'checkpoints')
+
+
+def restored(folder, state):
+  return checkpoints.restore(newest(folder), abstract(state))
 
 
 def assert_equal(actual, expected):
@@ -53,8 +59,7 @@ def assert_equal(actual, expected):
 
 def test_what_is_saved_is_restored(saved):
   assert_equal(restored(saved, make_state()), make_state())
-  with checkpoints.Checkpoints(saved) as run:
-    assert run.data_state(3) == {'position': 12}
+  assert checkpoints.data_state(newest(saved)) == {'position': 12}
 
 
 def test_a_state_may_be_donated_once_saving_began(tmp_path):
@@ -87,32 +92,116 @@ def test_another_optimizer_is_named(saved):
     restored(saved, make_state(optimizer=optax.adafactor(0.1)))
 
 
-def test_a_truncated_checkpoint_is_named(saved):
-  folder = saved / 'checkpoints' / '3' / 'state'
-  largest = max(folder.rglob('*'), key=lambda path: path.stat().st_size)
+def spoil(path, position=0.5):
+  """Flips a bit."""
+  content = bytearray(path.read_bytes())
+  content[int(position * len(content))] ^= 4
+  path.write_bytes(content)
+
+
+def files_of(folder):
+  return sorted(path for path in folder.rglob('*') if path.is_file())
+
+
+def test_a_flipped_bit_in_any_file_is_noticed(saved):
+  step = saved / 'checkpoints' / '3'
+  paths = files_of(step)
+  assert len(paths) > 10
+  for path in paths:
+    content = path.read_bytes()
+    if content:
+      spoil(path)
+      with pytest.raises(digests.DamagedError, match=path.name):
+        newest(saved)
+      path.write_bytes(content)
+  assert newest(saved).has_digests
+
+
+def test_the_damaged_array_is_named(saved):
+  paths = files_of(saved / 'checkpoints' / '3' / 'state')
+  spoil(max(paths, key=lambda path: path.stat().st_size))
+  message = r'bytes \d+–\d+: (opt_state|params)/.*embedding'
+  with pytest.raises(digests.DamagedError, match=message):
+    newest(saved)
+
+
+@pytest.mark.parametrize('change', ['truncate', 'delete', 'swap', 'empty'])
+def test_a_damaged_newest_checkpoint_is_passed_over_and_set_aside(
+  saved, change, capsys
+):
+  with checkpoints.Checkpoints(saved) as run:
+    run.save(make_state(step=4), {'position': 16})
+  step = saved / 'checkpoints' / '4'
+  largest = max(files_of(step), key=lambda path: path.stat().st_size)
+  if change == 'truncate':
+    largest.write_bytes(largest.read_bytes()[:1000])
+  elif change == 'delete':
+    largest.unlink()
+  elif change == 'swap':
+    shutil.rmtree(step / 'data')
+    shutil.copytree(step.parent / '3' / 'data', step / 'data')
+  else:
+    shutil.rmtree(step)
+    step.mkdir()
+  chosen = newest(saved)
+  chosen.say()
+  assert 'Checkpoint 4 is damaged and skipped, 3 is read' in (
+    capsys.readouterr().out
+  )
+  assert_equal(restored(saved, make_state()), make_state())
+  with checkpoints.Checkpoints(saved) as run:
+    run.set_aside(chosen)
+    run.save(make_state(step=4), {'position': 16})
+  assert newest(saved).step == 4
+  assert (saved / 'checkpoints' / 'damaged-4').is_dir()
+
+
+def test_checkpoints_without_digests_are_read_and_it_is_said(saved, capsys):
+  step = saved / 'checkpoints' / '3'
+  for name in (digests.FILE, digests.SEAL):
+    (step / name).unlink()
+  newest(saved).say()
+  assert 'has no digests' in capsys.readouterr().out
+  largest = max(files_of(step), key=lambda path: path.stat().st_size)
   largest.write_bytes(largest.read_bytes()[:1000])
-  with pytest.raises(ValueError, match=r'checkpoints/3.* damaged'):
+  with pytest.raises(digests.DamagedError, match=r'3/state is damaged'):
     restored(saved, make_state())
 
 
-def test_a_lack_of_memory_is_not_blamed_on_the_checkpoint(saved, monkeypatch):
+def test_what_cannot_be_opened_is_not_called_damaged(saved, monkeypatch):
+  def refuse(path):
+    raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+  monkeypatch.setattr(digests.Digest, 'of', refuse)
+  with pytest.raises(PermissionError, match='checkpoints/3'):
+    newest(saved)
+
+
+@pytest.mark.parametrize(
+  ('raised', 'kind'),
+  [
+    (jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: memory'), None),
+    (ValueError('PERMISSION_DENIED: Error opening "x"'), OSError),
+    (ValueError('UNAVAILABLE: connection'), OSError),
+    (ValueError('DATA_LOSS: zstd'), digests.DamagedError),
+  ],
+)
+def test_only_what_is_proven_is_called_damage(saved, monkeypatch, raised, kind):
   def restore(*_, **__):
-    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: out of memory')
+    raise raised
 
-  monkeypatch.setattr(ocp.CheckpointManager, 'restore', restore)
-  with pytest.raises(jax.errors.JaxRuntimeError, match='out of memory'):
+  monkeypatch.setattr(ocp.PyTreeCheckpointHandler, 'restore', restore)
+  with pytest.raises(kind or type(raised)) as caught:
     restored(saved, make_state())
+  assert ('damaged' in str(caught.value)) == (kind is digests.DamagedError)
 
 
-def test_a_foreign_folder_is_named(tmp_path):
+def test_a_run_of_foreign_folders_is_refused(tmp_path):
   folder = tmp_path / 'checkpoints' / '7'
   folder.mkdir(parents=True)
   (folder / 'model.ckpt').write_text('something else')
-  with checkpoints.Checkpoints(tmp_path) as run:
-    with pytest.raises(ValueError, match='checkpoints/7'):
-      run.data_state(7)
-    with pytest.raises(ValueError, match='checkpoints/7'):
-      run.restore(7, abstract(make_state()))
+  with pytest.raises(digests.DamagedError, match=r'none.*checkpoints/7 holds'):
+    newest(tmp_path)
 
 
 @contextlib.contextmanager

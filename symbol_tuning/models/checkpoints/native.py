@@ -8,7 +8,6 @@ beside the optimizer's state. Only 'params' is read here. What T5X trains (see
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,35 +16,17 @@ from etils import epath
 from flax import traverse_util
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import parameter_specs
+from symbol_tuning.models.checkpoints import digests, parameter_specs, steps
 from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 
-STEPS = 'checkpoints'
-STATE = 'state'
-ARRAYS = '_METADATA'
 PARAMS = 'params'
 T5X_PARAMS = 'target'
 
-
-def find_state(path: epath.Path) -> epath.Path | None:
-  """The state folder of a MODEL_DIR (its newest step) or of a step's folder.
-
-  Returns:
-    None if the folder is of neither kind.
-
-  Raises:
-    FileNotFoundError: a MODEL_DIR without a finished checkpoint.
-  """
-  for state in (path, path / STATE):
-    if (state / ARRAYS).exists() and _is_committed(state):
-      return state
-  for steps in (path, path / STEPS):
-    finished = _finished_steps(steps)
-    if finished:
-      return finished[max(finished)]
-  if (path / STEPS).exists():
-    raise FileNotFoundError(f'{path / STEPS} holds no finished checkpoint yet.')
-  return None
+# What TensorStore says of files that are not to blame.
+_NOT_DAMAGE = re.compile(
+  'PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|RESOURCE_EXHAUSTED'
+  '|DEADLINE_EXCEEDED|CANCELLED'
+)
 
 
 def load(
@@ -59,11 +40,11 @@ def load(
 
   Raises:
     ValueError: an array is missing, left over or of another shape.
+    DamagedError: it cannot be read, though its files can.
   """
-  handler = ocp.PyTreeCheckpointHandler()
-  tree = handler.metadata(state).tree
+  tree = stored_tree(state)
   params = T5X_PARAMS if T5X_PARAMS in tree else PARAMS
-  saved = traverse_util.flatten_dict(tree[params], sep='/')
+  saved = traverse_util.flatten_dict(tree.get(params, {}), sep='/')
   parameter_specs.check_names(state, set(saved), set(specs))
   for path, spec in specs.items():
     groups = [(axis,) for axis in spec.axes]
@@ -74,50 +55,66 @@ def load(
     for path, spec in specs.items()
   }
   item = {params: traverse_util.unflatten_dict(flat, sep='/')}
-  restore = ocp.args.PyTreeRestore(
-    item,
-    restore_args=ocp.checkpoint_utils.construct_restore_args(item),
-    partial_restore=True,
-  )
-  restored = handler.restore(state, args=restore)
+  restored = restore(state, item)
   return traverse_util.flatten_dict(restored[params], sep='/')
 
 
-def save(params: Mapping[str, Any], folder: str | Path) -> None:
+def stored_tree(state: files.Path) -> Any:
+  """Shapes and dtypes of all arrays of a state folder, as Orbax nests them."""
+  try:
+    return ocp.PyTreeCheckpointHandler().metadata(epath.Path(state)).tree
+  except Exception as error:
+    raise read_error(state, error) from error
+
+
+def restore(state: files.Path, wanted: Any) -> Any:
+  """Reads those arrays of a state folder that are wanted.
+
+  Args:
+    state: the folder.
+    wanted: a tree of jax.ShapeDtypeStructs with shardings.
+
+  Raises:
+    DamagedError: if the files can be read, but not understood.
+    OSError: if they cannot be read.
+    jax.errors.JaxRuntimeError: if the devices lack the memory, or another
+      process is gone.
+  """
+  args = ocp.args.PyTreeRestore(
+    wanted,
+    restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
+    partial_restore=True,
+  )
+  try:
+    return ocp.PyTreeCheckpointHandler().restore(epath.Path(state), args=args)
+  except Exception as error:
+    raise read_error(state, error) from error
+
+
+def read_error(place: files.Path, error: Exception) -> Exception:
+  """What to raise for what Orbax and TensorStore raise while they read.
+
+  A lack of memory, of rights or of a network is no fault of the files, which
+  nobody should delete then.
+  """
+  if isinstance(error, OSError | MemoryError | jax.errors.JaxRuntimeError):
+    return error
+  reason = (str(error).splitlines() or [type(error).__name__])[0]
+  if _NOT_DAMAGE.search(reason):
+    return OSError(f'cannot read {place}: {reason}')
+  return digests.DamagedError(
+    f'{place} is damaged, or not a checkpoint ({reason})'
+  )
+
+
+def save(params: Mapping[str, Any], folder: files.PathLike) -> None:
   """Writes nested parameters as <folder>/state, which `load` reads.
 
   Raises:
     ValueError: there is such a folder already.
   """
+  folder = files.path(folder)
   with ocp.StandardCheckpointer() as checkpointer:
-    checkpointer.save(files.path(folder) / STATE, {PARAMS: params})
-
-
-def step_of(name: str) -> int | None:
-  """The step of a checkpoint's folder, ours or T5X's; None of another one."""
-  step = re.fullmatch(r'(?:checkpoint_)?(\d+)', name)
-  return int(step[1]) if step else None
-
-
-def is_finished(step: epath.Path) -> bool:
-  """Whether a step's folder holds a whole checkpoint.
-
-  On a disk it gets its name when it is whole; in a bucket, which cannot rename,
-  Orbax's commit marker says so.
-  """
-  return (step / STATE / ARRAYS).exists() and _is_committed(step)
-
-
-def _is_committed(folder: epath.Path) -> bool:
-  return files.is_local(folder) or ocp.utils.is_checkpoint_finalized(folder)
-
-
-def _finished_steps(folder: epath.Path) -> dict[int, epath.Path]:
-  if not folder.is_dir():
-    return {}
-  steps = {step_of(step.name): step for step in folder.iterdir()}
-  return {
-    number: step / STATE
-    for number, step in steps.items()
-    if number is not None and is_finished(step)
-  }
+    checkpointer.save(folder / steps.STATE, {PARAMS: params})
+  if jax.process_index() == 0:
+    digests.write(folder)

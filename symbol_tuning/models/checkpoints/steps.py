@@ -1,0 +1,156 @@
+"""Which checkpoint of a run is read: the newest that is whole.
+
+Training, evaluation, inference and conversion all ask here, so that they agree.
+A checkpoint is whole if it has its files and they are what was written, as its
+digests say. A folder <step> in <MODEL_DIR>/checkpoints gets its name when all
+is written; in a bucket, which cannot rename, Orbax's commit marker says so.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+import jax
+import orbax.checkpoint as ocp
+
+from symbol_tuning import files
+from symbol_tuning.models.checkpoints import digests
+
+STEPS = 'checkpoints'
+STATE = 'state'
+ARRAYS = '_METADATA'
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+  """The checkpoint to read.
+
+  Attributes:
+    folder: of the checkpoint.
+    state: the folder of its arrays.
+    has_digests: whether it is known to be undamaged.
+    skipped: why newer checkpoints of the run are not read, by step.
+  """
+
+  folder: files.Path
+  state: files.Path
+  has_digests: bool
+  skipped: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+  @property
+  def step(self) -> int | None:
+    """The training step, if the folder is called by one."""
+    return step_of(self.folder.name)
+
+  def say(self) -> None:
+    """Prints what people should know of the choice; nothing if all is well."""
+    if jax.process_index():
+      return
+    for step, reason in self.skipped.items():
+      print(
+        f'Checkpoint {step} is damaged and skipped, {self.step} is read:'
+        f' {reason}.',
+        flush=True,
+      )
+    if not self.has_digests:
+      print(
+        f'{self.folder} has no digests, as T5X and earlier versions write'
+        ' checkpoints: damaged files would not be noticed.',
+        flush=True,
+      )
+
+
+def choose(path: files.PathLike) -> Chosen | None:
+  """Finds the checkpoint that a path stands for.
+
+  All processes must call this together: they share the work of checking.
+
+  Args:
+    path: a MODEL_DIR or its checkpoints/ (the newest that is whole), or the
+      folder of one checkpoint.
+
+  Returns:
+    None if the folder is of no such kind.
+
+  Raises:
+    FileNotFoundError: a MODEL_DIR without a finished checkpoint.
+    DamagedError: that checkpoint, or each of the run's, is damaged.
+    OSError: if files cannot be read.
+  """
+  path = files.path(path)
+  for state in (path, path / STATE):
+    if (state / ARRAYS).exists() and _is_committed(state):
+      return Chosen(state.parent, state, digests.check(state.parent))
+  for folder in (path, path / STEPS):
+    if found := all_steps(folder):
+      return newest_whole(folder, found)
+  if (path / STEPS).exists():
+    raise FileNotFoundError(f'{path / STEPS} holds no finished checkpoint yet.')
+  return None
+
+
+def folder_of_run(path: files.Path) -> files.Path:
+  """The folder that holds a checkpoint and the others of its run.
+
+  Args:
+    path: as `choose` takes it; itself is returned for what holds none.
+  """
+  for state in (path, path / STATE):
+    if (state / ARRAYS).exists():
+      return state.parent.parent
+  return path / STEPS if (path / STEPS).exists() else path
+
+
+def newest_whole(folder: files.Path, found: Mapping[int, files.Path]) -> Chosen:
+  """The newest checkpoint that is whole.
+
+  Raises:
+    DamagedError: if none is.
+    OSError: if files cannot be read.
+  """
+  skipped: dict[int, str] = {}
+  for step in sorted(found, reverse=True):
+    try:
+      has_digests = _check(found[step])
+      return Chosen(found[step], found[step] / STATE, has_digests, skipped)
+    except digests.DamagedError as error:
+      skipped[step] = str(error)
+  told = '; '.join(f'{step}: {reason}' for step, reason in skipped.items())
+  raise digests.DamagedError(
+    f'none of the checkpoints in {folder} is whole ({told}): restore them from '
+    'a copy, or begin in another MODEL_DIR'
+  )
+
+
+def all_steps(folder: files.Path) -> dict[int, files.Path]:
+  """The folders of all checkpoints that were finished, damaged ones too."""
+  if not folder.is_dir():
+    return {}
+  named = {step_of(step.name): step for step in folder.iterdir()}
+  return {
+    number: step
+    for number, step in named.items()
+    if number is not None and step.is_dir() and _is_committed(step)
+  }
+
+
+def step_of(name: str) -> int | None:
+  """The step of a checkpoint's folder, ours or T5X's; None of another one."""
+  step = re.fullmatch(r'(?:checkpoint_)?(\d+)', name)
+  return int(step[1]) if step else None
+
+
+def is_finished(step: files.Path) -> bool:
+  """Whether a step's folder holds a finished checkpoint; reads no array."""
+  return (step / STATE / ARRAYS).exists() and _is_committed(step)
+
+
+def _check(step: files.Path) -> bool:
+  has_digests = digests.check(step)
+  if not (step / STATE / ARRAYS).exists():
+    raise digests.DamagedError(f'{step} holds no {STATE}/{ARRAYS}')
+  return has_digests
+
+
+def _is_committed(folder: files.Path) -> bool:
+  return files.is_local(folder) or ocp.utils.is_checkpoint_finalized(folder)
