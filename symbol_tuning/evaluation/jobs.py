@@ -92,7 +92,10 @@ def evaluate_checkpoints(
     with partitioner.activate() if partitioner else contextlib.nullcontext():
       return job.run(checkpoint, params, curves(checkpoint))
 
-  summaries = [evaluate_one(checkpoint) for checkpoint in queue]
+  with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      stack.enter_context(files.only_writer(folder, 'EVAL_OUTPUT_DIR'))
+    summaries = [evaluate_one(checkpoint) for checkpoint in queue]
   print_line(f'Results: {output_dir}')
   return [summary for summary in summaries if summary is not None]
 

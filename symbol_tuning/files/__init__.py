@@ -7,8 +7,9 @@ Nothing else asks what kind a path is. A bucket is reached through etils' epath
 and fsspec (gcsfs, s3fs). It has no folders, no renaming and no appending, so
 that what must hold everywhere is asked for here: files that appear whole
 (`write_text`, `replacing`), files that one process alone may begin
-(`create_text`), files that grow (`Growing`), and copies on a local disk for
-libraries that read nothing else (`local_copy`, `local_folder`).
+(`create_text`), folders that one process alone writes to (`only_writer`), files
+that grow (`Growing`), and copies on a local disk for libraries that read
+nothing else (`local_copy`, `local_folder`).
 docs/object_storage.md says what is promised.
 """
 
@@ -18,13 +19,16 @@ from symbol_tuning.files.disk_cache import (
   local_folder,
 )
 from symbol_tuning.files.growing import SECONDS, Growing
+from symbol_tuning.files.locks import only_writer
 from symbol_tuning.files.paths import (
   Path,
   PathLike,
   await_folder,
   checked_output,
   is_local,
+  kept_crc32c,
   move,
+  names,
   path,
   remove,
   resolved,
@@ -49,10 +53,13 @@ __all__ = [
   'checked_output',
   'create_text',
   'is_local',
+  'kept_crc32c',
   'local_copy',
   'local_folder',
   'move',
+  'names',
   'new_folder',
+  'only_writer',
   'path',
   'remove',
   'remove_partial',

@@ -1,5 +1,6 @@
 """Names of files, and what can be asked of them wherever they are."""
 
+import base64
 import os
 import pathlib
 import re
@@ -87,6 +88,23 @@ def size(place: Path) -> int:
   if is_local(place):
     return place.stat().st_size
   return filesystem(place).info(os.fspath(place))['size']
+
+
+def names(folder: Path) -> list[str]:
+  """All files beneath a folder, relative to it, sorted."""
+  if is_local(folder):
+    found = (path for path in pathlib.Path(folder).rglob('*') if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+  top = os.fspath(folder).partition('://')[2] + '/'
+  return sorted(name.removeprefix(top) for name in filesystem(folder).find(top))
+
+
+def kept_crc32c(place: Path) -> int | None:
+  """The CRC-32C that a bucket keeps of an object; None where it keeps none."""
+  if is_local(place):
+    return None
+  text = filesystem(place).info(os.fspath(place)).get('crc32c')
+  return int.from_bytes(base64.b64decode(text)) if text else None
 
 
 def remove(place: Path) -> None:

@@ -15,25 +15,16 @@ import jax
 import jax.numpy as jnp
 from flax import traverse_util
 
-<<<<<<< HEAD
 from symbol_tuning import files, gguf_files, hub
 from symbol_tuning.models import families
-=======
-from symbol_tuning import files
->>>>>>> 26db63c (Notice damaged checkpoints: digests of all files, one reader for all programs)
 from symbol_tuning.models.checkpoints import (
   gguf,
   huggingface,
   native,
-<<<<<<< HEAD
   safetensors_files,
-)
-from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
-=======
   steps,
 )
-from symbol_tuning.models.checkpoints.slots import Slot
->>>>>>> 26db63c (Notice damaged checkpoints: digests of all files, one reader for all programs)
+from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -56,15 +47,10 @@ def load_params(
   """Parameters from a checkpoint of any kind, told apart by what is there.
 
   Args:
-<<<<<<< HEAD
-    path: a MODEL_DIR (its newest checkpoint), one of its checkpoints/<step>, a
-      Hugging Face folder with safetensors, a .safetensors file, a .gguf file
-      (any part of it), or a name on the Hugging Face hub such as owner/model.
-=======
     path: a MODEL_DIR (its newest whole checkpoint), one of its
       checkpoints/<step>, a Hugging Face folder with safetensors, a .safetensors
-      or a .gguf file.
->>>>>>> 26db63c (Notice damaged checkpoints: digests of all files, one reader for all programs)
+      file, a .gguf file (any part of it), or a name on the Hugging Face hub such
+      as owner/model.
     model: what the parameters are for.
     shardings: a pytree like them; the first local device if None.
 
@@ -85,16 +71,10 @@ def load_params(
     flat = huggingface.load_files(copies, family, config, specs, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
     copies = files.local_folder(path, huggingface.FILES)
-<<<<<<< HEAD
     flat = huggingface.load_folder(copies, config, specs)
-  elif path.is_dir() and (state := native.find_state(path)):
-    flat = native.load(state, specs)
-=======
-    flat = huggingface.load_folder(copies, model.config, slots)
   elif path.is_dir() and (chosen := steps.choose(path)):
     chosen.say()
-    flat = native.load(chosen.state, slots)
->>>>>>> 26db63c (Notice damaged checkpoints: digests of all files, one reader for all programs)
+    flat = native.load(chosen.state, specs)
   else:
     raise FileNotFoundError(
       f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '

@@ -97,10 +97,12 @@ def write(
   Raises:
     FileNotFoundError: if a folder holds no results.
     ValueError: if results cannot be read or compared.
+    OSError: if the folder cannot be written, or another process writes it.
   """
   folder = files.path(output_dir)
   assembled = assemble(directories, folder, note)
-  written = list(write_files(assembled.document, folder))
+  with files.only_writer(folder, '--output_dir'):
+    written = list(write_files(assembled.document, folder))
   _show(assembled, written, console)
   return written
 

@@ -43,7 +43,7 @@ class _StateHandler(ocp.PyTreeCheckpointHandler):
     own = f'process_{jax.process_index()}'
     to = directory / _PARTS / f'{own}.json'
     digest = functools.partial(
-      digests.write_part, directory, directory / f'ocdbt.{own}', to
+      digests.write_part, directory, f'ocdbt.{own}', to
     )
     return [ocp.future.ChainedFuture(futures, digest)]
 

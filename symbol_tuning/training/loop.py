@@ -5,6 +5,7 @@ It knows nothing of where batches come from (an iterator with `get_state` and
 at any time: the same command goes on from the last checkpoint.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -213,7 +214,7 @@ def train(run: Run) -> TrainState:
   Raises:
     ValueError: for settings, data or a checkpoint that cannot be used.
     FloatingPointError: when a loss, a gradient or an update is not finite.
-    OSError: when a checkpoint cannot be written.
+    OSError: when a checkpoint cannot be written, or another run writes there.
   """
   step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
   run.prepare_evaluation()
@@ -221,6 +222,7 @@ def train(run: Run) -> TrainState:
   with (
     watchdog.Watchdog(run.hang_seconds) as dog,
     preemption.notice() as notice,
+    _only_writer(folder),
     Checkpoints(folder, run.schedule.keep) as checkpoints,
   ):
     start = _Start(run)
@@ -248,6 +250,13 @@ def train(run: Run) -> TrainState:
       return _Loop(run, checkpoints, log, notice, dog).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
+
+
+def _only_writer(folder: files.Path) -> contextlib.AbstractContextManager[None]:
+  """Holds the run's folder; of several processes, the first does for all."""
+  if jax.process_index():
+    return contextlib.nullcontext()
+  return files.only_writer(folder, 'MODEL_DIR')
 
 
 def dry_run(run: Run) -> None:

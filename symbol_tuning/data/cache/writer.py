@@ -129,7 +129,7 @@ def write_cache(
   Raises:
     ValueError: for a mixture that is unknown or has too few examples for so
       many shards, or where another cache was begun.
-    OSError: if the cache cannot be written.
+    OSError: if the cache cannot be written, or another process writes it.
   """
   folder = files.path(cache_dir)
   chosen = _settings(
@@ -142,16 +142,17 @@ def write_cache(
     num_rows=num_rows,
     num_shards=num_shards,
   )
-  _begin(folder, chosen)
-  missing = _missing(folder, chosen)
-  print(_plan(folder, chosen, missing), flush=True)
-  try:
-    if missing:
-      runner(CacheJob(folder, chosen), missing)
-  except BaseException:
-    print(_progress(folder, chosen), flush=True)
-    raise
-  return _finish(folder, chosen)
+  with files.only_writer(folder, 'CACHE_DIR'):
+    _begin(folder, chosen)
+    missing = _missing(folder, chosen)
+    print(_plan(folder, chosen, missing), flush=True)
+    try:
+      if missing:
+        runner(CacheJob(folder, chosen), missing)
+    except BaseException:
+      print(_progress(folder, chosen), flush=True)
+      raise
+    return _finish(folder, chosen)
 
 
 def _settings(

@@ -10,7 +10,6 @@ and with it the array, can be named.
 
 import concurrent.futures
 import dataclasses
-import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,12 +52,15 @@ class Digest:
 
   @classmethod
   def of(cls, path: files.Path) -> 'Digest':
-    """Reads a file once, in parts.
+    """Reads a file once, in parts; asks a bucket that keeps a CRC-32C for it.
 
     Raises:
       OSError: if it cannot be read.
     """
     size = files.size(path)
+    kept = files.kept_crc32c(path)
+    if kept is not None:
+      return cls(size, size, (kept,))
     period = _LEAST_BYTES
     while period * _MOST_MARKS < size:
       period *= 2
@@ -67,13 +69,20 @@ class Digest:
       while part := file.read(period):
         crc = google_crc32c.extend(crc, part)
         marks.append(crc)
-    return cls(size, period, tuple(marks))
+    return cls(size, period, tuple(marks or [0]))
 
-  def first_difference(self, other: 'Digest') -> int:
-    """The place in bytes before which both are the same."""
-    pairs = itertools.zip_longest(self.marks, other.marks)
+  def is_same(self, other: 'Digest') -> bool:
+    """Whether two files are the same, be one on a disk and one in a bucket."""
+    return (self.size, self.marks[-1]) == (other.size, other.marks[-1])
+
+  def difference(self, other: 'Digest') -> range:
+    """The bytes in which the first difference to a file of this size is."""
+    if self.period != other.period:
+      return range(self.size)
+    pairs = zip(self.marks, other.marks, strict=True)
     same = next(i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
-    return same * self.period
+    start = same * self.period
+    return range(start, min(start + self.period, self.size))
 
 
 def write(
@@ -97,13 +106,16 @@ def write(
   files.write_text(folder / to, _to_text(known))
 
 
-def write_part(folder: files.Path, part: files.Path, to: files.Path) -> None:
-  """Writes the digests of a folder's part, with names relative to the folder.
+def write_part(folder: files.PathLike, part: str, to: files.PathLike) -> None:
+  """Writes the digests of what one of several processes has written itself.
 
-  So each process digests what it has written itself.
+  Args:
+    folder: to which names are relative.
+    part: the name of the process's own folder there.
+    to: the file to write.
   """
-  prefix = part.relative_to(folder).as_posix()
-  names = [f'{prefix}/{name}' for name in _names(part)]
+  folder, to = files.path(folder), files.path(to)
+  names = [f'{part}/{name}' for name in _names(folder / part)]
   to.parent.mkdir(parents=True, exist_ok=True)
   files.write_text(to, _to_text(_digests(folder, names)))
 
@@ -164,17 +176,19 @@ def _check_some(folder: files.Path, expected: Mapping[str, Digest]) -> None:
   largest_first = sorted(expected, key=lambda name: -expected[name].size)
   share = largest_first[jax.process_index() :: jax.process_count()]
   for name, digest in _digests(folder, share).items():
-    if digest != expected[name]:
+    if not digest.is_same(expected[name]):
       raise DamagedError(_difference(folder, name, expected[name], digest))
 
 
 def _difference(
   folder: files.Path, name: str, expected: Digest, found: Digest
 ) -> str:
-  start = expected.first_difference(found)
-  end = min(start + expected.period, expected.size)
-  place = f'{folder / name} is not what was written, in bytes {start}–{end}'
-  arrays = ocdbt.arrays_in(folder, name, range(start, end))
+  damaged = expected.difference(found)
+  place = (
+    f'{folder / name} is not what was written, in bytes {damaged.start}–'
+    f'{damaged.stop}'
+  )
+  arrays = ocdbt.arrays_in(folder, name, damaged)
   if not arrays:
     return place
   more = f' and {len(arrays) - 3} more' if len(arrays) > 3 else ''
@@ -183,12 +197,8 @@ def _difference(
 
 def _names(folder: files.Path) -> list[str]:
   """All files beneath a folder but for the digests and Orbax's marks."""
-  names = (
-    path.relative_to(folder).as_posix()
-    for path in folder.rglob('*')
-    if path.is_file()
-  )
-  return sorted(set(names) - {FILE, SEAL, *COMMIT_FILES})
+  late = {FILE, SEAL, *COMMIT_FILES}
+  return [name for name in files.names(folder) if name not in late]
 
 
 def _digests(folder: files.Path, names: Iterable[str]) -> dict[str, Digest]:

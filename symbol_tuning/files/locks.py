@@ -1,0 +1,209 @@
+"""One writer at a time in a folder of results.
+
+Two runs in one folder would remove each other's temporary files and mix their
+results, without an error. The file `.writer` says who writes: host, process and
+since when. On a disk, the operating system holds the lock (flock) and frees it
+when its process ends, however it ends; a file system without such locks, and a
+bucket, are told by a heartbeat: a writer changes the file every few seconds.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from symbol_tuning.files import paths, writing
+from symbol_tuning.files.paths import Path
+
+FILE = '.writer'
+BEAT_SECONDS = 5.0
+# Silent for so many beats, a writer is taken to be gone.
+_SILENT_BEATS = 4
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path, setting: str) -> Iterator[None]:
+  """Holds a folder for this process, which is made if it is not there.
+
+  Args:
+    folder: of the results.
+    setting: what names it, for the message, such as 'MODEL_DIR'.
+
+  Raises:
+    BlockingIOError: if another process holds it.
+    OSError: if it cannot be written.
+  """
+  local = paths.is_local(folder)
+  lock = (_OnDisk if local else _InBucket)(folder / FILE, _Writer(setting))
+  if local:
+    folder.mkdir(parents=True, exist_ok=True)
+  lock.take()
+  ended = threading.Event()
+  beats = threading.Thread(target=_beat, args=(lock, ended), daemon=True)
+  beats.start()
+  try:
+    yield
+  finally:
+    ended.set()
+    beats.join()
+    lock.free()
+
+
+class _Writer:
+  """Who writes: this process."""
+
+  def __init__(self, setting: str):
+    self.setting = setting
+    self._values = {
+      'host': socket.gethostname(),
+      'pid': os.getpid(),
+      'since': datetime.datetime.now()
+      .astimezone()
+      .isoformat(timespec='seconds'),
+      'token': uuid.uuid4().hex,
+    }
+
+  def text(self) -> str:
+    return json.dumps(self._values | {'beat': time.time()}) + '\n'
+
+  def wrote(self, text: str) -> bool:
+    return _parsed(text).get('token') == self._values['token']
+
+  def is_on_host_of(self, text: str) -> bool:
+    return _parsed(text).get('host') == self._values['host']
+
+  def refusal(self, place: Path, text: str) -> BlockingIOError:
+    return BlockingIOError(
+      f'{place.parent} is written by {_told(text)} already: wait until it has'
+      f' ended, or choose another {self.setting}'
+    )
+
+
+class _OnDisk:
+  """A lock that the operating system holds."""
+
+  def __init__(self, path: Path, writer: _Writer):
+    self._path = path
+    self._writer = writer
+
+  def take(self) -> None:
+    self._file = self._path.open('a+', encoding='utf-8')
+    try:
+      fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise self._writer.refusal(self._path, self._read()) from None
+    earlier = self._read()
+    # On another host the lock may not be seen; the heartbeat is.
+    elsewhere = earlier and not self._writer.is_on_host_of(earlier)
+    if elsewhere and _changes(self._read):
+      raise self._writer.refusal(self._path, self._read())
+    if earlier:
+      _say_broken(self._path, earlier)
+    self.beat()
+
+  def beat(self) -> None:
+    self._write(self._writer.text())
+
+  def free(self) -> None:
+    with contextlib.suppress(OSError):
+      self._write('')
+    self._file.close()
+
+  def _write(self, text: str) -> None:
+    self._file.seek(0)
+    self._file.truncate()
+    self._file.write(text)
+    self._file.flush()
+
+  def _read(self) -> str:
+    return self._path.read_text(encoding='utf-8', errors='replace')
+
+
+class _InBucket:
+  """A lock that is an object, which one process alone can make."""
+
+  def __init__(self, path: Path, writer: _Writer):
+    self._path = path
+    self._writer = writer
+
+  def take(self) -> None:
+    try:
+      writing.create_text(self._path, self._writer.text())
+    except FileExistsError:
+      earlier = self._read()
+      if _changes(self._read):
+        raise self._writer.refusal(self._path, self._read()) from None
+      _say_broken(self._path, earlier)
+      paths.remove(self._path)
+      writing.create_text(self._path, self._writer.text())
+
+  def beat(self) -> None:
+    """Ends the process if another one has taken over, thinking it gone."""
+    if not self._writer.wrote(self._read()):
+      print(
+        f'\nerror: {self._path.parent} was taken over while this process was'
+        ' silent; it ends',
+        file=sys.stderr,
+        flush=True,
+      )
+      os._exit(1)
+    writing.write_text(self._path, self._writer.text())
+
+  def free(self) -> None:
+    with contextlib.suppress(OSError):
+      if self._writer.wrote(self._read()):
+        paths.remove(self._path)
+
+  def _read(self) -> str:
+    return self._path.read_text(encoding='utf-8')
+
+
+def _beat(lock: _OnDisk | _InBucket, ended: threading.Event) -> None:
+  while not ended.wait(BEAT_SECONDS):
+    # A disk that is full or a bucket that is away is the business of others.
+    with contextlib.suppress(OSError):
+      lock.beat()
+
+
+def _changes(read: Any) -> bool:
+  """Whether a lock is held by a process that lives."""
+  first, end = read(), time.monotonic() + _SILENT_BEATS * BEAT_SECONDS
+  while time.monotonic() < end:
+    time.sleep(BEAT_SECONDS / 5)
+    if read() != first:
+      return True
+  return False
+
+
+def _parsed(text: str) -> dict[str, Any]:
+  try:
+    values = json.loads(text)
+  except ValueError:
+    return {}
+  return values if isinstance(values, dict) else {}
+
+
+def _told(text: str) -> str:
+  values = _parsed(text)
+  if not values:
+    return 'another process'
+  return (
+    f'process {values.get("pid")} on {values.get("host")}, since'
+    f' {values.get("since")}'
+  )
+
+
+def _say_broken(path: Path, text: str) -> None:
+  print(
+    f'{path.parent} was held by {_told(text)}, which is gone: its lock is'
+    ' broken.',
+    flush=True,
+  )
