@@ -95,9 +95,8 @@ class _OnDisk:
     self._writer = writer
 
   def take(self) -> None:
-    self._file = self._path.open('a+', encoding='utf-8')
     try:
-      fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      self._open()
     except BlockingIOError:
       raise self._writer.refusal(self._path, self._read()) from None
     earlier = self._read()
@@ -113,9 +112,18 @@ class _OnDisk:
     self._write(self._writer.text())
 
   def free(self) -> None:
-    with contextlib.suppress(OSError):
-      self._write('')
+    self._path.unlink(missing_ok=True)
     self._file.close()
+
+  def _open(self) -> None:
+    while True:
+      self._file = self._path.open('a+', encoding='utf-8')
+      fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      # The writer before may have removed it just now.
+      with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+          return
+      self._file.close()
 
   def _write(self, text: str) -> None:
     self._file.seek(0)

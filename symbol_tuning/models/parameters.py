@@ -49,8 +49,8 @@ def load_params(
   Args:
     path: a MODEL_DIR (its newest whole checkpoint), one of its
       checkpoints/<step>, a Hugging Face folder with safetensors, a .safetensors
-      file, a .gguf file (any part of it), or a name on the Hugging Face hub such
-      as owner/model.
+      file, a .gguf file (any part of it), or a name on the Hugging Face hub, as
+      owner/model.
     model: what the parameters are for.
     shardings: a pytree like them; the first local device if None.
 
