@@ -11,7 +11,7 @@ import decimal
 import hashlib
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,11 +64,20 @@ class StoredRows:
   is_typed: bool = True
 
 
-def build_pool(stored: StoredRows, spec: DatasetSpec) -> Pool:
+def build_pool(
+  stored: StoredRows,
+  spec: DatasetSpec,
+  say: Callable[[str], None] = logging.warning,
+) -> Pool:
   """Writes rows by the spec's template.
 
   Rows labelled -1, which is the hub's "no label", and rows without any text
   are skipped and counted; rows that repeat another's text are counted.
+
+  Args:
+    stored: the rows.
+    spec: their dataset.
+    say: takes a line with these counts, unless all rows are plain examples.
 
   Raises:
     ValueError: a missing column or value, a value that is no text, a label
@@ -96,7 +105,8 @@ def build_pool(stored: StoredRows, spec: DatasetSpec) -> Pool:
     num_classes=spec.num_classes,
   )
   num_unlabelled = sum(label not in class_ids for label in labels)
-  _say_counts(built, stored.place, len(texts), num_unlabelled)
+  if counts := _counts(built, len(texts), num_unlabelled):
+    say(f'{stored.place}: of {len(texts)} rows, {counts}.')
   check_classes(built, spec, stored.place)
   return built
 
@@ -200,10 +210,8 @@ def _decoded(value: Any) -> Any:
     raise ValueError(f'holds bytes that are not UTF-8 ({error})') from None
 
 
-def _say_counts(
-  built: Pool, place: str, num_rows: int, num_unlabelled: int
-) -> None:
-  """Logs, in one line, what the rows are that are no plain examples."""
+def _counts(built: Pool, num_rows: int, num_unlabelled: int) -> str:
+  """Says how many rows are no plain examples; '' if all are."""
   labels_of_text = collections.defaultdict(set)
   for text, label in zip(built.texts, built.labels, strict=True):
     labels_of_text[text].add(label)
@@ -215,6 +223,4 @@ def _say_counts(
       len(labels) > 1 for labels in labels_of_text.values()
     ),
   }
-  said = ', '.join(f'{count} {what}' for what, count in counts.items() if count)
-  if said:
-    logging.info('%s: of %d rows, %s.', place, num_rows, said)
+  return ', '.join(f'{count} {what}' for what, count in counts.items() if count)

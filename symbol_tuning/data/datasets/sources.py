@@ -297,7 +297,9 @@ class SyntheticSource:
     num_examples = {'train': self.num_train, 'validation': self.num_validation}
     rows = synthetic.rows(spec, split, num_examples[split], self.seed)
     place = f'synthetic {spec.name} {split}'
-    return build_pool(StoredRows(place, _numbered(place, rows, {})), spec)
+    stored = StoredRows(place, _numbered(place, rows, {}))
+    # Short texts of few words are bound to come again.
+    return build_pool(stored, spec, say=logging.debug)
 
 
 def from_environment() -> Source:

@@ -122,7 +122,7 @@ def test_rows_that_are_no_plain_examples_are_counted(caplog):
     {'sentence': 'a  dull film', 'label': 0},
     {'sentence': 'a warm film', 'label': 0},
   ]
-  with caplog.at_level('INFO', logger='absl'):
+  with caplog.at_level('WARNING', logger='absl'):
     built = build(rows)
   assert len(built) == 5 and built.texts[3:] == ('a dull film', 'a warm film')
   assert (
@@ -132,7 +132,7 @@ def test_rows_that_are_no_plain_examples_are_counted(caplog):
 
 
 def test_nothing_is_said_of_plain_rows(caplog):
-  with caplog.at_level('INFO', logger='absl'):
+  with caplog.at_level('WARNING', logger='absl'):
     build(REVIEWS)
   assert not caplog.records
 
