@@ -96,11 +96,17 @@ class RunLog:
   def __enter__(self) -> 'RunLog':
     return self
 
-  def __exit__(self, *_) -> None:
-    if self._writes:
-      self._line.end()
+  def __exit__(self, error_type, *_) -> None:
+    if not self._writes:
+      return
+    self._line.end()
+    try:
       self._events.close()
       self._jsonl.close()
+    except OSError:
+      # What ended the run tells more.
+      if error_type is None:
+        raise
 
   def start_clock(self) -> None:
     """The time left is estimated from what steps take from now on."""
