@@ -13,12 +13,19 @@ import object_store
 import pytest
 import store_member
 
+from symbol_tuning.files import locks
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import steps
 from symbol_tuning.training import checkpoints
 
 MEMBER = pathlib.Path(__file__).parent / 'store_member.py'
 STEPS = 8
+
+
+@pytest.fixture(autouse=True)
+def quick_heart(monkeypatch):
+  """Writers who are gone are missed within a second."""
+  monkeypatch.setattr(locks, 'BEAT_SECONDS', 0.2)
 
 
 @pytest.fixture(scope='module')

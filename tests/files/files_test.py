@@ -213,10 +213,10 @@ def _copy(path, folder, start):
 
 
 def test_processes_of_a_host_share_one_copy(bucket, store, tmp_path):
-  files.write_text(bucket / 'shard', 'x' * 1000)
+  files.write_text(bucket / 'only', 'x' * 1000)
   context = multiprocessing.get_context('spawn')
   start = context.Event()
-  arguments = (str(bucket / 'shard'), str(tmp_path / 'shared'), start)
+  arguments = (str(bucket / 'only'), str(tmp_path / 'shared'), start)
   processes = [context.Process(target=_copy, args=arguments) for _ in range(2)]
   for process in processes:
     process.start()
@@ -224,5 +224,5 @@ def test_processes_of_a_host_share_one_copy(bucket, store, tmp_path):
   for process in processes:
     process.join()
     assert process.exitcode == 0
-  read = [r for r in store.requests if 'shard' in r and 'alt=media' in r]
+  read = [r for r in store.requests if bucket.name in r and 'alt=media' in r]
   assert len(read) == 1
