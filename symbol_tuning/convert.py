@@ -6,12 +6,17 @@ the tokenizer of the model that it started from:
   python -m symbol_tuning.convert --source=MODEL_DIR --target=FOLDER \\
     --architecture=SmolLM2-135M-Instruct.Q4_1.gguf
 
+To see what is understood of a model, without reading its weights:
+
+  python -m symbol_tuning.convert --describe=Qwen3-0.6B
+
 To make a checkpoint that many hosts can load in shards:
 
   python -m symbol_tuning.convert --source=FOLDER --target=CHECKPOINT \\
     --target_format=checkpoint
 """
 
+import collections
 import sys
 from collections.abc import Sequence
 
@@ -31,10 +36,15 @@ _SOURCE = flags.DEFINE_string(
   None,
   'A .gguf or .safetensors file, a Hugging Face folder, a MODEL_DIR (its '
   'newest checkpoint) or one of its checkpoints/<step>.',
-  required=True,
 )
 _TARGET = flags.DEFINE_string(
-  'target', None, 'The folder to write; must not exist.', required=True
+  'target', None, 'The folder to write; must not exist.'
+)
+_DESCRIBE = flags.DEFINE_string(
+  'describe',
+  None,
+  'Instead: a GGUF file, a Hugging Face folder or a name on the hub, of which '
+  'is printed what is understood.',
 )
 _TARGET_FORMAT = flags.DEFINE_enum(
   'target_format', FORMATS[0], FORMATS, 'What to write.'
@@ -109,11 +119,97 @@ def _write_folder(
     )
 
 
+def describe(path: str) -> str:
+  """What is understood of a model's files, without reading its weights.
+
+  Args:
+    path: a Hugging Face folder or its config.json, a GGUF file, or a name on
+      the hub.
+
+  Raises:
+    FileNotFoundError: nothing there says what the model is.
+    ValueError: it asks for something that the decoder does not have.
+  """
+  config = parameters.read_config(path)
+  family = parameters.read_family(path)
+  lines = {
+    'family': f'{family.name} ({family.architecture})',
+    **_described_sizes(config),
+    **_described_positions(config),
+    **_described_tokenizer(path),
+    'context': f'{config.context_length:,} tokens',
+  }
+  return '\n'.join(f'{name:<11} {text}' for name, text in lines.items())
+
+
+def _described_sizes(config: DecoderConfig) -> dict[str, str]:
+  gate = 'gated ' if config.gated_mlp else ''
+  norms = '' if config.qk_norm == 'none' else ', queries and keys normalized'
+  tied = 'the embedding' if config.tied_embeddings else 'a matrix of its own'
+  return {
+    'layers': (
+      f'{config.num_layers} of width {config.embed_dim:,}, MLP '
+      f'{config.mlp_dim:,} ({gate}{config.activation})'
+    ),
+    'heads': (
+      f'{config.num_heads} for queries, {config.num_kv_heads} for keys and '
+      f'values, of width {config.head_dim}{norms}'
+    ),
+    'parameters': f'{parameters.num_params(Decoder(config)):,}',
+    'vocabulary': f'{config.vocab_size:,} tokens; logits from {tied}',
+  }
+
+
+def _described_positions(config: DecoderConfig) -> dict[str, str]:
+  kinds = collections.Counter(config.kind_of_layer)
+  rope = f'base {config.rope_base:,.0f}'
+  if config.rotary_dim:
+    rope += f', {config.rotary_dim} of {config.head_dim} channels'
+  if scaling := config.rope_scaling:
+    rope += f', scaled: {scaling.kind}, {scaling.factor:g} times'
+  if kinds['local'] and config.local_rope_base:
+    rope += f'; of local layers base {config.local_rope_base:,.0f}'
+  if config.learned_positions:
+    rope = f'none; {config.learned_positions:,} learned positions'
+  elif kinds['unrotated']:
+    rope += f'; none in {kinds["unrotated"]} layers'
+  window = 'none'
+  if kinds['local']:
+    window = f'{config.local_window:,} tokens in {kinds["local"]} layers'
+  return {'RoPE': rope, 'window': window}
+
+
+def _described_tokenizer(path: str) -> dict[str, str]:
+  source = hub.local_description(path)
+  file = source
+  if source.suffix != '.gguf':
+    file = source / tokenizer_files.TOKENIZER
+    if not file.is_file():
+      return {'tokenizer': f'none: there is no {file.name}'}
+  tokenizer = tokenizer_files.from_file(file)
+  start = [
+    tokenizer.id_to_token(i) for i in tokenizer_files.text_start(tokenizer)
+  ]
+  begins = f'texts begin with {"".join(start)}' if start else 'no BOS'
+  chat = 'a' if tokenizer_files.chat_template(source) else 'no'
+  return {
+    'tokenizer': (
+      f'{tokenizer_files.kind(tokenizer)}, {tokenizer.get_vocab_size():,} '
+      f'tokens; {begins}; {chat} chat template'
+    )
+  }
+
+
 def main(argv: Sequence[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments: {" ".join(argv[1:])}')
   logging.set_verbosity(logging.WARNING)
   try:
+    if _DESCRIBE.value:
+      print(describe(_DESCRIBE.value))
+      return
+    if not (_SOURCE.value and _TARGET.value):
+      raise ValueError('give --source and --target, or --describe')
     convert(
       _SOURCE.value,
       _TARGET.value,

@@ -1,8 +1,12 @@
 """Round trips between the formats of a checkpoint."""
 
+import dataclasses
+
+import gguf_models
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from symbol_tuning import convert
 from symbol_tuning.models import parameters
@@ -41,3 +45,28 @@ def test_a_checkpoint_of_ours_needs_an_architecture(folder, tmp_path):
 def test_nothing_is_overwritten(folder, tmp_path):
   with pytest.raises(FileExistsError, match='name a folder that does not'):
     convert.convert(folder, tmp_path)
+
+
+def test_a_description_needs_no_weights(folder):
+  (folder / 'model.safetensors').unlink()
+  text = convert.describe(str(folder))
+  lines = dict(line.split(maxsplit=1) for line in text.splitlines())
+  assert lines['family'] == 'Llama (LlamaForCausalLM)'
+  assert lines['layers'] == '2 of width 16, MLP 24 (gated silu)'
+  count = parameters.num_params(Decoder(CONFIG))
+  assert lines['parameters'] == f'{count:,}'
+  assert lines['RoPE'] == 'base 10,000'
+  assert lines['window'] == 'none'
+  assert lines['tokenizer'] == 'none: there is no tokenizer.json'
+
+
+def test_a_description_tells_local_layers_and_the_tokenizer(tmp_path):
+  path = tmp_path / 'model.gguf'
+  config = dataclasses.replace(
+    tiny_models.GEMMA, local_rope_base=1e4, layer_kinds=('local',)
+  )
+  gguf_models.write(path, tiny_models.random_params(config), config)
+  text = convert.describe(str(path))
+  assert 'window      3 tokens in 2 layers' in text
+  assert 'byte-level BPE, 50 tokens; no BOS; no chat template' in text
+  assert 'queries and keys normalized' in text

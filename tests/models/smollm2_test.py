@@ -48,6 +48,7 @@ def test_it_knows_the_capital_of_france(model, params):
 def test_it_agrees_with_transformers(model, params, tmp_path):
   torch = pytest.importorskip('torch')
   transformers = pytest.importorskip('transformers')
+  pytest.importorskip('accelerate')  # which it needs for GGUF
   source = {'gguf_file': Path(PATH).name}
   folder = Path(PATH).parent
   tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **source)

@@ -45,14 +45,22 @@ def turns(template: str, special_tokens: Mapping[str, str]) -> Turns:
       and as they are.
   """
   prompt = {'role': 'user', 'content': _PROMPT}
+  # What transformers gives to every template; a model that would think before
+  # it answers is asked to answer at once.
+  values = {
+    **special_tokens,
+    'tools': None,
+    'documents': None,
+    'enable_thinking': False,
+  }
   answer = {'role': 'assistant', 'content': _ANSWER}
   try:
     program = _environment().from_string(template)
     opened = program.render(
-      messages=[prompt], add_generation_prompt=True, **special_tokens
+      messages=[prompt], add_generation_prompt=True, **values
     )
     closed = program.render(
-      messages=[prompt, answer], add_generation_prompt=False, **special_tokens
+      messages=[prompt, answer], add_generation_prompt=False, **values
     )
   except (jinja2.TemplateError, TypeError) as error:
     raise ValueError(

@@ -12,8 +12,6 @@ import tokenizers
 from symbol_tuning.data.prompting import frames
 from symbol_tuning.data.vocabularies import chat, tokenizer_files
 
-_ANY_TEXT = 'a'
-
 
 @functools.cache
 def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
@@ -128,10 +126,7 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
   @functools.cached_property
   def text_start(self) -> tuple[int, ...]:
     """The tokens that the tokenizer begins every text with: BOS, or none."""
-    plain, begun = self.encode(_ANY_TEXT), self.encode_markup(_ANY_TEXT)
-    places = range(len(begun) - len(plain) + 1)
-    starts = (i for i in places if begun[i : i + len(plain)] == plain)
-    return tuple(begun[: next(starts, 0)])
+    return tokenizer_files.text_start(self._markup)
 
   @functools.cached_property
   def chat_frame(self) -> frames.Frame:

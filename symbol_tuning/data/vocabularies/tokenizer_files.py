@@ -30,6 +30,7 @@ COPIED = (
   CHAT_TEMPLATE,
   'generation_config.json',
 )
+_ANY_TEXT = 'a'
 LFS_POINTER = b'version https://git-lfs'
 
 
@@ -62,6 +63,23 @@ def from_file(path: str | Path) -> tokenizers.Tokenizer:
   tokenizer.no_truncation()
   tokenizer.no_padding()
   return tokenizer
+
+
+def kind(tokenizer: tokenizers.Tokenizer) -> str:
+  """What the tokenizer is, in a few words."""
+  model = tokenizer.model
+  if isinstance(model, tokenizers.models.BPE):
+    return "SentencePiece's BPE" if model.byte_fallback else 'byte-level BPE'
+  return type(model).__name__
+
+
+def text_start(tokenizer: tokenizers.Tokenizer) -> tuple[int, ...]:
+  """The tokens that the tokenizer begins every text with: BOS, or none."""
+  plain = tokenizer.encode(_ANY_TEXT, add_special_tokens=False).ids
+  begun = tokenizer.encode(_ANY_TEXT).ids
+  places = range(len(begun) - len(plain) + 1)
+  starts = (i for i in places if begun[i : i + len(plain)] == plain)
+  return tuple(begun[: next(starts, 0)])
 
 
 def special_token_ids(source: str | Path) -> dict[str, int]:
