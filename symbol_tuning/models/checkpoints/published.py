@@ -4,6 +4,7 @@ Nothing is read whole: each process asks a tensor for the ranges that its
 devices hold, and what is written is made one tensor at a time.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -84,8 +85,10 @@ def read(
   sizes = axis_sizes(config)
   _check(tensors, sources, specs, config, file)
   params = {}
-  for path, source in sources.items():
-    spec = specs[path]
+  # What is read of an array is held beside the array; the largest go first,
+  # while there are few.
+  for path in sorted(sources, key=lambda path: -math.prod(specs[path].shape)):
+    source, spec = sources[path], specs[path]
 
     def part(
       index: Index, source: Source = source, spec: ParameterSpec = spec

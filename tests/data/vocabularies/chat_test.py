@@ -28,6 +28,16 @@ DATED = (
   '{% endfor %}'
 )
 
+# Thinks before it answers unless it is told not to.
+THINKING = (
+  "{% for message in messages %}{% if message.role == 'user' %}"
+  '<user>{{ message.content }}</s>{% else %}'
+  '<model><think></think>{{ message.content }}</s>{% endif %}{% endfor %}'
+  '{% if add_generation_prompt %}<model>'
+  '{% if enable_thinking is defined and not enable_thinking %}'
+  '<think></think>{% endif %}{% endif %}'
+)
+
 
 @pytest.mark.parametrize(
   ('template', 'expected'),
@@ -49,6 +59,10 @@ DATED = (
       ),
     ),
     (DATED, chat.Turns('[INST] ', ' [/INST]', '</s>')),
+    (
+      THINKING,
+      chat.Turns('<user>', '</s><model><think></think>', '</s>'),
+    ),
   ],
 )
 def test_turns_are_found(template, expected):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import tensorflow as tf
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,54 @@ def test_a_vocabulary_without_a_chat_template_says_so(folder):
   assert frames.supported(vocabulary) == ('eos', 'none')
   with pytest.raises(ValueError, match=r'no chat template.*choose eos or none'):
     frames.of('chat', vocabulary)
+
+
+def _long_prompt():
+  exemplars = (f'Input: text {i} (é) — 中\nOutput: {i}' for i in range(300))
+  return '\n\n'.join([*exemplars, 'Input: last\nOutput:'])
+
+
+@pytest.mark.parametrize('kind', ['bytes', 'sentencepiece', 'huggingface'])
+def test_a_long_prompt_is_fed_to_the_model_whole(folder, tmp_path, kind):
+  """Also where a tokenizer's file asks for truncation and padding."""
+  tokenizer = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  tokenizer.enable_truncation(16)
+  tokenizer.enable_padding(length=16_000)
+  tokenizer.save(str(tmp_path / 'tokenizer.json'))
+  (tmp_path / 'config.json').write_text((folder / 'config.json').read_text())
+  name, prompt = {
+    'bytes': (vocabularies.Bytes(), _long_prompt()),
+    'sentencepiece': (vocabularies.tiny(), 'some words of it ' * 300 + 'end'),
+    'huggingface': (vocabularies.HuggingFace(str(tmp_path)), _long_prompt()),
+  }[kind]
+  vocabulary = name.load()
+  for ids in (
+    vocabulary.encode(prompt),
+    vocabulary.encode_tf(tf.constant(prompt)).numpy().tolist(),
+  ):
+    assert vocabulary.decode(ids) == prompt
+  if kind == 'huggingface':
+    assert vocabulary.encode_many([prompt]) == [vocabulary.encode(prompt)]
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    (
+      'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n',
+      r'tokenizer\.json is a pointer of Git LFS',
+    ),
+    ('{"version": "1.0", "model": {"type": "New"}}', 'is no tokenizer that'),
+    ('not JSON', r'tokenizer\.json is no tokenizer that tokenizers \d'),
+  ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(
+  tmp_path, content, message
+):
+  (tmp_path / 'tokenizer.json').write_text(content)
+  with pytest.raises(ValueError, match=message) as error:
+    vocabularies.HuggingFace(str(tmp_path)).load()
+  assert '\n' not in str(error.value)
 
 
 def test_a_wrong_path_is_named(tmp_path):

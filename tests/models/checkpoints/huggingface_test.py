@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+import tiny_models
 
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import huggingface
+from symbol_tuning.models.checkpoints import huggingface, safetensors_files
 from symbol_tuning.models.decoder import Decoder
 
 
@@ -111,3 +112,106 @@ def test_transformers_opens_an_export(folder, model, params):
     expected = theirs(torch.tensor(tokens)).logits.numpy()
   found = model.apply({'params': params}, jnp.asarray(tokens))
   np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_each_device_reads_its_own_ranges_once(
+  folder, config, params, monkeypatch
+):
+  """A quarter of each matrix and no byte of another device's."""
+  ranges = []
+  read = safetensors_files.SafeTensor.__getitem__
+
+  def recorded(tensor, index):
+    array = read(tensor, index)
+    ranges.append(array.size)
+    return array
+
+  monkeypatch.setattr(safetensors_files.SafeTensor, '__getitem__', recorded)
+  model = Decoder(config)
+  mesh = jax.make_mesh((4,), ('fsdp',))
+  rules = {'embed': 'fsdp'}
+  shardings = jax.tree.map(
+    lambda names: jax.sharding.NamedSharding(
+      mesh, jax.sharding.PartitionSpec(*map(rules.get, names))
+    ),
+    parameters.logical_axes(model),
+  )
+  loaded = parameters.load_params(folder, model, shardings)
+  _assert_same(loaded, params)
+  assert sum(ranges) == parameters.num_params(model)
+  assert max(ranges) == 40 * 24 // 4
+
+
+def test_an_index_may_not_lead_out_of_the_folder(folder, model):
+  index = folder / 'model.safetensors.index.json'
+  for name in ('../other.safetensors', '/etc/passwd', 'a/b.safetensors'):
+    index.write_text(json.dumps({'weight_map': {'x': name}}))
+    with pytest.raises(ValueError, match='is not a file of this folder'):
+      parameters.load_params(folder, model)
+  index.write_text('{}')
+  with pytest.raises(ValueError, match=r'index\.json is no index of weights'):
+    parameters.load_params(folder, model)
+
+
+def test_a_pickle_is_refused_with_what_makes_safetensors_of_it(folder, model):
+  (folder / 'model.safetensors').rename(folder / 'pytorch_model.bin')
+  with pytest.raises(FileNotFoundError, match=r'a pickle.*python -c') as error:
+    parameters.load_params(folder, model)
+  assert '\n' not in str(error.value)
+
+
+def test_numbers_of_another_kind_are_named(folder, model):
+  path = folder / 'model.safetensors'
+  tensors = safetensors.numpy.load_file(path)
+  name = 'model.norm.weight'
+  tensors[name] = tensors[name].astype(np.int8)
+  safetensors.numpy.save_file(tensors, path)
+  with pytest.raises(
+    ValueError, match=r'model\.norm\.weight in .* is of dtype'
+  ):
+    parameters.load_params(folder, model)
+
+
+def test_leftovers_and_a_missing_beginning_of_names_do_no_harm(
+  folder, model, params
+):
+  path = folder / 'model.safetensors'
+  tensors = safetensors.numpy.load_file(path)
+  tensors['model.layers.0.self_attn.rotary_emb.inv_freq'] = np.ones(4)
+  tensors['model.layers.0.attn.masked_bias'] = np.ones(1)
+  safetensors.numpy.save_file(tensors, path)
+  _assert_same(parameters.load_params(folder, model), params)
+  tensors = {name.removeprefix('model.'): x for name, x in tensors.items()}
+  safetensors.numpy.save_file(tensors, path)
+  _assert_same(parameters.load_params(folder, model), params)
+
+
+@pytest.mark.parametrize(
+  'prefix', ['language_model.model.', 'model.language_model.']
+)
+def test_the_text_part_of_a_model_that_sees_images_is_read(tmp_path, prefix):
+  config = tiny_models.GEMMA
+  params = tiny_models.random_params(config)
+  parameters.export(params, config, tmp_path)
+  path = tmp_path / 'model.safetensors'
+  tensors = safetensors.numpy.load_file(path)
+  tensors = {
+    name.replace('model.', prefix, 1): x for name, x in tensors.items()
+  }
+  tensors['vision_tower.patch.weight'] = np.ones(3, np.float32)
+  tensors['model.multi_modal_projector.weight'] = np.ones(3, np.float32)
+  safetensors.numpy.save_file(tensors, path)
+  text = json.loads((tmp_path / 'config.json').read_text())
+  values = {'model_type': 'gemma3', 'text_config': text}
+  (tmp_path / 'config.json').write_text(json.dumps(values))
+  _assert_same(parameters.load_params(tmp_path, Decoder(config)), params)
+
+
+def test_what_is_written_is_split_into_files_of_limited_size(
+  tmp_path, config, model, params
+):
+  parameters.export(params, config, tmp_path, shard_bytes=10_000)
+  paths = sorted(tmp_path.glob('model-*-of-*.safetensors'))
+  assert len(paths) > 2
+  assert max(path.stat().st_size for path in paths) < 12_000
+  _assert_same(parameters.load_params(tmp_path, model), params)
