@@ -136,8 +136,8 @@ def test_one_category_of_symbols(category, is_one):
 @pytest.mark.parametrize('k', [2, 4, 10])
 def test_a_fixed_number_of_exemplars(k):
   use(f'exemplars_{k}')
-  drawn = {example['num_exemplars_drawn'] for example in examples()}
-  assert drawn == {2 * k}
+  prompts = [example['inputs_pretokenized'] for example in examples()]
+  assert {prompt.count(b'\n\n') for prompt in prompts} == {2 * k}
 
 
 @pytest.mark.parametrize('steps', [500, 2000, 4000])

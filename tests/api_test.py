@@ -12,7 +12,7 @@ import pytest
 import symbol_tuning as st
 from symbol_tuning import api, gin_utils, run_config
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import native
+from symbol_tuning.models.checkpoints import native, steps
 
 
 @pytest.fixture(scope='module')
@@ -23,7 +23,7 @@ def model_dir(tmp_path_factory):
   config = gin.config_str()
   model, _ = api._of_run(_written(folder, config))
   params = parameters.init_params(model, jax.random.key(0))
-  native.save(params, folder / native.STEPS / '3')
+  native.save(params, folder / steps.STEPS / '3')
   gin.clear_config()
   return folder
 

@@ -9,7 +9,7 @@ import pytest
 
 from symbol_tuning import api, gin_utils
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import native
+from symbol_tuning.models.checkpoints import native, steps
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [
@@ -28,7 +28,7 @@ def runs(tmp_path):
     (folder / 'config.gin').write_text(config.read_text())
     model, _ = api._of_run(folder / 'config.gin')
     params = parameters.init_params(model, jax.random.key(seed))
-    native.save(params, folder / native.STEPS / '1')
+    native.save(params, folder / steps.STEPS / '1')
   return tmp_path
 
 
