@@ -1,6 +1,7 @@
 """Packed training batches, live from a SeqIO mixture."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import grain
 import numpy as np
 import seqio
 
-from symbol_tuning.data import packing, settings
+from symbol_tuning.data import packing, positions, settings
 from symbol_tuning.data.packing import Example
 from symbol_tuning.data.seqio_tasks import mixing
 from symbol_tuning.data.shards import BatchShard
@@ -103,6 +104,14 @@ class TrainData:
     num_rows = self.shard.num_rows(batch_size)
     self.mixture_or_task_name = mixture_or_task_name
     self.vocab_size = settings.vocabulary().vocab_size
+    self._of = _of(
+      MIXTURE_OR_TASK_NAME=mixture_or_task_name,
+      TASK_FEATURE_LENGTHS=dict(task_feature_lengths),
+      BATCH_SIZE=batch_size,
+      LOSS_POSITIONS_PER_ROW=loss_positions_per_row,
+      RANDOM_SEED=seed,
+      num_packing_bins=num_packing_bins,
+    )
     rows = packed_rows(
       mixture_or_task_name,
       task_feature_lengths,
@@ -124,6 +133,7 @@ class TrainData:
     return {
       _SHARD: dataclasses.asdict(self.shard),
       _ROWS: self._iterator.get_state(),
+      positions.OF: self._of,
     }
 
   def set_state(self, state: dict[str, Any]) -> None:
@@ -139,6 +149,7 @@ class TrainData:
         f' position there is {state}. Go on with those data, or use another'
         ' MODEL_DIR.'
       )
+    positions.check(state, self._of)
     stored = BatchShard(**state[_SHARD])
     if stored != self.shard:
       raise ValueError(
@@ -149,6 +160,18 @@ class TrainData:
         ' symbol_tuning.cache_tasks), whose position holds for any number.'
       )
     self._iterator.set_state(state[_ROWS])
+
+
+def _of(**arguments: Any) -> dict[str, Any]:
+  """All that the rows depend on, as JSON values."""
+  chosen = {
+    name: value
+    for name, value in vars(settings.current()).items()
+    # Files may have moved.
+    if name not in ('source', 'word_files') and 'evaluation_' not in name
+  }
+  vocabulary = {'vocabulary': chosen['vocabulary'].fingerprint()}
+  return json.loads(json.dumps(chosen | vocabulary | arguments))
 
 
 def _without_tasks(row: Example) -> Example:

@@ -159,7 +159,8 @@ def run(
         call(argv)
     except SystemExit as end:
       if end.code:
-        quiet.say_no_more()
+        status = end.code
+        quiet.end_at_once(status if isinstance(status, int) else 1)
       raise
 
   app.run(main, argv=_arguments())

@@ -5,7 +5,6 @@ from C++, whatever their log levels are: that there is no GPU, no TPU, how sums
 are rounded. What is not known as such is written all the same.
 """
 
-import atexit
 import contextlib
 import importlib.abc
 import importlib.util
@@ -13,6 +12,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 _NOISE = re.compile(
@@ -76,14 +76,19 @@ def hush_tensorflow() -> None:
     sys.meta_path.insert(0, _TensorFlowFinder())
 
 
-def say_no_more() -> None:
+def end_at_once(status: int) -> None:
   """Has nothing follow the last message of a program that failed.
 
-  TensorFlow's threads that still read data print tracebacks while Python ends.
+  Python would wait for all threads: those of Orbax, which wait five minutes for
+  each other where a folder could not be made, and those of TensorFlow, which
+  print tracebacks while Python ends.
   """
 
-  def close() -> None:
+  def end() -> None:
+    sys.stdout.flush()
     sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os._exit(status)
 
-  atexit.register(close)
+  # Called before threads are waited for, as `atexit` is not; the executors of
+  # the standard library use it for theirs.
+  threading._register_atexit(end)

@@ -10,6 +10,7 @@ processes write and read a checkpoint together; their number may change.
 import contextlib
 import dataclasses
 import functools
+import logging
 from typing import Any
 
 import jax
@@ -29,6 +30,16 @@ _DATA = 'data'
 _POSITIONS = 'positions'
 # Digests of what each process has written, while a checkpoint is.
 _PARTS = 'digests'
+
+
+class _ReportedHere(logging.Filter):
+  """Drops tracebacks that Orbax logs of errors which are raised here, too."""
+
+  def filter(self, record: logging.LogRecord) -> bool:
+    return not (record.exc_info and 'orbax' in record.pathname)
+
+
+logging.getLogger('absl').addFilter(_ReportedHere())
 
 
 class _StateHandler(ocp.PyTreeCheckpointHandler):

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from symbol_tuning import files, run_config
+from symbol_tuning.data.positions import OtherDataError
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import steps
@@ -25,13 +26,19 @@ from symbol_tuning.training import (
   batches,
   feeding,
   mesh_checks,
+  not_finite,
   preemption,
   watchdog,
 )
 from symbol_tuning.training import checkpoints as checkpoints_lib
 from symbol_tuning.training.checkpoints import Checkpoints
 from symbol_tuning.training.partitioning import Partitioner
-from symbol_tuning.training.run_log import RunLog, Window, say
+from symbol_tuning.training.run_log import (
+  NotFiniteError,
+  RunLog,
+  Window,
+  say,
+)
 from symbol_tuning.training.state import (
   TrainState,
   abstract_state,
@@ -145,6 +152,8 @@ class Run:
       for less memory; the result is the same.
     evaluation: what is done every `schedule.eval_period` steps.
     random_seed: of random parameters and dropout.
+    restart_data: read data from their start that are not those of the
+      checkpoint, instead of refusing them.
     hang_seconds: the longest that a step, an evaluation or a checkpoint may
       take until the run is taken for hung, see `watchdog`; None: for ever.
 
@@ -163,6 +172,7 @@ class Run:
   num_microbatches: int = 1
   evaluation: Evaluation | None = None
   random_seed: int = 0
+  restart_data: bool = False
   hang_seconds: float | None = 3600.0
 
   def __post_init__(self):
@@ -300,14 +310,28 @@ class _Start:
     return self.run.initial_checkpoint_path or 'random parameters'
 
   def say(self) -> None:
-    """Says which checkpoints are passed over, and why."""
+    """Says which checkpoints are passed over, and what lies ahead."""
     if self.chosen:
       self.chosen.say()
+    if kept := not_finite.ahead(self.run.folder, self.step):
+      say(
+        f'An earlier run broke at the batch in {kept}, which is read again: '
+        'watch the loss there, or change what made it break.'
+      )
 
   def seek(self) -> None:
     """Goes to the place in the data where the run was."""
-    if self.chosen:
+    if not self.chosen:
+      return
+    try:
       self.run.train_data.set_state(checkpoints_lib.data_state(self.chosen))
+    except OtherDataError as error:
+      if not self.run.restart_data:
+        raise
+      reason = str(error).partition(':')[0]
+      say(
+        f'The data are read from their start, as RESTART_DATA says: {reason}.'
+      )
 
   def check(self) -> None:
     """Reads the parameters, or the whole state, where there are any."""
@@ -357,8 +381,9 @@ class _Loop:
     self.log.start_clock()
     window = Window()
     for step in range(start + 1, schedule.train_steps + 1):
-      state, metrics = train_step(state, next(feed))
-      window.add(metrics)
+      batch = next(feed)
+      state, metrics = train_step(state, batch)
+      window.add(metrics, batch)
       self.dog.finished(f'step {step}')
       stops = self.notice.noticed(step)
       if stops or schedule.anything_due(step):
@@ -374,13 +399,22 @@ class _Loop:
   def _summary(self, window: Window, step: int) -> dict[str, float]:
     try:
       return window.summary(step)
-    except FloatingPointError as error:
+    except NotFiniteError as error:
       last = self.checkpoints.latest_step()
       good = self.checkpoints.path(last) if last else 'none yet'
       raise FloatingPointError(
-        f'{error}. Last good checkpoint: {good}. Try a lower learning rate, or '
-        'float32 activations.'
+        f'{error}. {self._kept(error)} Last checkpoint before: {good}. Try a '
+        'lower learning rate, or float32 activations.'
       ) from None
+
+  def _kept(self, error: NotFiniteError) -> str:
+    if error.batch is None:
+      return 'Its batch is not kept: report more often to keep it.'
+    try:
+      path = not_finite.keep(self.run.folder, error.step, error.batch)
+    except OSError as reason:
+      return f'Its batch could not be kept ({reason}).'
+    return f'Its batch is kept in {path}.'
 
   def _between_steps(self, state: TrainState, step: int, stops: bool) -> None:
     schedule = self.run.schedule

@@ -4,11 +4,13 @@
 from; a run that is resumed first drops the lines of the steps it repeats.
 """
 
+import collections
+import contextlib
 import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -25,16 +27,40 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+Batch = Mapping[str, jax.Array]
+
+_BATCHES_KEPT = 64
+
+
+class NotFiniteError(FloatingPointError):
+  """A loss, a gradient or an update is not finite.
+
+  Attributes:
+    step: the first such step.
+    batch: what it was trained on; None if it is not kept any more.
+  """
+
+  def __init__(self, message: str, step: int, batch: Batch | None):
+    super().__init__(message)
+    self.step = step
+    self.batch = batch
+
+
 class Window:
   """The steps since the last report; times them from when it is made."""
 
   def __init__(self):
     self._start = time.monotonic()
     self._metrics: list[Metrics] = []
+    # Not all of a long window, for they stay on the device.
+    self._batches: collections.deque[Batch] = collections.deque(
+      maxlen=_BATCHES_KEPT
+    )
 
-  def add(self, metrics: Metrics) -> None:
-    """Keeps a step's metrics without waiting for the device."""
+  def add(self, metrics: Metrics, batch: Batch) -> None:
+    """Keeps a step's metrics and batch without waiting for the device."""
     self._metrics.append(metrics)
+    self._batches.append(batch)
 
   def summary(self, last_step: int) -> dict[str, float]:
     """Means over the steps; waits for them to be done.
@@ -45,7 +71,7 @@ class Window:
       tokens_per_second (without padding) and steps_per_second.
 
     Raises:
-      FloatingPointError: if a loss, a gradient or an update is not finite.
+      NotFiniteError: if a loss, a gradient or an update is not finite.
     """
     fetched = jax.device_get(self._metrics)
     seconds = time.monotonic() - self._start
@@ -53,10 +79,12 @@ class Window:
     finite = np.isfinite(rows.loss + rows.grad_norm + rows.update_norm)
     if not finite.all():
       first = int(np.argmin(finite))
-      raise FloatingPointError(
+      raise NotFiniteError(
         f'at step {last_step - len(finite) + first + 1} the loss is '
         f'{rows.loss[first]}, the norm of its gradient {rows.grad_norm[first]} '
-        f'and that of the update {rows.update_norm[first]}'
+        f'and that of the update {rows.update_norm[first]}',
+        step=last_step - len(finite) + first + 1,
+        batch=self._batch(first),
       )
     weights = rows.target_tokens
     return {
@@ -69,6 +97,11 @@ class Window:
       'tokens_per_second': float(rows.tokens.sum() / seconds),
       'steps_per_second': len(finite) / seconds,
     }
+
+  def _batch(self, number: int) -> Batch | None:
+    """That of a step of the window, counted from 0."""
+    forgotten = len(self._metrics) - len(self._batches)
+    return self._batches[number - forgotten] if number >= forgotten else None
 
 
 class RunLog:
@@ -86,6 +119,7 @@ class RunLog:
     self._total_steps = total_steps
     self._start = time.monotonic()
     self._writes = jax.process_index() == 0
+    self._warned = False
     self._line = _ProgressLine()
     self._folder = model_dir
     if self._writes:
@@ -96,17 +130,12 @@ class RunLog:
   def __enter__(self) -> 'RunLog':
     return self
 
-  def __exit__(self, error_type, *_) -> None:
-    if not self._writes:
-      return
-    self._line.end()
-    try:
-      self._events.close()
-      self._jsonl.close()
-    except OSError:
-      # What ended the run tells more.
-      if error_type is None:
-        raise
+  def __exit__(self, *_) -> None:
+    if self._writes:
+      self._line.end()
+      for log in (self._events, self._jsonl):
+        with self._warning():
+          log.close()
 
   def start_clock(self) -> None:
     """The time left is estimated from what steps take from now on."""
@@ -144,10 +173,27 @@ class RunLog:
       self.say(f'step {step}/{self._total_steps} · {measured}')
 
   def _record(self, step: int, values: Mapping[str, float], kind: str) -> None:
-    self._events.write(step, {f'{kind}/{k}': v for k, v in values.items()})
     line = {'step': step, 'kind': kind, 'time': time.time(), **values}
-    self._jsonl.write(f'{json.dumps(line)}\n'.encode())
-    self._jsonl.flush()
+    with self._warning():
+      self._jsonl.write(f'{json.dumps(line)}\n'.encode())
+      self._jsonl.flush()
+    with self._warning():
+      self._events.write(step, {f'{kind}/{k}': v for k, v in values.items()})
+
+  @contextlib.contextmanager
+  def _warning(self) -> Iterator[None]:
+    """Goes on where a line cannot be written, and says so once."""
+    try:
+      yield
+    except OSError as error:
+      if not self._warned:
+        print(
+          f'\nwarning: cannot write the log in {self._folder} ({error});'
+          ' training goes on without it',
+          file=sys.stderr,
+          flush=True,
+        )
+      self._warned = True
 
   def _time_left(self, step: int) -> str:
     elapsed = time.monotonic() - self._start

@@ -1,5 +1,7 @@
 """Tests of the way from mixtures to packed batches."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import seqio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbol_tuning.data import packing, train_data
+from symbol_tuning.data import packing, positions, train_data
 from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.tasks.mixtures import number_of_examples
@@ -136,10 +138,35 @@ def test_a_position_in_other_data_is_an_error(use_data):
     open_data().set_state({'batches_read': 3})
 
 
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'batch_size': 2}, 'BATCH_SIZE was 4 .* 2:.*RESTART_DATA'),
+    ({'seed': 7}, 'RANDOM_SEED was 0 .* 7:'),
+    ({'settings': {'symbol_tuning_exemplars': (1, 1)}}, 'exemplars was'),
+  ],
+)
+def test_a_position_in_other_examples_is_an_error(use_data, changes, message):
+  use_data()
+  arguments = {'batch_size': 4, 'seed': 0}
+  data = train_data.TrainData('symbol_tuning_sst2', LENGTHS, **arguments)
+  state = json.loads(json.dumps(data.get_state()))
+  use_data(**changes.pop('settings', {}))
+  other = train_data.TrainData(
+    'symbol_tuning_sst2', LENGTHS, **arguments | changes
+  )
+  with pytest.raises(positions.OtherDataError, match=message):
+    other.set_state(state)
+
+
 def test_a_position_among_other_processes_is_an_error(use_data):
   use_data()
   data = train_data.TrainData(
-    'symbol_tuning_sst2', LENGTHS, batch_size=4, shard=BatchShard(1, 2)
+    'symbol_tuning_sst2',
+    LENGTHS,
+    batch_size=2,
+    num_packing_bins=4,
+    shard=BatchShard(1, 2),
   )
   with pytest.raises(ValueError, match='2 in the checkpoint and 1 in'):
     open_data().set_state(data.get_state())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from symbol_tuning import run_config
+from symbol_tuning.data import positions
 from symbol_tuning.training import loop, optimizers
 
 PERIODS = {'checkpoint_period': 3, 'log_period': 2}
@@ -84,6 +85,53 @@ def test_sigterm_saves_and_stops(train, make_data, tmp_path):
   assert int(state.step) == 2
   assert (tmp_path / 'run' / 'checkpoints' / '2').is_dir()
   assert received == [1]
+
+
+def test_an_interrupt_saves_and_stops_too(train, make_data, tmp_path, capsys):
+  interrupt = Interrupted(
+    make_data(), 2, lambda: os.kill(os.getpid(), signal.SIGINT)
+  )
+  with pytest.raises(KeyboardInterrupt):
+    train(data=interrupt)
+  assert (tmp_path / 'run' / 'checkpoints' / '2').is_dir()
+  told = capsys.readouterr()
+  assert 'Interrupted: saving' in told.err
+  assert 'saved step 2 first' in told.out
+
+
+def test_a_second_run_in_a_folder_is_refused(train, make_data, tmp_path):
+  def start_another():
+    with pytest.raises(BlockingIOError, match='choose another MODEL_DIR'):
+      train()
+
+  train(data=Interrupted(make_data(), 2, start_another))
+
+
+def test_other_data_are_refused_or_read_from_their_start(
+  train, make_data, capsys
+):
+  def data(batch_size):
+    other = make_data()
+    get, set_ = other.get_state, other.set_state
+
+    def set_state(state):
+      positions.check(state, {'BATCH_SIZE': batch_size})
+      set_(state)
+
+    other.get_state = lambda: get() | {'of': {'BATCH_SIZE': batch_size}}
+    other.set_state = set_state
+    return other
+
+  train(steps=3, data=data(4))
+  with pytest.raises(ValueError, match=r'BATCH_SIZE was 4.*RESTART_DATA=True'):
+    train(steps=6, data=data(8))
+  again = data(8)
+  train(steps=6, data=again, restart_data=True)
+  assert again.count == 3
+  assert 'read from their start' in capsys.readouterr().out
+  further = data(8)
+  train(steps=9, data=further, restart_data=True)
+  assert further.count == 6
 
 
 class Evaluation:
@@ -166,10 +214,19 @@ def test_a_complete_run_says_so(train, capsys):
   assert 'Nothing to train' in capsys.readouterr().out
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(train):
+def test_a_loss_that_is_not_finite_stops_the_run_and_its_batch_is_kept(
+  train, make_batch, tmp_path, capsys
+):
   train(steps=3)
   with pytest.raises(FloatingPointError, match=r'step 4 .*checkpoints/3'):
     train(steps=6, rate=float('nan'))
+  kept = tmp_path / 'run' / 'not_finite' / 'step_4.process_0.npz'
+  expected = make_batch(seed=4)
+  with np.load(kept, allow_pickle=False) as batch:
+    assert_equal(dict(batch), expected)
+  capsys.readouterr()
+  train(steps=6)
+  assert f'broke at the batch in {kept}' in capsys.readouterr().out
 
 
 def test_a_run_describes_its_model(train, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 
 import jax.numpy as jnp
@@ -25,8 +26,8 @@ def metrics(loss, target_tokens=1.0, grad_norm=1.0, update_norm=1.0):
 
 def test_a_window_weights_steps_by_their_targets():
   window = run_log.Window()
-  window.add(metrics(loss=1.0, target_tokens=1))
-  window.add(metrics(loss=4.0, target_tokens=3))
+  window.add(metrics(loss=1.0, target_tokens=1), {})
+  window.add(metrics(loss=4.0, target_tokens=3), {})
   summary = window.summary(last_step=2)
   assert summary['loss'] == pytest.approx((1 + 12) / 4)
   assert summary['target_tokens'] == 2
@@ -43,12 +44,29 @@ def test_a_window_weights_steps_by_their_targets():
     metrics(2.0, update_norm=float('nan')),
   ],
 )
-def test_a_window_names_the_step_that_is_not_finite(bad):
+def test_a_window_names_the_step_that_is_not_finite_and_has_its_batch(bad):
   window = run_log.Window()
-  for step_metrics in (metrics(1.0), bad, metrics(1.0)):
-    window.add(step_metrics)
-  with pytest.raises(FloatingPointError, match='at step 9 '):
+  for number, step_metrics in enumerate((metrics(1.0), bad, metrics(1.0))):
+    window.add(step_metrics, {'number': number})
+  with pytest.raises(run_log.NotFiniteError, match='at step 9 ') as error:
     window.summary(last_step=10)
+  assert (error.value.step, error.value.batch) == (9, {'number': 1})
+
+
+def test_a_line_that_cannot_be_written_is_a_warning(
+  tmp_path, capsys, monkeypatch
+):
+  def refuse(self, data):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  with run_log.RunLog(tmp_path, first_step=0, total_steps=20) as log:
+    monkeypatch.setattr(run_log.files.Growing, 'write', refuse)
+    for step in (5, 10):
+      log.training(step, SUMMARY)
+  told = capsys.readouterr()
+  assert told.out.count('loss 1.5') == 2
+  assert told.err.count('warning: cannot write the log') == 1
+  assert 'No space left' in told.err
 
 
 def test_the_line_tells_everything(tmp_path, capsys):

@@ -6,11 +6,13 @@ there `manifest.json`, which holds everything. Without it, nothing is read.
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import json
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from symbol_tuning import files
@@ -18,6 +20,7 @@ from symbol_tuning import files
 MANIFEST_FILE = 'manifest.json'
 SETTINGS_FILE = 'settings.json'
 FORMAT = 1
+_DIGEST = 'digest'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +179,11 @@ class Shard:
     except FileNotFoundError:
       return False
 
+  def has_content(self, folder: files.Path) -> bool:
+    """Whether the file holds what was written; reads all of it."""
+    with (folder / self.name).open('rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest() == self.sha256
+
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
@@ -224,7 +232,7 @@ def read_shard(
   path = _description(folder, settings.shard_name(shard))
   if not path.exists():
     return None
-  described = _shard(_from_json(path))
+  described = _shard(_from_json(path), path)
   return described if described.is_whole(folder) else None
 
 
@@ -239,8 +247,10 @@ def read_manifest(folder: files.Path) -> Manifest:
   if not path.exists():
     raise FileNotFoundError(_why_not_there(folder))
   values = _from_json(path)
-  settings = _settings(values['settings'], path)
-  return Manifest(settings, tuple(map(_shard, values['shards'])))
+  with _explained(path):
+    settings = _settings(values['settings'], path)
+    shards = tuple(_shard(shard, path) for shard in values['shards'])
+  return Manifest(settings, shards)
 
 
 def json_values(value: Any) -> Any:
@@ -269,29 +279,59 @@ def _description(folder: files.Path, shard_name: str) -> files.Path:
 
 
 def _to_json(value: Any, **more: Any) -> str:
-  return json.dumps(more | json_values(value), indent=2) + '\n'
+  values = more | json_values(value)
+  return json.dumps(values | {_DIGEST: _digest(values)}, indent=2) + '\n'
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+  text = json.dumps(values, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _explained(path: files.Path) -> Iterator[None]:
+  """Names the file whose values are not those of a cache."""
+  try:
+    yield
+  except (AttributeError, KeyError, TypeError) as error:
+    raise ValueError(
+      _damaged(path, f'{type(error).__name__}: {error}')
+    ) from None
+
+
+def _damaged(path: files.Path, reason: str) -> str:
+  return (
+    f'{path} is damaged ({reason}). Remove it and run python -m'
+    ' symbol_tuning.cache_tasks with the same settings again.'
+  )
 
 
 def _from_json(path: files.Path) -> dict[str, Any]:
   try:
-    return json.loads(path.read_text(encoding='utf-8'))
+    values = json.loads(path.read_bytes())
   except ValueError as error:
-    raise ValueError(
-      f'{path} is damaged ({error}). Remove it and run python -m'
-      ' symbol_tuning.cache_tasks with the same settings again.'
-    ) from None
+    raise ValueError(_damaged(path, str(error))) from None
+  if not isinstance(values, dict):
+    raise ValueError(_damaged(path, 'it is no JSON object'))
+  # Caches of earlier versions have no digest.
+  digest = values.pop(_DIGEST, None)
+  if digest is not None and digest != _digest(values):
+    raise ValueError(_damaged(path, 'it was changed after it was written'))
+  return values
 
 
 def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:
-  if values['format'] != FORMAT:
-    raise ValueError(
-      f'{path}: the cache has format {values["format"]}, and symbol_tuning'
-      f' {values["version"]} wrote it; this version reads format {FORMAT}.'
-      ' Write the cache anew.'
-    )
-  return CacheSettings(**values)
+  with _explained(path):
+    if values['format'] != FORMAT:
+      raise ValueError(
+        f'{path}: the cache has format {values["format"]}, and symbol_tuning'
+        f' {values["version"]} wrote it; this version reads format {FORMAT}.'
+        ' Write the cache anew.'
+      )
+    return CacheSettings(**values)
 
 
-def _shard(values: dict[str, Any]) -> Shard:
-  statistics = {'most_target_tokens': None} | values['statistics']
-  return Shard(**values | {'statistics': Statistics(**statistics)})
+def _shard(values: dict[str, Any], path: files.Path) -> Shard:
+  with _explained(path):
+    statistics = {'most_target_tokens': None} | values['statistics']
+    return Shard(**values | {'statistics': Statistics(**statistics)})

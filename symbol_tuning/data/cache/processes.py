@@ -5,6 +5,7 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import process
@@ -89,6 +90,7 @@ class _Progress:
 def _start(environment: Environment, rows, stop) -> None:
   """Prepares a process; Ctrl-C is left to the one that started it."""
   global _rows, _stop
+  threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   tf.config.threading.set_intra_op_parallelism_threads(1)
   tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -96,13 +98,18 @@ def _start(environment: Environment, rows, stop) -> None:
   _rows, _stop = rows, stop
 
 
-def _write_shard(job: CacheJob, shard: int) -> None:
-  parent = os.getppid()
+def _end_with(parent: int) -> None:
+  """Ends the process when the one that started it has ended, however it did."""
+  while os.getppid() == parent:
+    time.sleep(1)
+  os._exit(1)
 
+
+def _write_shard(job: CacheJob, shard: int) -> None:
   def on_row():
     with _rows.get_lock():
       _rows.value += 1
-    if _stop.is_set() or os.getppid() != parent:
+    if _stop.is_set():
       raise InterruptedError('The process was told to stop.')
 
   job.write_shard(shard, on_row)

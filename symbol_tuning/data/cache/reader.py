@@ -6,17 +6,21 @@ that any place in the data is reached at once.
 """
 
 import bisect
+import concurrent.futures
 import functools
+import hashlib
 import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grain
+import jax
 import numpy as np
 from array_record.python import array_record_module
 
 from symbol_tuning import files
+from symbol_tuning.data import positions
 from symbol_tuning.data.cache import manifest, rows
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.data.vocabularies import VocabularyName
@@ -83,7 +87,14 @@ class CachedTrainData:
     _check_expected(cache.settings, expected, folder)
     _check_loss_positions(cache, loss_positions_per_row, folder)
     records = Records(folder, cache.shards)
+    _check_contents(folder, cache.shards)
     self.shard = shard or BatchShard.of_process()
+    self._of = {
+      'MIXTURE_OR_TASK_NAME': mixture_or_task_name,
+      'BATCH_SIZE': batch_size,
+      'RANDOM_SEED': seed,
+      'the rows of the cache': _fingerprint(cache),
+    }
     dataset = _batches(records, cache.settings, batch_size, seed, self.shard)
     self._batches = dataset.to_iter_dataset(
       grain.ReadOptions(
@@ -102,19 +113,21 @@ class CachedTrainData:
 
   def get_state(self) -> dict[str, Any]:
     """Returns the position in the data, as JSON values."""
-    return {_POSITION: self._batches_read}
+    return {_POSITION: self._batches_read, positions.OF: self._of}
 
   def set_state(self, state: dict[str, Any]) -> None:
     """Goes on from a position that `get_state` returned, at once.
 
     Raises:
       ValueError: if the position is not one in a cache.
+      OtherDataError: if it is one in other rows.
     """
     if _POSITION not in state:
       raise ValueError(
         f'The run was begun with other data than a cache: its position there is'
         f' {state}. Go on with those data, or use another MODEL_DIR.'
       )
+    positions.check(state, self._of)
     self._batches_read = state[_POSITION]
     self._iterator = iter(self._batches)
     self._iterator.set_state({'next_index': self._batches_read})
@@ -186,6 +199,30 @@ class Records:
             file_reader_buffer_size=_READER_BUFFER,
           )
     return self._readers[shard]
+
+
+def _fingerprint(cache: manifest.Manifest) -> str:
+  digests = [shard.sha256 for shard in cache.shards]
+  return hashlib.sha256(' '.join(digests).encode()).hexdigest()[:16]
+
+
+def _check_contents(
+  folder: files.Path, shards: tuple[manifest.Shard, ...]
+) -> None:
+  """Reads each file once; several processes share the work.
+
+  Raises:
+    ValueError: if a file does not hold what was written.
+  """
+
+  def check(shard: manifest.Shard) -> None:
+    local = files.local_copy(folder / shard.name)
+    if not shard.has_content(local.parent):
+      raise ValueError(_damaged(folder / shard.name))
+
+  share = shards[jax.process_index() :: jax.process_count()]
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    list(pool.map(check, share))
 
 
 def _check_size(path: files.Path, size: int) -> None:

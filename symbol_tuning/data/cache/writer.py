@@ -7,6 +7,7 @@ again.
 """
 
 import collections
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
@@ -213,6 +214,20 @@ def _begin(folder: files.Path, chosen: manifest.CacheSettings) -> None:
     begun = manifest.read_settings(folder)
   chosen.check_equal(begun, folder / manifest.SETTINGS_FILE)
   files.remove_partial(folder)
+  _remove_damaged(folder, chosen)
+
+
+def _remove_damaged(folder: files.Path, chosen: manifest.CacheSettings) -> None:
+  """Has shards that are not what was written be written again."""
+
+  def check(number: int) -> None:
+    shard = manifest.read_shard(folder, chosen, number)
+    if shard is not None and not shard.has_content(folder):
+      print(f'{folder / shard.name} is damaged: written again.', flush=True)
+      (folder / shard.name).unlink()
+
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    list(pool.map(check, range(chosen.num_shards)))
 
 
 def _missing(folder: files.Path, chosen: manifest.CacheSettings) -> list[int]:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from symbol_tuning.data import vocabularies
+from symbol_tuning.data import positions, vocabularies
 from symbol_tuning.data.cache import manifest, reader
 
 NUM_ROWS = 10
@@ -155,7 +155,7 @@ def test_a_cache_that_does_not_tell_is_taken_at_its_budget(make_cache):
   folder = make_cache()
   path = folder / 'manifest.json'
   stored = json.loads(path.read_text())
-  del stored['settings']['pools']
+  del stored['digest'], stored['settings']['pools']
   for shard in stored['shards']:
     del shard['statistics']['most_target_tokens']
   path.write_text(json.dumps(stored))
@@ -182,7 +182,10 @@ def test_an_unfinished_cache_is_not_read(make_cache):
 def test_a_cache_of_another_format_is_not_read(make_cache):
   folder = make_cache()
   path = folder / 'manifest.json'
-  path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+  stored = json.loads(path.read_text())
+  del stored['digest']
+  stored['settings']['format'] = 9
+  path.write_text(json.dumps(stored))
   with pytest.raises(ValueError, match=r'has format 9, .* 1\.2\.3'):
     open_data(folder)
 
@@ -193,6 +196,45 @@ def test_a_damaged_manifest_is_an_error(make_cache):
   path.write_text(path.read_text()[:-100])
   with pytest.raises(ValueError, match=r'manifest.json is damaged'):
     open_data(folder)
+
+
+@pytest.mark.parametrize('change', ['edit', 'lacks', 'list'])
+def test_an_edited_manifest_is_an_error(make_cache, change):
+  folder = make_cache()
+  path = folder / 'manifest.json'
+  stored = json.loads(path.read_text())
+  if change == 'edit':
+    stored['shards'][0]['statistics']['rows'] -= 1
+  elif change == 'lacks':
+    del stored['digest'], stored['settings']['seed']
+  else:
+    stored = [stored]
+  path.write_text(json.dumps(stored))
+  with pytest.raises(ValueError, match=r'manifest.json is damaged \('):
+    open_data(folder)
+
+
+def test_swapped_shards_are_an_error(make_cache):
+  folder = make_cache(num_rows=9)
+  first, second = sorted(folder.glob('*.array_record'))[:2]
+  content = first.read_bytes()
+  first.write_bytes(second.read_bytes())
+  second.write_bytes(content)
+  assert len(content) == first.stat().st_size
+  with pytest.raises(ValueError, match=f'{first.name} is damaged'):
+    open_data(folder)
+
+
+def test_a_position_says_of_which_rows_it_is(make_cache):
+  folder = make_cache()
+  state = json.loads(json.dumps(open_data(folder).get_state()))
+  open_data(folder).set_state(state)
+  with pytest.raises(positions.OtherDataError, match=r'BATCH_SIZE was 4 .* 2:'):
+    open_data(folder, batch_size=2).set_state(state)
+  with pytest.raises(positions.OtherDataError, match='RANDOM_SEED was'):
+    open_data(folder, seed=7).set_state(state)
+  del state['of']
+  open_data(folder, batch_size=2).set_state(state)
 
 
 SHARD = 'rows-00001-of-00003.array_record'
@@ -220,9 +262,8 @@ def test_a_corrupted_shard_is_an_error(make_cache):
   place = content.index(np.array([8, 4, 9, 1], '<u2').tobytes())
   content[place + 2] ^= 1
   path.write_bytes(content)
-  data = open_data(folder)
-  with pytest.raises(ValueError, match=f'{SHARD} is damaged. .*hash mismatch'):
-    read(data, 5)
+  with pytest.raises(ValueError, match=f'{SHARD} is damaged. Remove it'):
+    open_data(folder)
 
 
 def test_shards_are_whole_or_not(make_cache):

@@ -229,6 +229,30 @@ def test_a_shard_that_was_removed_is_written_again(use_data, tmp_path):
   assert files(tmp_path) == before
 
 
+def test_a_shard_that_is_damaged_is_written_again(use_data, tmp_path, capsys):
+  use_data()
+  write(tmp_path)
+  before = files(tmp_path)
+  shard = tmp_path / 'rows-00002-of-00003.array_record'
+  content = bytearray(shard.read_bytes())
+  content[len(content) // 2] ^= 1
+  shard.write_bytes(content)
+  write(tmp_path)
+  assert files(tmp_path) == before
+  assert f'{shard} is damaged: written again' in capsys.readouterr().out
+
+
+def test_a_second_writer_is_refused(use_data, tmp_path):
+  use_data()
+
+  def writing_too(job, shards):
+    with pytest.raises(BlockingIOError, match='choose another CACHE_DIR'):
+      write(tmp_path, never)
+    here(job, shards)
+
+  write(tmp_path, writing_too)
+
+
 def test_what_a_killed_process_left_is_removed(use_data, tmp_path):
   use_data()
   write(tmp_path)

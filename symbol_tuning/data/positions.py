@@ -1,0 +1,37 @@
+"""What a place in the training data is a place in.
+
+A run that goes on with another batch size, seed or mixture would skip rows, or
+read some twice, without an error. So a position says what data it is of, by the
+names of gin's macros and of data settings.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+OF = 'of'
+
+
+class OtherDataError(ValueError):
+  """A position is one in other data."""
+
+
+def check(position: Mapping[str, Any], of: Mapping[str, Any]) -> None:
+  """Compares what a position was saved with; earlier versions saved nothing.
+
+  Args:
+    position: as the iterator saved it.
+    of: what the iterator reads now, as JSON values.
+
+  Raises:
+    OtherDataError: naming the first difference.
+  """
+  saved = position.get(OF, of)
+  for name in sorted(saved.keys() | of.keys()):
+    before, now = saved.get(name), of.get(name)
+    if before != now:
+      raise OtherDataError(
+        f'{name} was {before!r} where the run was saved, and is {now!r}: rows '
+        'would be skipped or read twice. Go on with the earlier value, use '
+        'another MODEL_DIR, or read the new data from their start: '
+        '--gin.RESTART_DATA=True'
+      )
