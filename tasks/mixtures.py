@@ -14,14 +14,10 @@ from symbol_tuning.data.algorithmic import list_functions
 from symbol_tuning.data.datasets import catalog
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.tasks import algorithmic, registration
+from symbol_tuning.tasks.registration import number_of_examples
 
 # Mixtures are made of their tasks.
 __all__ = ['algorithmic', 'registration']
-
-
-def number_of_examples(task: seqio.Task) -> float:
-  """The mixing rate of a task: its capped number of examples."""
-  return float(task.source.num_input_examples('train'))
 
 
 def symbol_rate(task: seqio.Task) -> float:

@@ -7,6 +7,8 @@ has another one registers it with the same call:
     tasks.register(DatasetSpec(name='reviews', …))
 """
 
+from collections.abc import Iterable
+
 import seqio
 
 from symbol_tuning.data.datasets import catalog
@@ -24,12 +26,48 @@ TUNING_STAGES = {
 _registered: list[catalog.DatasetSpec] = []
 
 
-def register(spec: catalog.DatasetSpec) -> None:
-  """Registers every SeqIO task of a dataset.
+def number_of_examples(task: seqio.Task) -> float:
+  """The mixing rate of a task: its capped number of examples."""
+  return float(task.source.num_input_examples('train'))
 
-  They are `symbol_tuning_<name>` and `instruction_tuning_<name>`, which read
-  its training split, and `icl_<setting>_<name>` for each setting that fits its
+
+def register(spec: catalog.DatasetSpec) -> None:
+  """Registers every SeqIO task and mixture of a dataset of your own.
+
+  Tasks are `symbol_tuning_<name>` and `instruction_tuning_<name>`, which read
+  its training split, and `icl_<setting>_<name>` for each setting that suits its
   number of classes (see `icl_settings`), which read its validation split.
+  Mixtures are `icl_<name>`, the dataset in all these settings;
+  `symbol_tuning_with_<name>` and `instruction_tuning_with_<name>`, the paper's
+  datasets and it; and `icl_<setting>_with_<name>`, the same for evaluation.
+
+  Raises:
+    ValueError: if a dataset of that name is registered already.
+  """
+  register_tasks(spec)
+  for stage in TUNING_STAGES:
+    names = [s.name for s in (*catalog.TUNING_DATASETS, spec)]
+    seqio.MixtureRegistry.add(
+      f'{stage}_with_{spec.name}',
+      [f'{stage}_{name}' for name in names],
+      default_rate=number_of_examples,
+    )
+  suited = [s for s in icl_settings.registered() if s.suits(spec.num_classes)]
+  for setting in suited:
+    _add_icl_mixture(
+      f'{setting.mixture}_with_{spec.name}',
+      setting,
+      (*catalog.EVALUATION_DATASETS, spec),
+    )
+  seqio.MixtureRegistry.add(
+    f'icl_{spec.name}',
+    [setting.task_name(spec.name) for setting in suited],
+    default_rate=1.0,
+  )
+
+
+def register_tasks(spec: catalog.DatasetSpec) -> None:
+  """Registers the tasks of a dataset and none of its mixtures.
 
   Raises:
     ValueError: if a dataset of that name is registered already.
@@ -55,11 +93,17 @@ def register_setting(setting: IclSetting) -> None:
 
 def add_icl_mixture(setting: IclSetting) -> None:
   """Registers the mixture of a setting over the evaluation datasets."""
+  _add_icl_mixture(setting.mixture, setting, catalog.EVALUATION_DATASETS)
+
+
+def _add_icl_mixture(
+  name: str, setting: IclSetting, specs: Iterable[catalog.DatasetSpec]
+) -> None:
   seqio.MixtureRegistry.add(
-    setting.mixture,
+    name,
     [
       setting.task_name(spec.name)
-      for spec in catalog.EVALUATION_DATASETS
+      for spec in specs
       if setting.suits(spec.num_classes)
     ],
     default_rate=1.0,
@@ -80,4 +124,4 @@ def _add_evaluation_task(
 
 
 for spec in catalog.CATALOG.values():
-  register(spec)
+  register_tasks(spec)

@@ -12,6 +12,7 @@ from typing import Any
 import seqio
 
 from symbol_tuning.data import settings as data_settings
+from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, queries
 from symbol_tuning.data.seqio_tasks.query_source import QuerySource
 from symbol_tuning.evaluation.countdown import print_line
@@ -140,9 +141,15 @@ class Questions:
       return self._suite(mixtures) if mixtures else None
 
   def _tasks(self) -> dict[str, list[seqio.Task]]:
+    """Returns the tasks by mixture; those of one's own by their settings."""
     names = self.mixture_or_task_name
-    names = [names] if isinstance(names, str) else names
-    return {name: mixing.available_tasks(name) for name in names}
+    tasks: dict[str, list[seqio.Task]] = {}
+    for name in [names] if isinstance(names, str) else names:
+      for task in mixing.available_tasks(name):
+        group = tasks.setdefault(_group_of(task, name), [])
+        if task not in group:
+          group.append(task)
+    return tasks
 
   def _suite(self, mixtures: Mapping[str, Mapping[str, Task]]) -> Suite:
     chosen = data_settings.current()
@@ -199,6 +206,19 @@ class Questions:
       loaded = self._load_ranking(task)
     others = [one for one in loaded.queries if one.index not in reported]
     return RankingTask(others) if others else None
+
+
+def _group_of(task: seqio.Task, name: str) -> str:
+  """Returns the mixture under which a task is reported.
+
+  A mixture of one setting is reported as it is. Tasks of several settings are
+  no average of anything: each counts among those of its setting, and so does a
+  task that is named by itself.
+  """
+  setting = icl_settings.of(task.name)
+  if setting is None or (name != task.name and setting.has(name)):
+    return name
+  return setting.mixture
 
 
 def _separated_by(

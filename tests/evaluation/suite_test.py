@@ -17,7 +17,7 @@ def test_mixtures_and_tasks_are_loaded_with_their_queries(use_data):
   use_data(evaluation_queries=3, evaluation_exemplars=1, missing=('tos',))
   names = ['icl_flipped_subj', 'icl_symbol_instructed_teab']
   loaded = suite.load(names, LENGTHS)
-  assert list(loaded.mixtures) == names
+  assert list(loaded.mixtures) == ['icl_flipped', 'icl_symbol_instructed']
   num_options = [[len(q.options) for q in task.queries] for *_, task in loaded]
   assert num_options == [[2] * 3, [3] * 3]
   for *_, task in loaded:
