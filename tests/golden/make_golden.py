@@ -109,6 +109,16 @@ MODELS = {
     },
   ),
   'olmo2': ('olmo2', {}),
+  'olmo3': (
+    'olmo3',
+    {
+      'sliding_window': 5,
+      'rope_parameters': {
+        'full_attention': YARN,
+        'sliding_attention': {'rope_type': 'default', 'rope_theta': 500.0},
+      },
+    },
+  ),
   'phi3': (
     'phi3',
     {
@@ -118,6 +128,18 @@ MODELS = {
       'original_max_position_embeddings': 32,
       'partial_rotary_factor': 0.75,
       'rope_parameters': LONGROPE,
+      'pad_token_id': 0,
+    },
+  ),
+  'phi3_long': (
+    'phi3',
+    {
+      'head_dim': 8,
+      'num_attention_heads': 2,
+      'num_key_value_heads': 1,
+      'original_max_position_embeddings': 16,
+      'partial_rotary_factor': 0.75,
+      'rope_parameters': LONGROPE | {'original_max_position_embeddings': 16},
       'pad_token_id': 0,
     },
   ),

@@ -17,6 +17,7 @@ from symbol_tuning.models.families.granite import Granite
 from symbol_tuning.models.families.llama import Llama
 from symbol_tuning.models.families.mistral import Mistral
 from symbol_tuning.models.families.olmo2 import Olmo2
+from symbol_tuning.models.families.olmo3 import Olmo3
 from symbol_tuning.models.families.phi3 import Phi3
 from symbol_tuning.models.families.qwen import Qwen2, Qwen3
 from symbol_tuning.models.families.smollm3 import SmolLM3
@@ -31,6 +32,7 @@ FAMILIES: tuple[Family, ...] = (
   Gemma2(),
   Gemma3(),
   Olmo2(),
+  Olmo3(),
   Phi3(),
   Granite(),
   SmolLM3(),

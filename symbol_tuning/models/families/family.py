@@ -126,6 +126,7 @@ class Family:
     defaults: what `transformers` assumes where config.json says nothing.
     base: what the names of its tensors begin with, but for the unembedding.
     gguf_architecture: llama.cpp's name for it; None if its files are not read.
+    gguf_reads_as: what its files say that they are, if it has no such name.
     gguf_pairs_channels: llama.cpp's files have the rows of queries and keys in
       another order: rotated pairs side by side.
     gguf_adds_one: llama.cpp's files have the one of centered norms added.
@@ -138,6 +139,7 @@ class Family:
   defaults: ClassVar[Mapping[str, Any]]
   base: ClassVar[str] = 'model.'
   gguf_architecture: ClassVar[str | None] = None
+  gguf_reads_as: ClassVar[str | None] = None
   gguf_pairs_channels: ClassVar[bool] = False
   gguf_adds_one: ClassVar[bool] = False
 

@@ -191,22 +191,9 @@ class Gemma3(Gemma2):
   pattern = 6
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    ropes = values.values.get('rope_parameters') or {}
-    scaling = ropes.get(GLOBAL) or values.values.get('rope_scaling') or {}
-    local = ropes.get(LOCAL) or {}
-    if rope.read_scaling(values, local):
-      raise values.error('rope_parameters', local, "rope_type 'default'")
     return self.later_fields(values) | {
       'qk_norm': 'head',
-      'rope_base': float(
-        (ropes.get(GLOBAL) or {}).get('rope_theta')
-        or values.values.get('rope_theta', 1e6)
-      ),
-      'rope_scaling': rope.read_scaling(values, scaling),
-      'local_rope_base': float(
-        local.get('rope_theta')
-        or values.values.get('rope_local_base_freq', 1e4)
-      ),
+      **rope.read_by_kind(values, 1e6, 'rope_local_base_freq', 1e4),
     }
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:

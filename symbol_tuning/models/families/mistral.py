@@ -13,13 +13,14 @@ from symbol_tuning.models.families.llama import Llama
 
 
 class Mistral(Llama):
-  """Mistral's config.json; its GGUF files say that they are Llamas."""
+  """Mistral's config.json and windows."""
 
   name = 'Mistral'
   members = 'Mistral 7B 0.1, 0.2, 0.3; Nemo 12B; Small 22B, 24B'
   model_type = 'mistral'
   architecture = 'MistralForCausalLM'
   gguf_architecture = None
+  gguf_reads_as = 'llama'
   defaults: ClassVar[Mapping[str, Any]] = {
     'vocab_size': 32_000,
     'hidden_size': 4096,

@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.families.config_json import (
+  GLOBAL,
+  LOCAL,
+  ConfigJson,
+)
 from symbol_tuning.models.rotary import RopeScaling
 
 THETA = 10_000.0  # transformers' default
@@ -45,6 +49,48 @@ def read(
     'rope_base': float(theta or default_theta),
     'rotary_dim': 0 if rotary_dim == head_dim else rotary_dim,
     'rope_scaling': read_scaling(config, values),
+  }
+
+
+def read_by_kind(
+  config: ConfigJson,
+  default_theta: float,
+  local_theta_name: str = 'rope_theta',
+  default_local_theta: float | None = None,
+) -> dict[str, Any]:
+  """The same of models whose local layers are rotated in a way of their own.
+
+  Only the others are scaled.
+
+  Args:
+    config: the file.
+    default_theta: the base of layers that are not local.
+    local_theta_name: where transformers 4 has the base of local layers.
+    default_local_theta: that base where the file has none; as in the others if
+      None.
+
+  Raises:
+    ValueError: RoPE is scaled in an unknown way, or in local layers.
+  """
+  kinds = config.values.get('rope_parameters') or {}
+  of_global, of_local = (kinds.get(kind) or {} for kind in (GLOBAL, LOCAL))
+  if read_scaling(config, of_local):
+    raise config.error('rope_parameters', of_local, "rope_type 'default'")
+  theta = float(
+    of_global.get('rope_theta')
+    or config.values.get('rope_theta')
+    or default_theta
+  )
+  scaling = of_global or config.values.get('rope_scaling') or {}
+  return {
+    'rope_base': theta,
+    'rope_scaling': read_scaling(config, scaling),
+    'local_rope_base': float(
+      of_local.get('rope_theta')
+      or config.values.get(local_theta_name)
+      or default_local_theta
+      or theta
+    ),
   }
 
 

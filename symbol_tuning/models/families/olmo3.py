@@ -1,0 +1,53 @@
+"""OLMo 3 (Team OLMo 2025): OLMo 2 with three local layers of every four.
+
+RoPE is stretched by YaRN in the others only.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.families import rope
+from symbol_tuning.models.families.config_json import (
+  GLOBAL,
+  LOCAL,
+  ConfigJson,
+  layer_types,
+)
+from symbol_tuning.models.families.olmo2 import Olmo2
+
+THETA = 500_000.0
+PERIOD = 4
+
+
+class Olmo3(Olmo2):
+  """OLMo 3's windows."""
+
+  name = 'OLMo 3'
+  members = 'OLMo 3 7B, 32B'
+  model_type = 'olmo3'
+  architecture = 'Olmo3ForCausalLM'
+  gguf_architecture = None
+  defaults: ClassVar[Mapping[str, Any]] = Olmo2.defaults | {
+    'sliding_window': 4096
+  }
+
+  def read_config(self, values: ConfigJson) -> dict[str, Any]:
+    kinds = values.layer_kinds(
+      [
+        LOCAL if (i + 1) % PERIOD else GLOBAL
+        for i in range(values.size('num_hidden_layers'))
+      ]
+    )
+    is_local = 'local' in kinds
+    return super().read_config(values) | {
+      'layer_kinds': kinds,
+      'local_window': values.size('sliding_window') if is_local else 0,
+      **rope.read_by_kind(values, THETA),
+    }
+
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
+    return super().write_config(config) | {
+      'sliding_window': config.local_window or None,
+      'layer_types': layer_types(config.kind_of_layer),
+    }
