@@ -1,7 +1,8 @@
 r"""Labels rows that have no label, by labelled exemplars in the prompt.
 
   python -m symbol_tuning.infer \
-    --gin_file=models/smollm2_135m.gin --gin_file=runs/infer.gin \
+    --gin_file=models/huggingface.gin --gin_file=runs/infer.gin \
+    --gin.CHECKPOINT="'path/of/SmolLM2-135M-Instruct'" \
     --gin.CHECKPOINT_PATH="'runs/smollm2'" --gin.DATASET="'sst2'" \
     --gin.EXEMPLARS_PATH="'reviews_labelled.csv'" \
     --gin.INPUT_PATH="'reviews.parquet'" --gin.OUTPUT_PATH="'labelled.jsonl'"
