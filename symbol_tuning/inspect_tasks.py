@@ -7,7 +7,7 @@ With the gin files of an experiment it shows the data of that experiment:
 
     python -m symbol_tuning.inspect_tasks \
       --gin_file=experiments/quickstart_symbol_tune.gin \
-      --gin_file=ablations/symbols_300.gin
+      --gin_file=ablations/symbols.gin --gin.SYMBOLS_PER_CATEGORY=100
 """
 
 from symbol_tuning import gin_utils

@@ -5,6 +5,7 @@ DataSettings.max_examples (Wei et al., 2023, section 3.1). Mixtures of fewer
 datasets, by task type, serve to measure what their number matters.
 """
 
+import itertools
 from collections.abc import Iterable
 
 import seqio
@@ -43,6 +44,19 @@ def add_tuning(name: str, specs: Iterable[catalog.DatasetSpec]) -> None:
     )
 
 
+def of_many_types(number: int) -> list[catalog.DatasetSpec]:
+  """Returns some tuning datasets, of as many task types as there can be.
+
+  They are dealt out type by type, so that fewer are always among more.
+  """
+  by_type = {}
+  for spec in catalog.TUNING_DATASETS:
+    by_type.setdefault(spec.task_type, []).append(spec)
+  rounds = itertools.zip_longest(*by_type.values())
+  dealt = [spec for one in rounds for spec in one if spec is not None]
+  return dealt[:number]
+
+
 add_tuning('', catalog.TUNING_DATASETS)
 
 task_types = tuple(
@@ -57,6 +71,9 @@ for number, task_type in enumerate(task_types, start=1):
     f'_{number}_task_types',
     [s for s in catalog.TUNING_DATASETS if s.task_type in task_types[:number]],
   )
+
+for number in (1, 2, 4, 8, 16):
+  add_tuning(f'_{number}_datasets', of_many_types(number))
 
 seqio.MixtureRegistry.add(
   'symbol_and_instruction_tuning',

@@ -49,11 +49,13 @@ class Reading:
     selector: the configurable.
     parameter: its name.
     value: as it is bound: a reference or a plain value.
+    scope: in which it is bound.
   """
 
   selector: str
   parameter: str
   value: Any
+  scope: str = ''
 
   @property
   def name(self) -> str:
@@ -110,9 +112,9 @@ def of(function: Callable[..., Any]) -> Usage:
     if selector in seen:
       continue
     seen.add(selector)
-    for parameter, value in _bindings(selector):
-      readings.append(Reading(selector, parameter, value))
-      for reference in _references(value, macros):
+    for reading in _bindings(selector):
+      readings.append(reading)
+      for reference in _references(reading.value, macros):
         pending.append(reference.configurable.selector)
         if reference.evaluate:
           called.add(reference.configurable.selector)
@@ -134,11 +136,12 @@ def _without_default(selector: str) -> list[str]:
   ]
 
 
-def _bindings(selector: str) -> Iterator[tuple[str, Any]]:
+def _bindings(selector: str) -> Iterator[Reading]:
   """The bound parameters of a configurable, in whatever scope."""
-  for (_, bound), parameters in gin.config._CONFIG.items():
+  for (scope, bound), parameters in gin.config._CONFIG.items():
     if bound == selector:
-      yield from parameters.items()
+      for parameter, value in parameters.items():
+        yield Reading(selector, parameter, value, scope)
 
 
 def _references(

@@ -73,36 +73,33 @@ def check(used: usage.Usage) -> None:
     ValueError: naming the first that is not what its parameter takes.
   """
   for reading in used.readings:
-    name, value = _source(reading)
-    if isinstance(value, gin.config.ConfigurableReference):
-      continue
-    hint = _hint(reading)
-    fitted = _fitted(value, hint)
-    if fitted is _MISFIT:
-      raise ValueError(
-        f'{name} is {value!r}; it must be {_words(hint)}{_advice(value, hint)}.'
-      )
-    if fitted is not value:
-      _rebind(reading, fitted)
-    if name in used.macros:
-      _check_range(name, fitted)
-    if fitted == '' and name.upper().endswith(_NAMES):
-      raise ValueError(f'{name} is empty; give it a value, or None.')
+    fitted = _checked(reading.name, reading.value, _hint(reading))
+    if fitted is not reading.value:
+      key = (reading.scope, reading.selector, reading.parameter)
+      gin.bind_parameter(key, fitted)
 
 
-def _source(reading: usage.Reading) -> tuple[str, Any]:
-  """The name and value that a parameter gets, through macros of macros."""
-  name, value = reading.name, reading.value
-  while macro := usage.macro_name(value):
-    name, value = macro, usage.macro_value(macro)
-  return name, value
+def _checked(name: str, value: Any, hint: Any) -> Any:
+  """Returns the value as its parameter takes it, or the reference to it.
 
-
-def _rebind(reading: usage.Reading, value: Any) -> None:
-  name, bound = None, reading.value
-  while macro := usage.macro_name(bound):
-    name, bound = macro, usage.macro_value(macro)
-  gin.bind_parameter(f'%{name}' if name else reading.name, value)
+  Raises:
+    ValueError: if it does not take it.
+  """
+  if macro := usage.macro_name(value):
+    bound = usage.macro_value(macro)
+    fitted = _checked(macro, bound, hint)
+    if fitted is not bound:
+      gin.bind_parameter(f'%{macro}', fitted)
+    _check_range(macro, fitted)
+    return value
+  fitted = _fitted(value, hint)
+  if fitted is _MISFIT:
+    raise ValueError(
+      f'{name} is {value!r}; it must be {_words(hint)}{_advice(value, hint)}.'
+    )
+  if fitted == '' and name.upper().endswith(_NAMES):
+    raise ValueError(f'{name} is empty; give it a value, or None.')
+  return fitted
 
 
 def _check_range(name: str, value: Any) -> None:
@@ -132,6 +129,8 @@ _MISFIT = object()
 
 def _fitted(value: Any, hint: Any) -> Any:
   """The value if it is of this type, 3 for 3.0 where it must be whole."""
+  if usage.macro_name(value):
+    return _checked('', value, hint)
   if hint is Any or isinstance(value, gin.config.ConfigurableReference):
     return value
   origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -62,6 +62,16 @@ def test_whole_numbers_may_be_written_as_floats(small):
   assert schedule.value == 2
 
 
+def test_macros_within_lists_are_checked_too(small):
+  module, _ = small
+  exemplars = 'small_program.train.exemplars=(%K, 4)'
+  with pytest.raises(ValueError, match="K is '2'; it must be a whole number"):
+    check(small, exemplars, "K='2'")
+  check(small, exemplars, 'K=2.0')
+  *_, found, _, _ = gin.get_configurable(module.train)()
+  assert repr(found) == '(2, 4)'
+
+
 def test_paths_may_begin_with_the_home_folder(small, monkeypatch):
   monkeypatch.setenv('HOME', '/home/of/me')
   check(small, "MODEL_DIR='~/runs'", "NAMES=['~/a', 'b~']")
