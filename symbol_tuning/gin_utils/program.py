@@ -57,7 +57,7 @@ _USER_ERRORS = (
   ValueError,
 )
 # What gin adds to the message of an error that a configured function raises.
-_IN_CALL = re.compile(r"\n  In call to configurable '.*?' \(.*?\)(?=\n|$)")
+_IN_CALL = re.compile(r'\n  In call to configurable .*')
 
 
 def rewrite_gin_flags(argv: Sequence[str]) -> list[str]:

@@ -1,0 +1,356 @@
+"""Every experiment, ablation and documented command, to two finished steps.
+
+They are run as they are, but for what makes the model small (widths, the
+vocabulary, virtual devices in place of a slice) and the data synthetic.
+"""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import jax
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tokenizers
+from shipped import documented
+from tokenizers import decoders, models, pre_tokenizers
+
+from symbol_tuning.models import parameters
+from symbol_tuning.models.decoder import Decoder
+
+ASSETS = documented.ROOT / 'symbol_tuning/data/vocabularies/assets'
+EXPERIMENTS = sorted((documented.ROOT / 'gin/experiments').glob('*.gin'))
+ABLATIONS = sorted((documented.ROOT / 'gin/ablations').glob('*.gin'))
+# What the quickstart's stages have in common; it is nothing by itself.
+INCLUDED = ('quickstart_train',)
+# Compiled for slices by precompile_test, where the TPU compiler is.
+ELSEWHERE = ('symbol_tuning.precompile',)
+SYNTHETIC = (
+  '--gin.DATA_SOURCE=@sources.SyntheticSource()',
+  '--gin.sources.SyntheticSource.num_train=60',
+  '--gin.sources.SyntheticSource.num_validation=12',
+)
+TWO_STEPS = ('--gin.TRAIN_STEPS=2', '--gin.HANG_SECONDS=None')
+EVALUATED = ('--gin.EVAL_PERIOD=2', '--gin.EVAL_QUERIES=1')
+PALM = (
+  'config.DecoderConfig.num_layers=2',
+  'config.DecoderConfig.embed_dim=32',
+  'config.DecoderConfig.num_heads=4',
+  'config.DecoderConfig.head_dim=8',
+  'config.DecoderConfig.mlp_dim=64',
+  'config.DecoderConfig.vocab_size=1792',
+  f'SENTENCEPIECE_MODEL={str(ASSETS / "tiny.model")!r}',
+)
+SMOLLM2 = 'path/of/SmolLM2-135M-Instruct'
+LLAMA = {
+  'architectures': ['LlamaForCausalLM'],
+  'model_type': 'llama',
+  'vocab_size': 258,
+  'hidden_size': 16,
+  'intermediate_size': 32,
+  'num_hidden_layers': 2,
+  'num_attention_heads': 2,
+  'num_key_value_heads': 1,
+  'max_position_embeddings': 4096,
+  'rms_norm_eps': 1e-5,
+  'rope_theta': 10000.0,
+  'hidden_act': 'silu',
+  'tie_word_embeddings': True,
+  'bos_token_id': 257,
+  'eos_token_id': 256,
+}
+
+
+def gin_flags(bindings):
+  return [f'--gin.{binding}' for binding in bindings]
+
+
+def train(name, *flags):
+  return [name, 'symbol_tuning.train', [*flags, *TWO_STEPS]]
+
+
+def write_checkpoint(folder):
+  """A Llama of a few thousand parameters, with a byte-level tokenizer."""
+  folder.mkdir(parents=True)
+  (folder / 'config.json').write_text(json.dumps(LLAMA))
+  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+  tokenizer = tokenizers.Tokenizer(
+    models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
+  )
+  tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+  tokenizer.decoder = decoders.ByteLevel()
+  tokenizer.add_special_tokens(['<|end|>', '<|start|>'])
+  tokenizer.save(str(folder / 'tokenizer.json'))
+  config = parameters.read_config(str(folder))
+  params = parameters.init_params(Decoder(config), jax.random.key(0))
+  family = parameters.read_family(str(folder))
+  special = {'eos_token_id': 256, 'bos_token_id': 257}
+  parameters.export(jax.device_get(params), config, folder, family, special)
+
+
+def write_reviews(folder):
+  """What tasks/README.md and the page on `infer` speak of."""
+  blocks = re.findall(
+    r'```python\n(.*?)```',
+    (documented.ROOT / 'tasks/README.md').read_text(),
+    re.DOTALL,
+  )
+  (folder / 'my_datasets.py').write_text('\n'.join(blocks))
+  rows = [
+    {
+      'title': f'Number {i}',
+      'body': f'It is {i}.',
+      'verdict': ('complaint', 'praise')[i % 2],
+    }
+    for i in range(24)
+  ]
+  (folder / 'data/reviews').mkdir(parents=True)
+  for split in ('train', 'validation'):
+    text = '\n'.join(map(json.dumps, rows))
+    (folder / f'data/reviews/{split}.jsonl').write_text(text)
+  with (folder / 'labelled.csv').open('w', newline='') as file:
+    writer = csv.DictWriter(file, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+  pq.write_table(pa.Table.from_pylist(rows[:3]), folder / 'rows.parquet')
+
+
+def quickstart_jobs():
+  """The quickstart's stages, and each ablation of its last one."""
+  small = [*SYNTHETIC, *EVALUATED]
+  start = 'INITIAL_CHECKPOINT_PATH'
+  for stage, initial in (
+    ('pretrain', None),
+    ('instruction_tune', "'quickstart_pretrain'"),
+    ('symbol_tune', "'quickstart_instruction_tune'"),
+  ):
+    name = f'quickstart_{stage}'
+    flags = [f'--gin_file=experiments/{name}.gin', f"--gin.MODEL_DIR='{name}'"]
+    if initial:
+      flags.append(f'--gin.{start}={initial}')
+    yield train(name, *flags, *small)
+  asked = [
+    '--gin_file=experiments/quickstart_eval.gin',
+    "--gin.CHECKPOINT_PATH={'tuned': 'quickstart_symbol_tune'}",
+    '--gin.settings.DataSettings.evaluation_queries=1',
+    *SYNTHETIC[1:],
+  ]
+  yield ['quickstart_eval', 'symbol_tuning.eval',
+         [*asked, "--gin.EVAL_OUTPUT_DIR='eval'"]]  # fmt: skip
+  for path in ABLATIONS:
+    ablation = documented.flags_of_header(path)
+    if path.stem.startswith('evaluation'):
+      output = f"--gin.EVAL_OUTPUT_DIR='{path.stem}'"
+      yield [path.stem, 'symbol_tuning.eval', [*asked, *ablation, output]]
+      continue
+    yield train(
+      path.stem,
+      '--gin_file=experiments/quickstart_symbol_tune.gin',
+      *ablation,
+      f"--gin.MODEL_DIR='{path.stem}'",
+      f'--gin.{start}=None',
+      *small,
+    )
+
+
+def page_jobs():
+  """The commands of the pages, in order, each in what the last ones left."""
+  for page in documented.PAGES:
+    if not (documented.ROOT / page).exists():
+      continue
+    for number, (module, words) in enumerate(documented.commands(page)):
+      # launch/README.md is walked through by `pod_jobs`.
+      if page.startswith('launch') or module in ELSEWHERE or not words:
+        continue
+      arguments = [*words, *completion(module, words)]
+      yield [f'{page} {number} {module}', module, arguments]
+
+
+def completion(module, words):
+  """What a documented command leaves to the reader, and what makes it small."""
+  text = ' '.join(words)
+  if module == 'symbol_tuning.report' or 'reviews' in text:
+    return ['--gin.settings.DataSettings.evaluation_exemplars=1'] * (
+      module == 'symbol_tuning.infer'
+    )
+  if 'train_cached' in text:
+    return [
+      *TWO_STEPS,
+      "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
+      "--gin.MODEL_DIR='cached'",
+      '--gin.INITIAL_CHECKPOINT_PATH=None',
+      '--gin.BATCH_SIZE=2',
+    ]
+  small = list(SYNTHETIC)
+  if module == 'symbol_tuning.train':
+    small += [*TWO_STEPS, *EVALUATED, '--gin.BATCH_SIZE=2']
+  elif module == 'symbol_tuning.eval':
+    small += [
+      "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_adec']",
+      '--gin.settings.DataSettings.evaluation_queries=1',
+      "--gin.SEPARATOR='eos'",
+    ]
+  elif module == 'symbol_tuning.cache_tasks':
+    small += ['--gin.NUM_ROWS=4', '--gin.NUM_SHARDS=1']
+  elif module == 'symbol_tuning.export_mixture':
+    small += ['--gin.NUM_EXAMPLES=5']
+  elif module == 'symbol_tuning.export_lm_eval':
+    small += [
+      "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
+      '--gin.settings.DataSettings.evaluation_queries=1',
+    ]
+  return small
+
+
+def pod_jobs():
+  """PaLM's experiments on virtual devices, from the cache that the page writes.
+
+  launch/README.md walks through the first; the others read the same cache.
+  """
+  small = gin_flags(PALM)
+  walk = [
+    (module, [word.replace('/mnt/share', 'share') for word in words])
+    for module, words in documented.commands('launch/README.md')
+    if module not in ELSEWHERE
+  ]
+  for number, (module, words) in enumerate(walk):
+    if 'palm' not in ' '.join(words):
+      continue
+    arguments = [*words, *small]
+    if module == 'symbol_tuning.cache_tasks':
+      arguments += [*SYNTHETIC, '--gin.NUM_ROWS=16', '--gin.NUM_SHARDS=1']
+    if module == 'symbol_tuning.train':
+      arguments += [*TWO_STEPS, *on_virtual_devices(words)]
+      arguments += ['--gin.INITIAL_CHECKPOINT_PATH=None']
+    if module == 'symbol_tuning.eval':
+      arguments += [
+        *SYNTHETIC,
+        '--gin.partitioning.Partitioner.fsdp=8',
+        "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
+        '--gin.settings.DataSettings.evaluation_queries=1',
+        "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 64}",
+      ]
+    yield [f'launch/README.md {number} {module}', module, arguments]
+  for path in EXPERIMENTS:
+    if path.stem.startswith('palm'):
+      experiment = f'--gin_file=experiments/{path.name}'
+      yield train(
+        path.stem,
+        experiment,
+        '--gin_file=runs/train_eval.gin',
+        *small,
+        *SYNTHETIC,
+        *EVALUATED,
+        "--gin.EVAL_MIXTURE='icl_flipped_subj'",
+        "--gin.CACHE_DIR='share/cache'",
+        f"--gin.MODEL_DIR='{path.stem}'",
+        '--gin.INITIAL_CHECKPOINT_PATH=None',
+        *on_virtual_devices([experiment]),
+      )
+
+
+def on_virtual_devices(words):
+  """A mesh of eight devices whose axes are long where the experiment's are."""
+  [experiment] = [w for w in words if w.startswith('--gin_file=experiments')]
+  text = (documented.ROOT / 'gin' / experiment.partition('=')[2]).read_text()
+  sizes = dict(re.findall(r'^  (data|fsdp|tensor) = (\d+)', text, re.MULTILINE))
+  data, tensor = (min(int(sizes[axis]), 2) for axis in ('data', 'tensor'))
+  return gin_flags(
+    [
+      f'partitioning.Partitioner.data={data}',
+      f'partitioning.Partitioner.fsdp={8 // data // tensor}',
+      f'partitioning.Partitioner.tensor={tensor}',
+      'BATCH_SIZE=8',
+    ]
+  )
+
+
+JOBS = {
+  'quickstart': (list(quickstart_jobs()), 1),
+  'pages': (list(page_jobs()), 1),
+  'pod': (list(pod_jobs()), 8),
+}
+
+
+@pytest.fixture(scope='module')
+def results(tmp_path_factory):
+  """What became of each job, by its name; the groups are run side by side."""
+  root = tmp_path_factory.mktemp('shipped')
+  compiled = tmp_path_factory.mktemp('compiled')
+  started = {}
+  for group, (jobs, num_devices) in JOBS.items():
+    folder = root / group
+    folder.mkdir()
+    write_checkpoint(folder / SMOLLM2)
+    write_reviews(folder)
+    started[group] = subprocess.Popen(
+      [sys.executable, str(pathlib.Path(__file__).parent / 'run_in_turn.py')],
+      cwd=folder,
+      env=os.environ
+      | {
+        'JAX_PLATFORMS': 'cpu',
+        'JAX_NUM_CPU_DEVICES': str(num_devices),
+        'JAX_COMPILATION_CACHE_DIR': str(compiled),
+        'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
+        'PYTHONPATH': str(folder),
+        'SYMBOL_TUNING_DATA_ROOT': str(folder / 'data'),
+      },
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    started[group].stdin.write(json.dumps(jobs))
+    started[group].stdin.close()
+    started[group].stdin = None
+  found = {}
+  for group, process in started.items():
+    output, errors = process.communicate()
+    for line in output.splitlines():
+      result = json.loads(line)
+      found[result['name']] = result
+    found[group] = {'folder': root / group, 'errors': errors[-3000:]}
+  return found
+
+
+@pytest.mark.parametrize(
+  'name', [job[0] for jobs, _ in JOBS.values() for job in jobs]
+)
+def test_what_is_shipped_runs(results, name):
+  group = next(g for g, (jobs, _) in JOBS.items() if name in dict_of(jobs))
+  assert name in results, results[group]['errors']
+  assert results[name]['status'] == 0, results[name]['output']
+  module, arguments = dict_of(JOBS[group][0])[name]
+  if module == 'symbol_tuning.train':
+    folder = results[group]['folder'] / model_dir(arguments)
+    lines = (folder / 'metrics.jsonl').read_text().splitlines()
+    kinds = {line['kind']: line for line in map(json.loads, lines)}
+    assert kinds['train']['step'] == 2
+    assert (folder / 'checkpoints/2').is_dir()
+    if EVALUATED[0] in arguments:
+      assert kinds['eval']['step'] == 2
+
+
+def dict_of(jobs):
+  return {name: (module, arguments) for name, module, arguments in jobs}
+
+
+def model_dir(arguments):
+  [*_, last] = [a for a in arguments if a.startswith('--gin.MODEL_DIR=')]
+  return last.partition('=')[2].strip("'")
+
+
+def test_every_file_and_command_is_run():
+  names = {job[0] for jobs, _ in JOBS.values() for job in jobs}
+  shipped = {path.stem for path in (*EXPERIMENTS, *ABLATIONS)}
+  assert shipped - names == set(INCLUDED) | {'smollm2_135m_symbol_tune'}
+  modules = {job[1] for jobs, _ in JOBS.values() for job in jobs}
+  readme = dict(documented.commands('README.md'))
+  assert set(readme) - modules == set(ELSEWHERE)
+  smollm2 = '--gin_file=experiments/smollm2_135m_symbol_tune.gin'
+  assert any(smollm2 in job[2] for job in JOBS['pages'][0])
