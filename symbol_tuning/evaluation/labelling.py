@@ -81,6 +81,7 @@ def label_rows(
   Raises:
     FileNotFoundError: if a file or the checkpoint is missing.
     FileExistsError: if there is another file at `output_path`.
+    BlockingIOError: if another process writes it.
     ValueError: if a row, the dataset, the setting or the model do not fit
       together, or the output was begun with something else.
   """
@@ -90,22 +91,24 @@ def label_rows(
   (source,) = checkpoint_queue.named(checkpoint)
   _say_what_is_asked(asker, questions, source)
   params = Reader(model, partitioner)(source.path)
-  run = asker.record() | {
-    'checkpoint': {
-      'path': source.path,
-      'step': source.step,
-      'fingerprint': fingerprints.of_parameters(model, params),
-    },
-    'rows_per_part': rows_per_part,
+  made_by = {
+    'path': source.path,
+    'step': source.step,
+    'fingerprint': fingerprints.of_parameters(model, params),
   }
-  output.begin(run)
-  labeller = _Labeller(model, params, asker, budget)
   parts = [
     asker.rows[start : start + rows_per_part]
     for start in range(0, len(asker.rows), rows_per_part)
   ]
-  with partitioner.activate() if partitioner else contextlib.nullcontext():
-    _label_parts(labeller, parts, output)
+  with contextlib.ExitStack() as stack:
+    if _is_first():
+      stack.enter_context(output.only_writer())
+    if partitioner:
+      stack.enter_context(partitioner.activate())
+    output.begin(
+      asker.record() | {'checkpoint': made_by, 'rows_per_part': rows_per_part}
+    )
+    _label_parts(_Labeller(model, params, asker, budget), parts, output)
   counts = output.finish(len(parts))
   said = ', '.join(
     f'{count:,} {label or "without a label (see reason)"}'
@@ -113,6 +116,38 @@ def label_rows(
   )
   print_line(f'Labelled {len(asker.rows):,} rows: {said}. {output.path}')
   return counts
+
+
+def dry_run(
+  model: decoder.Decoder,
+  checkpoint: str,
+  questions: RowQuestions,
+  output_path: str,
+  partitioner: Partitioner | None = None,
+  **others: Any,
+) -> None:
+  """Reads all that `label_rows` does and shows the first prompt.
+
+  Args:
+    model: see `label_rows`, as for the others.
+    checkpoint: is read.
+    questions: the rows, and how they are asked about.
+    output_path: where labels would go.
+    partitioner: spreads the model over devices.
+    **others: what only the labelling needs.
+  """
+  del others
+  Output(files.path(output_path)).check()
+  asker = questions.load()
+  (source,) = checkpoint_queue.named(checkpoint)
+  _say_what_is_asked(asker, questions, source)
+  Reader(model, partitioner)(source.path)
+  (query,) = asker.ask(asker.rows[:1])
+  print_line(query.text if isinstance(query, Query) else f'Row 1: {query}.')
+  print_line(
+    f'Dry run: labels would go to {output_path}. Nothing was compiled or'
+    ' written.'
+  )
 
 
 def _say_what_is_asked(
@@ -277,6 +312,10 @@ class Output:
         f'{self.path} is there already, and no {self._run.name} that says what'
         ' made it: name another OUTPUT_PATH.'
       )
+
+  def only_writer(self) -> contextlib.AbstractContextManager[None]:
+    """Refuses another process that writes the parts at the same time."""
+    return files.only_writer(self._parts, 'OUTPUT_PATH')
 
   def begin(self, run: Mapping[str, Any]) -> None:
     """Writes what makes the file, or compares with what began it.

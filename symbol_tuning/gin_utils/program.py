@@ -221,7 +221,9 @@ def _run_dry(
   function: Callable[..., Any], dry_run: Callable[..., Any] | None
 ) -> None:
   if dry_run is None:
-    raise ValueError('--dry_run: this program has none; train and eval have.')
+    raise ValueError(
+      '--dry_run: this program has none; train, eval and infer have.'
+    )
   arguments = gin.get_bindings(function)
   if jax.process_index() == 0:
     print(gin.config_str(), flush=True)

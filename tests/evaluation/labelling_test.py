@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning import files
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import catalog
 from symbol_tuning.data.datasets.spec import DatasetSpec
@@ -74,16 +75,18 @@ def label(model, checkpoint, use_data, tmp_path):
       'setting': 'natural_instructed',
       'task_feature_lengths': LENGTHS,
     }
+    if isinstance(output, str):
+      output = tmp_path / output
     counts = labelling.label_rows(
       model,
       checkpoint,
       unlabelled.RowQuestions(**(questions | asked)),
-      str(tmp_path / output),
+      str(output),
       rows_per_part,
       partitioner=partitioning.Partitioner(),
       budget=layout.Budget(num_row_lengths=1),
     )
-    lines = read_lines(tmp_path / output)
+    lines = read_lines(output)
     assert sum(counts.values()) == len(lines)
     return lines
 
@@ -187,13 +190,52 @@ def test_a_stopped_job_goes_on_with_the_first_missing_part(
   with pytest.raises(KeyboardInterrupt):
     label()
   assert not (tmp_path / 'out.jsonl').exists()
-  parts = [path.name for path in (tmp_path / 'out.jsonl.parts').iterdir()]
+  folder = tmp_path / 'out.jsonl.parts'
+  parts = [path.name for path in folder.glob('*.jsonl')]
   assert parts == ['000000.jsonl']
   assert label() == whole
   assert len(calls) == 4
   assert not (tmp_path / 'out.jsonl.parts').exists()
   assert label() == whole
   assert len(calls) == 4
+
+
+def test_rows_and_labels_may_be_in_a_bucket(label, bucket, tmp_path):
+  expected = label('local.jsonl')
+  for name in ('rows.jsonl', 'labelled.jsonl'):
+    (bucket / name).write_text((tmp_path / name).read_text())
+  asked = {
+    'input_path': str(bucket / 'rows.jsonl'),
+    'exemplars_path': str(bucket / 'labelled.jsonl'),
+  }
+  output = bucket / 'out.jsonl'
+  assert label(output, **asked) == expected
+  assert label(output, **asked) == expected
+  assert {path.name for path in bucket.iterdir()} == {
+    'rows.jsonl', 'labelled.jsonl', 'out.jsonl', 'out.jsonl.run.json',
+  }  # fmt: skip
+
+
+def test_two_jobs_do_not_write_one_output(label, tmp_path):
+  with (
+    files.only_writer(tmp_path / 'out.jsonl.parts', 'OUTPUT_PATH'),
+    pytest.raises(BlockingIOError, match='OUTPUT_PATH'),
+  ):
+    label()
+  assert len(label()) == 5
+
+
+def test_a_dry_run_shows_the_first_prompt_and_writes_nothing(
+  label, model, checkpoint, tmp_path, capsys
+):
+  before = sorted(tmp_path.iterdir())
+  labelling.dry_run(
+    model, checkpoint, questions(tmp_path), str(tmp_path / 'out.jsonl')
+  )
+  assert sorted(tmp_path.iterdir()) == before
+  said = capsys.readouterr().out
+  assert '5 rows of' in said and 'What was the visit like?\n' in said
+  assert 'a grey hill' in said
 
 
 def test_an_output_of_something_else_is_not_added_to(label, tmp_path):
