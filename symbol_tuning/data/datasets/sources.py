@@ -19,7 +19,7 @@ import numpy as np
 from absl import logging
 
 from symbol_tuning import files
-from symbol_tuning.data.datasets import row_files
+from symbol_tuning.data.datasets import hub_repositories, row_files
 from symbol_tuning.data.datasets.pools import (
   Pool,
   StoredRows,
@@ -191,7 +191,10 @@ class HubSource:
     import datasets  # Takes seconds, and only this source needs it.
 
     place = f'{hub.repository}/{hub.configuration or ""}'.rstrip('/')
-    with _explaining_failure(f'The hub repository {place}', spec):
+    with (
+      _explaining_failure(f'The hub repository {place}', spec),
+      hub_repositories.answering(hub.repository),
+    ):
       loaded = datasets.load_dataset(
         hub.repository,
         **_selection(hub),
@@ -276,7 +279,7 @@ def _explaining_failure(what: str, spec: DatasetSpec) -> Iterator[None]:
     raise ConnectionError(
       f'{what} could not be read ({type(error).__name__}: {error}). Without a '
       f'network, put its rows into <root>/{spec.local}/<split>.jsonl, .csv or '
-      '.parquet and use LocalSource(<root>).'
+      f'.parquet and name the root in {DATA_ROOT_VARIABLE}.'
     ) from error
 
 

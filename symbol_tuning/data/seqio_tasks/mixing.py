@@ -16,6 +16,7 @@ from absl import logging
 
 from symbol_tuning.data import settings
 from symbol_tuning.data.packing import INPUTS_LOSS, TASK
+from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.fitting import TOO_LONG
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.data.seqio_tasks.query_source import QuerySource
@@ -36,6 +37,14 @@ def get_mixture_or_task(name: str) -> seqio.Mixture | seqio.Task:
   known = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
   if name in known:
     return seqio.get_mixture_or_task(name)
+  setting = icl_settings.of(name)
+  if setting and setting.num_classes:
+    dataset = name.removeprefix(f'{setting.mixture}_')
+    if f'symbol_tuning_{dataset}' in known:
+      raise ValueError(
+        f'{name}: the setting {setting.name!r} is for datasets of'
+        f' {setting.num_classes} classes only.'
+      )
   near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
   hint = (
     f'Did you mean {", ".join(near)}?'

@@ -305,7 +305,7 @@ def test_an_unreachable_hub_is_explained(monkeypatch):
     raise OSError('no route to host')
 
   monkeypatch.setattr(datasets, 'load_dataset', load_dataset)
-  message = r'nyu-mll/glue/sst2 .*no route.*<root>/sst2/.*LocalSource'
+  message = r'nyu-mll/glue/sst2 .*no route.*<root>/sst2/.*SYMBOL_TUNING_DATA'
   with pytest.raises(ConnectionError, match=message):
     sources.HubSource().load(SST2, 'train')
 
