@@ -4,6 +4,7 @@ import pytest
 import seqio
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import suite
 from symbol_tuning.evaluation.generation.decoding import Decoding
@@ -62,7 +63,7 @@ def test_answers_that_cannot_be_written_are_refused(use_data):
 def test_a_task_without_a_metric_is_named(use_data):
   use_data()
   name = 'a_task_without_a_metric'
-  question = text_tasks.ask([('1', '2')], '2', ['3'], 'plus one')
+  question = text_tasks.ask(FORMATS[0], [('1', '2')], '2', ['3'], 'plus one')
   text_tasks.add_text_task(name, lambda: [question])
   try:
     with pytest.raises(ValueError, match=f'{name} cannot be evaluated'):
