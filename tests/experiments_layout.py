@@ -14,6 +14,7 @@ from symbol_tuning.compilation import environment, memory, programs
 
 UNUSED = (
   'CACHE_DIR',
+  'CHECKPOINT',
   'INITIAL_CHECKPOINT_PATH',
   'MIXTURE_OR_TASK_NAME',
   'MODEL_DIR',
@@ -41,8 +42,13 @@ def laid_out(path: pathlib.Path) -> dict:
 
 def main() -> None:
   environment.prepare()
-  experiments = (gin_utils.configs_dir() / 'experiments').glob('palm_*.gin')
-  print(json.dumps({path.stem: laid_out(path) for path in experiments}))
+  paths = (gin_utils.configs_dir() / 'experiments').glob('*.gin')
+  experiments = {
+    path.stem: laid_out(path)
+    for path in sorted(paths)
+    if 'TPU_TOPOLOGY' in path.read_text(encoding='utf-8')
+  }
+  print(json.dumps(experiments))
 
 
 if __name__ == '__main__':

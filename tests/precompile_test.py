@@ -110,7 +110,7 @@ def test_experiments_on_slices_are_the_papers_and_can_be_laid_out():
   )
   assert ended.returncode == 0, ended.stderr[-3000:]
   experiments = json.loads(ended.stdout.splitlines()[-1])
-  assert len(experiments) >= 6
+  assert len(experiments) >= 15
   for name, found in experiments.items():
     rows = 256 if name.endswith('batch_256') else 32
     assert (found['rows'], found['length']) == (rows, 2048 + 512), name
