@@ -77,6 +77,8 @@ class Record:
   def _earlier(self) -> results.Summary | None:
     """The results of these parameters at these settings, if there are any.
 
+    Those of tasks that are not asked now are kept.
+
     Settings that only one of the two evaluations has, such as how answers are
     written, are those of its own tasks.
     """
@@ -92,8 +94,9 @@ class Record:
   def _is_valid(
     self, mixture: str, task: str, result: results.TaskResult
   ) -> bool:
+    wanted = self._task_fingerprints.get((mixture, task), result.fingerprint)
     return (
-      result.fingerprint == self._task_fingerprints.get((mixture, task))
+      result.fingerprint == wanted
       and (self._directory / result.predictions).exists()
     )
 

@@ -274,7 +274,8 @@ def _title(mixture: str, setting: IclSetting | None) -> str:
     return mixture.replace('_', ' ').capitalize()
   if mixture == setting.mixture:
     return setting.title
-  return f'{setting.title}: {mixture.removeprefix(f"{setting.mixture}_")}'
+  rest = mixture.removeprefix(f'{setting.mixture}_').replace('_', ' ')
+  return f'{setting.title}: {rest}'
 
 
 def write_predictions(

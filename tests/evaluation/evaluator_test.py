@@ -138,6 +138,18 @@ def test_other_tasks_may_follow_with_settings_of_their_own(
   assert set(evaluate(model, params, otherwise, tmp_path).mixtures) == {'more'}
 
 
+def test_a_task_that_is_asked_alone_leaves_the_others(
+  model, params, suite, tmp_path, scored
+):
+  whole = evaluate(model, params, suite, tmp_path)
+  scored.clear()
+  mixture = 'icl_symbol_instructed'
+  [(name, task), _] = suite.mixtures[mixture].items()
+  one = suite_lib.Suite({mixture: {name: task}}, suite.settings)
+  assert evaluate(model, params, one, tmp_path) == whole
+  assert not scored
+
+
 def test_an_empty_task_is_named():
   with pytest.raises(ValueError, match='task icl_flipped_subj of'):
     suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': RankingTask([])}})

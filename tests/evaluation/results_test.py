@@ -68,11 +68,15 @@ def test_titles_are_those_of_the_settings_or_the_names(predictions):
   task = results.task_result(predictions, 'sst2', 'task.jsonl', 'abc')
   titles = {
     name: results.mixture_result(name, {'task': task}).title
-    for name in ('icl_flipped', 'icl_symbol_instructed_reviews', 'my_mixture')
+    for name in (
+      'icl_flipped',
+      'icl_symbol_instructed_with_reviews',
+      'my_mixture',
+    )
   }
   assert list(titles.values()) == [
     'Flipped',
-    'Symbols, instructed: reviews',
+    'Symbols, instructed: with reviews',
     'My mixture',
   ]
 

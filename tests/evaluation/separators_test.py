@@ -26,7 +26,7 @@ def test_the_other_queries_are_none_of_those_reported(use_data):
   questions = suite.Questions([*NAMES, 'turing_concepts'], LENGTHS)
   reported = questions.load('none')
   others = questions.load_others('none', 4)
-  assert list(others.mixtures) == NAMES
+  assert [name for _, name, _ in others] == NAMES
   assert [len(some) for some in queries(others)] == [4, 4]
   for some, other in zip(queries(reported), queries(others), strict=False):
     assert not some & other
@@ -41,7 +41,7 @@ def test_tasks_that_are_reported_whole_have_no_others(use_data):
   questions = suite.Questions(NAMES, LENGTHS)
   loaded = questions.load_others('eos', 4)
   # There are 24 examples of two classes, and 36 of three.
-  assert list(loaded.mixtures) == NAMES[1:]
+  assert [name for _, name, _ in loaded] == NAMES[1:]
   use_data(evaluation_queries=36)
   assert questions.load_others('eos', 4) is None
 
