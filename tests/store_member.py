@@ -3,6 +3,7 @@
 store_member.py CACHE_DIR MODEL_DIR STEPS
 """
 
+import hashlib
 import sys
 
 import numpy as np
@@ -71,9 +72,10 @@ def _write_shard(folder, settings, number):
       }
       writer.write(rows.encode(row, np.array([0]), 'uint16'))
     writer.close()
-    size = partial.stat().st_size
+    content = partial.read_bytes()
   rows_here = manifest.Statistics(rows=settings.rows_of(number))
-  shard = manifest.Shard(name, size, '', rows_here)
+  digest = hashlib.sha256(content).hexdigest()
+  shard = manifest.Shard(name, len(content), digest, rows_here)
   shard.write(folder)
   return shard
 

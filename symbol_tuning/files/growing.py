@@ -50,14 +50,16 @@ class Growing:
   def write(self, data: bytes) -> None:
     """Adds to the file."""
     if self._file:
-      self._file.write(data)
+      with writing.naming(self._path):
+        self._file.write(data)
     else:
       self._content += data
 
   def flush(self) -> None:
     """Has others see what was written, soon."""
     if self._file:
-      self._file.flush()
+      with writing.naming(self._path):
+        self._file.flush()
     elif time.monotonic() - self._written >= self._seconds:
       self._try_to_upload()
 

@@ -30,12 +30,24 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
     return
   partial = _partial(path)
   try:
-    yield partial
-    _sync(partial)
-    partial.replace(path)
-    _sync(path.parent)
+    with naming(path):
+      yield partial
+      _sync(partial)
+      partial.replace(path)
+      _sync(path.parent)
   except BaseException:
     partial.unlink(missing_ok=True)
+    raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+  """Has errors name the file, which those of a full disk do not."""
+  try:
+    yield
+  except OSError as error:
+    if error.filename is None and error.strerror:
+      error.filename = str(path)
     raise
 
 

@@ -33,10 +33,11 @@ _PARTS = 'digests'
 
 
 class _ReportedHere(logging.Filter):
-  """Drops tracebacks that Orbax logs of errors which are raised here, too."""
+  """Drops what Orbax logs of errors that are raised here, too."""
 
   def filter(self, record: logging.LogRecord) -> bool:
-    return not (record.exc_info and 'orbax' in record.pathname)
+    is_reported = record.exc_info or 'Metadata file does not' in str(record.msg)
+    return not (is_reported and 'orbax' in record.pathname)
 
 
 logging.getLogger('absl').addFilter(_ReportedHere())
@@ -94,6 +95,11 @@ class Checkpoints:
         f'keep is {keep}; it must be at least 1, or None, which keeps all'
       )
     self.directory = model_dir / steps.STEPS
+    if self.directory.exists() and not self.directory.is_dir():
+      raise NotADirectoryError(
+        f'{self.directory} is a file where a run keeps its checkpoints: use '
+        'another MODEL_DIR'
+      )
     self._saving: int | None = None
     self._manager = ocp.CheckpointManager(
       self.directory,
@@ -215,10 +221,12 @@ class Checkpoints:
     with contextlib.suppress(OSError):
       self._manager.reload()
     reason = str(error).rsplit(': ', 1)[-1]
+    if isinstance(error, OSError) and error.strerror:
+      reason = f'{error.strerror}: {error.filename}'
     return OSError(
       f'cannot write a checkpoint to {self.directory} ({reason}). The '
       'checkpoints written before are intact, the newest at step '
-      f'{self.latest_step()}: make room and run the same command again'
+      f'{self.latest_step()}: make it possible and run the same command again'
     )
 
 

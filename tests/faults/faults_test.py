@@ -1,0 +1,371 @@
+"""Harms programs at random, and holds what they promise against what they do.
+
+Whatever happens, a program survives, and its run is bit by bit the one that
+nobody disturbed; or it ends within seconds with one clear line, and its last
+good state is whole. Choices are seeded. A few of each kind are tried;
+SYMBOL_TUNING_FAULTS=long tries hundreds. The table is printed at the end.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import pytest
+from faults import programs
+
+
+def tries(few, many):
+  """Numbers of tries, to parametrize a test with."""
+  return pytest.mark.parametrize(
+    'number', range(many if programs.LONG else few)
+  )
+
+
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+  return sorted(path for path in folder.rglob('*') if path.is_file())
+
+
+def some_file(rng, folder: pathlib.Path) -> pathlib.Path:
+  """Any file, or one that is chosen by its size, as decay does."""
+  paths = [path for path in files_of(folder) if path.stat().st_size]
+  weights = [path.stat().st_size for path in paths]
+  if rng.random() < 0.5:
+    return rng.choice(paths)
+  return rng.choices(paths, weights)[0]
+
+
+def flip(rng, path: pathlib.Path) -> None:
+  content = bytearray(path.read_bytes())
+  content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+  path.write_bytes(content)
+
+
+def truncate(rng, path: pathlib.Path) -> None:
+  content = path.read_bytes()
+  path.write_bytes(content[: rng.randrange(len(content))])
+
+
+def delete(rng, path: pathlib.Path) -> None:
+  del rng
+  path.unlink()
+
+
+def zero(rng, path: pathlib.Path) -> None:
+  """A block that was never written, as after a loss of power."""
+  content = bytearray(path.read_bytes())
+  start = rng.randrange(len(content))
+  content[start : start + 512] = bytes(len(content[start : start + 512]))
+  if bytes(content) == path.read_bytes():
+    content[start] ^= 255
+  path.write_bytes(content)
+
+
+def newest(world, name) -> pathlib.Path:
+  return world.folder / name / 'checkpoints' / '9'
+
+
+@tries(1, 3)
+def test_kill_in_the_middle(world, rng, tried, number):
+  name, kills = world.new_name(), 0
+  while kills < (10 if programs.LONG else 3):
+    program = world.start(name)
+    if not program.wait_for('Training from'):
+      break
+    time.sleep(rng.random() * 0.9)
+    os.kill(program.process.pid, signal.SIGKILL)
+    kills += program.wait().status == -signal.SIGKILL
+  world.train(name).assert_done()
+  world.assert_survived(name)
+  tried('survived', kills)
+
+
+@pytest.mark.parametrize('kind', [signal.SIGTERM, signal.SIGINT])
+@tries(1, 10)
+def test_told_to_stop(world, rng, tried, number, kind):
+  name = world.new_name()
+  program = world.start(name, TRAIN_STEPS=2000, CHECKPOINT_PERIOD=2000)
+  assert program.wait_for('step 2/')
+  time.sleep(rng.random() / 2)
+  os.kill(program.process.pid, kind)
+  ended = program.wait()
+  assert ended.status == (130 if kind == signal.SIGINT else -kind), ended
+  assert 'Told to stop; saved step' in ended.out
+  assert 'Traceback' not in ended.err
+  (step,) = (world.folder / name / 'checkpoints').iterdir()
+  if int(step.name) < programs.STEPS:
+    world.train(name).assert_done()
+    world.assert_survived(name)
+  tried('survived')
+
+
+@tries(1, 5)
+def test_stopped_for_a_while(world, rng, tried, number):
+  name = world.new_name()
+  program = world.start(name)
+  assert program.wait_for('Training from')
+  time.sleep(rng.random())
+  os.kill(program.process.pid, signal.SIGSTOP)
+  time.sleep(1)
+  os.kill(program.process.pid, signal.SIGCONT)
+  program.wait().assert_done()
+  world.assert_survived(name)
+  tried('survived')
+
+
+@pytest.mark.parametrize(
+  ('harm', 'few', 'many'),
+  [(flip, 4, 60), (truncate, 1, 12), (delete, 1, 12), (zero, 1, 12)],
+)
+def test_harm_to_the_newest_checkpoint(world, rng, tried, harm, few, many):
+  for _ in range(many if programs.LONG else few):
+    name = world.new_run()
+    harm(rng, some_file(rng, newest(world, name)))
+    ended = world.train(name)
+    ended.assert_done()
+    lost_digests = 'has no digests' in ended.out
+    assert 'Checkpoint 9 is damaged and skipped' in ended.out or (
+      lost_digests and harm is delete
+    ), ended
+    world.assert_survived(name)
+    tried('survived')
+
+
+@tries(1, 5)
+def test_files_of_checkpoints_swapped(world, rng, tried, number):
+  name = world.new_run()
+  here = newest(world, name)
+  there = here.parent / '6'
+  names = {path.relative_to(here) for path in files_of(here)} & {
+    path.relative_to(there) for path in files_of(there)
+  }
+  differing = [
+    name
+    for name in sorted(names)
+    if (here / name).read_bytes() != (there / name).read_bytes()
+  ]
+  swapped = rng.choice(differing)
+  content = (here / swapped).read_bytes()
+  (here / swapped).write_bytes((there / swapped).read_bytes())
+  (there / swapped).write_bytes(content)
+  ended = world.train(name)
+  ended.assert_done()
+  assert ended.out.count('is damaged and skipped') == 2, ended
+  world.assert_survived(name)
+  tried('survived')
+
+
+def test_newest_checkpoint_empty(world, tried):
+  name = world.new_run()
+  shutil.rmtree(newest(world, name))
+  newest(world, name).mkdir()
+  ended = world.train(name)
+  ended.assert_done()
+  assert 'Checkpoint 9 is damaged and skipped' in ended.out
+  world.assert_survived(name)
+  tried('survived')
+
+
+@tries(1, 5)
+def test_every_checkpoint_damaged(world, rng, tried, number):
+  name = world.new_run()
+  for step in newest(world, name).parent.iterdir():
+    flip(rng, max(files_of(step), key=lambda path: path.stat().st_size))
+  world.train(name).assert_clear('none of the checkpoints', 'restore them')
+  tried('clear')
+
+
+@pytest.mark.parametrize('harm', [flip, truncate, delete, zero])
+@tries(1, 6)
+def test_harm_to_the_cache(world, rng, tried, harm, number):
+  cache = world.folder / world.new_name()
+  shutil.copytree(world.folder / 'cache', cache)
+  path = rng.choice([*cache.glob('*.array_record'), cache / 'manifest.json'])
+  harm(rng, path)
+  ended = world.train(world.new_name(), CACHE_DIR=str(cache))
+  ended.assert_clear(
+    str(cache) if harm is delete else str(path), 'symbol_tuning.cache_tasks'
+  )
+  tried('clear')
+
+
+@tries(1, 3)
+def test_shards_of_the_cache_swapped(world, tried, number):
+  cache = world.folder / world.new_name()
+  shutil.copytree(world.folder / 'cache', cache)
+  first, second = cache.glob('*.array_record')
+  content = first.read_bytes()
+  first.write_bytes(second.read_bytes())
+  second.write_bytes(content)
+  ended = world.train(world.new_name(), CACHE_DIR=str(cache))
+  ended.assert_clear('.array_record is damaged')
+  tried('clear')
+
+
+@tries(1, 5)
+def test_two_writers(world, rng, tried, number):
+  name = world.new_name()
+  first = world.start(name)
+  assert first.wait_for('Training from')
+  time.sleep(rng.random() / 3)
+  second = world.train(name)
+  if 'Nothing to train' not in second.out:
+    second.assert_clear('is written by process', 'MODEL_DIR', seconds=10)
+  first.wait().assert_done()
+  world.assert_survived(name)
+  tried('clear')
+  tried('survived')
+
+
+@tries(1, 16)
+def test_files_cannot_grow(world, rng, tried, number):
+  name = world.new_run()
+  ended = world.train(name, largest_file=rng.choice([100, 2000, 9000, 20000]))
+  if ended.status:
+    ended.assert_clear(str(world.folder / name), 'File too large')
+    tried('clear')
+  world.train(name).assert_done()
+  world.assert_survived(name)
+  tried('survived')
+
+
+def refuse_model_dir(folder):
+  folder.chmod(0o555)
+
+
+def refuse_checkpoints(folder):
+  open_to_all(folder)
+  (folder / 'checkpoints').chmod(0o555)
+
+
+def refuse_a_file_of_a_checkpoint(folder):
+  open_to_all(folder)
+  paths = files_of(folder / 'checkpoints' / '9')
+  max(paths, key=lambda path: path.stat().st_size).chmod(0)
+
+
+def refuse_a_step(folder):
+  open_to_all(folder)
+  (folder / 'checkpoints' / '9').chmod(0)
+
+
+def open_to_all(folder):
+  for path in [folder, *folder.rglob('*')]:
+    path.chmod(0o777)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can become nobody')
+@pytest.mark.parametrize(
+  'refuse',
+  [
+    refuse_model_dir,
+    refuse_checkpoints,
+    refuse_a_file_of_a_checkpoint,
+    refuse_a_step,
+  ],
+)
+@tries(1, 2)
+def test_no_permission(world, tried, refuse, number):
+  name = world.new_run()
+  refuse(world.folder / name)
+  ended = world.train(name, user=programs.NOBODY)
+  ended.assert_clear(str(world.folder / name), 'ermission denied')
+  assert 'damaged' not in ended.err
+  assert 'delete' not in ended.err
+  world.train(name).assert_done()
+  world.assert_survived(name)
+  tried('clear')
+
+
+def test_places_that_are_no_folders(world, tried):
+  file = world.folder / world.new_name()
+  file.write_text('a file')
+  world.train(file.name).assert_clear(str(file))
+  tried('clear')
+  folder = world.folder / world.new_name()
+  folder.mkdir()
+  (folder / 'checkpoints').write_text('a file')
+  world.train(folder.name).assert_clear(str(folder / 'checkpoints'), seconds=15)
+  tried('clear')
+  world.train('x', MODEL_DIR='').assert_clear('MODEL_DIR')
+  tried('clear')
+
+
+@pytest.mark.parametrize(
+  ('setting', 'names'),
+  [
+    ('--gin.BATCH_SIZE=8', ['BATCH_SIZE', '4', '8', 'RESTART_DATA']),
+    ('--gin.RANDOM_SEED=1', ['RANDOM_SEED', 'RESTART_DATA']),
+    ('--gin.TRAIN_STEPS=1e1', []),
+    ('--gin.TRAIN_STEPS=twelve', ['TRAIN_STEPS']),
+    ('--gin.TRAIN_STEPS=-1', ['TRAIN_STEPS', '-1']),
+    ('--gin.TRAIN_STEPS=[1', ['TRAIN_STEPS']),
+    ('--gin.LEARNING_RATE=-1.0', ['LEARNING_RATE', '-1']),
+    ('--gin.MODEL_DIR=run', ['MODEL_DIR']),
+    ('--gin.CACHE_DIR=/no/where', ['CACHE_DIR']),
+    ("--gin.CACHE_DIR='/no/where'", ['/no/where']),
+    ('--gin_file=no_such.gin', ['no_such.gin']),
+    ('--gin_file=binary.gin', ['binary.gin']),
+    ('--gin_file=unclosed.gin', ['unclosed.gin']),
+    ("--gin.MIXTURE_OR_TASK_NAME='others'", ['others', 'random_rows']),
+    ("--gin.TASK_FEATURE_LENGTHS={'inputs': 9, 'targets': 8}", ['lengths']),
+    ("--gin.INITIAL_CHECKPOINT_PATH='/no/where'", []),
+    ('--gin.config.DecoderConfig.embed_dim=32', ['(', '16', '32']),
+    ('--gin.OPTIMIZER=@optimizers.adamw()', []),
+  ],
+)
+def test_settings(world, tried, setting, names):
+  (world.folder / 'binary.gin').write_bytes(bytes(range(256)))
+  (world.folder / 'unclosed.gin').write_text('A = {"b": [1,\nB = 2\n')
+  name = world.new_run()
+  arguments = programs.train_arguments(world.folder, name)
+  ended = world.start_other('symbol_tuning.train', *arguments, setting).wait()
+  if ended.status:
+    ended.assert_clear(*names)
+    tried('clear')
+  else:
+    tried('survived')
+  world.train(name).assert_done()
+  world.assert_survived(name)
+
+
+@tries(1, 3)
+def test_loss_not_finite(world, tried, number):
+  name = world.new_run()
+  ended = world.train(name, LEARNING_RATE=1e38)
+  ended.assert_clear('not_finite/step_', 'checkpoints/9', 'learning rate')
+  again = world.train(name)
+  again.assert_done()
+  assert 'broke at the batch in' in again.out
+  world.assert_survived(name)
+  tried('clear')
+
+
+@pytest.mark.parametrize(
+  ('harm', 'few', 'many'), [(flip, 2, 30), (truncate, 1, 6), (zero, 1, 6)]
+)
+def test_conversion_of_a_harmed_checkpoint(world, rng, tried, harm, few, many):
+  for number in range(many if programs.LONG else few):
+    name = world.new_run()
+    path = some_file(rng, newest(world, name))
+    harm(rng, path)
+    target = world.folder / f'{name}-converted'
+    given = newest(world, name) if number % 2 else world.folder / name
+    ended = convert(world, given, target)
+    if number % 2:
+      ended.assert_clear(path.name)
+      assert not target.exists()
+      tried('clear')
+    else:
+      ended.assert_done()
+      assert 'Checkpoint 9 is damaged and skipped, 6 is read' in ended.out
+      tried('survived')
+    shutil.rmtree(world.folder / name)
+
+
+def convert(world, source, target):
+  """Has a program read the parameters of a checkpoint and write them."""
+  return world.start_other(
+    'faults.reading_member', str(source), str(target)
+  ).wait()
