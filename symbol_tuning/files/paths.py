@@ -69,6 +69,11 @@ def is_local(place: PathLike) -> bool:
   return '://' not in os.fspath(place)
 
 
+def holds_checkpoints(place: Path) -> bool:
+  """Whether Orbax can keep checkpoints there: on a disk, or in gs://."""
+  return is_local(place) or os.fspath(place).startswith('gs://')
+
+
 def resolved(place: Path) -> Path:
   """The path without symbolic links, by which two names are found the same."""
   return place.resolve() if is_local(place) else place

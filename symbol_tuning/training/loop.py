@@ -187,9 +187,15 @@ class Run:
     """The path of `model_dir`.
 
     Raises:
-      ValueError: for a URL that is no place for files.
+      ValueError: for a URL that is no place for checkpoints.
     """
-    return files.path(self.model_dir)
+    folder = files.path(self.model_dir)
+    if not files.holds_checkpoints(folder):
+      raise ValueError(
+        f'MODEL_DIR {folder} cannot hold checkpoints: Orbax keeps them on disks'
+        ' and in gs:// only'
+      )
+    return folder
 
   @functools.cached_property
   def abstract(self) -> TrainState:
