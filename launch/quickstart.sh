@@ -18,6 +18,12 @@ fi
 out=${1:-runs/quickstart}
 [[ $out != -* ]] || usage "FOLDER is '$out'; flags come after it"
 flags=("${@:2}")
+eval_flags=()
+for flag in "${flags[@]}"; do
+  # What only training reads, evaluation would warn of.
+  [[ $flag == --gin.@(BATCH_SIZE|LEARNING_RATE|RANDOM_SEED|TRAIN_STEPS)=* ]] ||
+    eval_flags+=("$flag")
+done
 
 stage() {
   if [[ $dry_run ]]; then
@@ -58,7 +64,7 @@ stage 4/5 'Evaluating both on the datasets that were never tuned on' \
   --gin_file=experiments/quickstart_eval.gin \
   --gin.EVAL_OUTPUT_DIR="'$out/eval'" \
   --gin.CHECKPOINT_PATH="{'baseline': '$out/baseline', 'symbol_tuned': '$out/symbol_tuned'}" \
-  "${flags[@]}"
+  "${eval_flags[@]}"
 
 stage 5/5 'Report' \
   python -m symbol_tuning.report \

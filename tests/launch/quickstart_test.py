@@ -32,6 +32,7 @@ def test_every_stage_hands_on_to_the_next(tmp_path):
     cwd=tmp_path,
   )
   assert ended.returncode == 0, ended.stderr
+  assert 'no effect' not in ended.stderr
   for stage in ('pretrained', 'baseline', 'symbol_tuned'):
     assert (tmp_path / 'run' / stage / 'checkpoints' / '2').is_dir()
   for model in ('baseline', 'symbol_tuned'):
