@@ -47,6 +47,7 @@ PALM = (
   f'SENTENCEPIECE_MODEL={str(ASSETS / "tiny.model")!r}',
 )
 SMOLLM2 = 'path/of/SmolLM2-135M-Instruct'
+OPEN_MODEL = 'path/of/an_open_model'
 LLAMA = {
   'architectures': ['LlamaForCausalLM'],
   'model_type': 'llama',
@@ -74,10 +75,10 @@ def train(name, *flags):
   return [name, 'symbol_tuning.train', [*flags, *TWO_STEPS]]
 
 
-def write_checkpoint(folder):
+def write_checkpoint(folder, **values):
   """A Llama of a few thousand parameters, with a byte-level tokenizer."""
   folder.mkdir(parents=True)
-  (folder / 'config.json').write_text(json.dumps(LLAMA))
+  (folder / 'config.json').write_text(json.dumps(LLAMA | values))
   alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
   tokenizer = tokenizers.Tokenizer(
     models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
@@ -236,9 +237,30 @@ def pod_jobs():
         "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 64}",
       ]
     yield [f'launch/README.md {number} {module}', module, arguments]
+  # The others' cache is of the tiny vocabulary.
+  open_model = gin_flags(
+    [
+      f'CHECKPOINT={OPEN_MODEL!r}',
+      'ARCHITECTURE=%CHECKPOINT',
+      'VOCABULARY=@vocabularies.tiny()',
+    ]
+  )
   for path in EXPERIMENTS:
+    experiment = f'--gin_file=experiments/{path.name}'
+    if 'families.published' in path.read_text():
+      yield train(
+        path.stem,
+        experiment,
+        *open_model,
+        "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
+        "--gin.CACHE_DIR='share/cache'",
+        f"--gin.MODEL_DIR='{path.stem}'",
+        *on_virtual_devices([experiment]),
+        *(
+          ['--gin.BATCH_SIZE=32'] if 'MICROBATCHES' in path.read_text() else []
+        ),
+      )
     if path.stem.startswith('palm'):
-      experiment = f'--gin_file=experiments/{path.name}'
       yield train(
         path.stem,
         experiment,
@@ -287,6 +309,7 @@ def results(tmp_path_factory):
     folder = root / group
     folder.mkdir()
     write_checkpoint(folder / SMOLLM2)
+    write_checkpoint(folder / OPEN_MODEL, vocab_size=1792)
     write_reviews(folder)
     started[group] = subprocess.Popen(
       [sys.executable, str(pathlib.Path(__file__).parent / 'run_in_turn.py')],
