@@ -1,20 +1,23 @@
 """The turns of a conversation, from the chat template that a model ships.
 
 A template is a Jinja program that writes a conversation as text, in the form
-that Hugging Face's libraries give to it. It is run in a sandbox, on a
-conversation of placeholders, to find what it writes around them. Templates that
+that Hugging Face's libraries give to it. It is run in a sandbox, within limits
+(see `chat_process`), on a conversation of placeholders, to find what it writes
+around them. Templates that
 would ask for today's date are not told it, so that prompts do not change.
 """
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-import jinja2.ext
-import jinja2.sandbox
+from symbol_tuning.data.vocabularies import chat_process
 
+# Of the clock; the process itself is limited in the time that it computes.
+_SECONDS = 60
 _PROMPT, _ANSWER = 'PROMPT-9f1c', 'ANSWER-9f1c'
 
 
@@ -54,19 +57,13 @@ def turns(template: str, special_tokens: Mapping[str, str]) -> Turns:
     'enable_thinking': False,
   }
   answer = {'role': 'assistant', 'content': _ANSWER}
-  try:
-    program = _environment().from_string(template)
-    opened = program.render(
-      messages=[prompt], add_generation_prompt=True, **values
-    )
-    closed = program.render(
-      messages=[prompt, answer], add_generation_prompt=False, **values
-    )
-  except (jinja2.TemplateError, TypeError) as error:
-    raise ValueError(
-      f'The chat template of the vocabulary cannot be run ({error}): choose a'
-      " separator other than 'chat' and 'best'."
-    ) from error
+  opened, closed = _render(
+    template,
+    [
+      {'messages': [prompt], 'add_generation_prompt': True, **values},
+      {'messages': [prompt, answer], 'add_generation_prompt': False, **values},
+    ],
+  )
   before, between = _around(_PROMPT, opened)
   return Turns(before, between, after=_around(_ANSWER, closed)[1])
 
@@ -82,30 +79,27 @@ def _around(placeholder: str, text: str) -> tuple[str, str]:
   return parts[0], parts[1]
 
 
-class _Generation(jinja2.ext.Extension):
-  """{% generation %}, which marks what an assistant says."""
-
-  tags = frozenset(['generation'])
-
-  def parse(self, parser: Any) -> Any:
-    next(parser.stream)
-    return parser.parse_statements(('name:endgeneration',), drop_needle=True)
-
-
-def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-    trim_blocks=True,
-    lstrip_blocks=True,
-    extensions=[jinja2.ext.loopcontrols, _Generation],
-  )
-  environment.filters['tojson'] = _to_json
-  environment.globals['raise_exception'] = _refuse
-  return environment
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:
-  return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _refuse(message: str) -> None:
-  raise jinja2.TemplateError(message)
+def _render(
+  template: str, conversations: list[dict[str, Any]]
+) -> tuple[str, ...]:
+  """The texts of conversations, from a process with limits."""
+  try:
+    ended = subprocess.run(
+      [sys.executable, '-I', chat_process.__file__],
+      input=json.dumps({'template': template, 'conversations': conversations}),
+      capture_output=True,
+      text=True,
+      encoding='utf-8',
+      timeout=_SECONDS,
+      check=False,
+    )
+    answer = json.loads(ended.stdout)
+  except (subprocess.TimeoutExpired, ValueError):
+    answer = {'error': 'it does not end, or needs too much memory'}
+  if 'error' in answer:
+    raise ValueError(
+      'The chat template of the vocabulary cannot be run'
+      f' ({" ".join(answer["error"].split())}): choose a separator other than'
+      " 'chat' and 'best'."
+    )
+  return tuple(answer['texts'])

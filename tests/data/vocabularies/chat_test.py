@@ -84,3 +84,26 @@ def test_turns_are_found(template, expected):
 def test_templates_that_cannot_be_used_are_refused(template, message):
   with pytest.raises(ValueError, match=message):
     chat.turns(template, {})
+
+
+@pytest.mark.parametrize(
+  ('template', 'why'),
+  [
+    ('{{ 1 // 0 }}', 'zero'),
+    ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'calls itself'),
+    (
+      '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}'
+      '{% endfor %}',
+      'does not end',
+    ),
+    ("{{ 'x' * 10 ** 10 }}", 'memory'),
+    ("{{ ''.__class__.__mro__ }}", 'unsafe'),
+    ("{% include '/etc/passwd' %}", 'no loader'),
+    ('{{ messages.append(1) }}', 'not callable|unsafe|immutable'),
+  ],
+)
+def test_templates_that_do_harm_end_in_one_line(template, why):
+  with pytest.raises(ValueError, match=why) as error:
+    chat.turns(template, {})
+  assert '\n' not in str(error.value)
+  assert 'choose a separator' in str(error.value)
