@@ -6,7 +6,7 @@ from typing import Any
 
 import gguf
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 
 PART = re.compile(r'-(\d{5})-of-(\d{5})\.gguf$')
 
@@ -20,12 +20,8 @@ def open_file(path: str | Path) -> gguf.GGUFReader:
   """
   if not Path(path).is_file():
     raise FileNotFoundError(f'No GGUF file at {path}.')
-  try:
+  with reading.explained(path, 'a whole GGUF file', 'fetch it again'):
     return gguf.GGUFReader(path)
-  except (ValueError, IndexError, KeyError) as error:
-    raise ValueError(
-      f'{path} is not a whole GGUF file ({error}); fetch it again.'
-    ) from error
 
 
 def parts(path: str | Path) -> list[Path]:

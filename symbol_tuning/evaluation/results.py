@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Prompt, Query
 from symbol_tuning.evaluation import metrics
 
 SUMMARY = 'summary.json'
+_AGAIN = 'run the evaluation again into an empty folder'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,9 +294,11 @@ def read_predictions(
 
   Raises:
     FileNotFoundError: if there is no such file.
+    ValueError: if it is damaged.
   """
-  lines = path.read_text(encoding='utf-8').split('\n')
-  return [_to_prediction(json.loads(line)) for line in lines if line]
+  with reading.explained(path, 'a file of predictions', _AGAIN):
+    lines = path.read_text(encoding='utf-8').split('\n')
+    return [_to_prediction(json.loads(line)) for line in lines if line]
 
 
 def _to_prediction(values: dict[str, Any]) -> Prediction | Answer:
@@ -325,13 +328,8 @@ def read_summary(directory: files.Path) -> Summary:
       f'{path} does not exist: give a folder that symbol_tuning.eval has'
       ' written its results to.'
     )
-  try:
+  with reading.explained(path, 'a summary of symbol_tuning.eval', _AGAIN):
     return _to_summary(json.loads(path.read_text(encoding='utf-8')))
-  except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-    raise ValueError(
-      f'{path} is not a summary of symbol_tuning.eval ({error!r}): run the'
-      ' evaluation again into an empty folder.'
-    ) from error
 
 
 def _to_summary(values: Mapping[str, Any]) -> Summary:

@@ -15,7 +15,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from jax.experimental import multihost_utils
 
-from symbol_tuning import run_config
+from symbol_tuning import reading, run_config
 from symbol_tuning.gin_utils import parsing, quiet, usage, values
 
 _GIN_FILE = flags.DEFINE_multi_string(
@@ -250,6 +250,8 @@ def _message(error: Exception) -> str:
   for parameter, name in _macros_by_parameter().items():
     if re.search(rf'\b{parameter} is ', text) and name not in text:
       text += f' ({name} sets {parameter}.)'
+  if (advice := reading.system_advice(error)) and advice not in text:
+    text += f': {advice}, and run the same command again'
   return text
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import gin
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 from symbol_tuning.data.algorithmic import list_functions, turing_concepts
 from symbol_tuning.data.seqio_tasks import text_tasks
 
@@ -79,10 +79,8 @@ def read_task(path: files.PathLike) -> TaskFile:
       f'{path} does not exist. BigBench.folder is to be the folder'
       ' bigbench/benchmark_tasks of a copy of github.com/google/BIG-bench.'
     )
-  try:
+  with reading.explained(path):
     content = json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path} is not JSON: {error}') from None
   examples = content.get('examples') if isinstance(content, dict) else None
   if not isinstance(examples, list) or not examples:
     raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 import tokenizers
 from gguf import GGUFReader
 
-from symbol_tuning import gguf_files
+from symbol_tuning import gguf_files, reading
 from symbol_tuning.data.vocabularies import gguf_tokenizers
 
 TOKENIZER = 'tokenizer.json'
@@ -102,7 +102,8 @@ def chat_template(source: str | Path) -> str | None:
   """The Jinja program of a GGUF file or a folder that writes conversations."""
   file = Path(source) / CHAT_TEMPLATE
   if file.is_file():
-    return file.read_text(encoding='utf-8')
+    with reading.explained(file, 'a chat template'):
+      return file.read_text(encoding='utf-8')
   template = _tokenizer_config(source).get('chat_template')
   if isinstance(template, list):  # several, by name
     named = {entry['name']: entry['template'] for entry in template}
@@ -158,10 +159,8 @@ def _read_json(path: Path) -> dict[str, Any]:
   """The values of a file; none if there is no such file."""
   if not path.is_file():
     return {}
-  try:
+  with reading.explained(path):
     return json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path} is not JSON ({error}).') from error
 
 
 def _settings(reader: GGUFReader) -> dict[str, Any]:

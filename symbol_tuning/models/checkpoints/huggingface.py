@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 from symbol_tuning.models import families
 from symbol_tuning.models.checkpoints import (
   parameter_specs,
@@ -50,10 +50,8 @@ def read_values(path: Path) -> dict[str, Any]:
     raise FileNotFoundError(
       f'{path.parent} has no {path.name} to say what the model is.'
     )
-  try:
+  with reading.explained(path):
     values = json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path} is not JSON ({error}).') from error
   if not isinstance(values, dict):
     raise ValueError(f'{path} is not the configuration of a model.')
   return values

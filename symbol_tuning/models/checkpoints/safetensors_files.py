@@ -8,6 +8,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from symbol_tuning import reading
+
 WEIGHTS = 'model.safetensors'
 INDEX = 'model.safetensors.index.json'
 SHARD_BYTES = 5 * 10**9  # as transformers has it
@@ -32,13 +34,9 @@ def find(folder: Path) -> list[Path]:
     if len(alone) == 1:
       return alone
     raise FileNotFoundError(_what_is_missing(folder))
-  try:
+  with reading.explained(folder / INDEX, 'an index of weights'):
     index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
     names = sorted(set(index['weight_map'].values()))
-  except (ValueError, KeyError, AttributeError) as error:
-    raise ValueError(
-      f'{folder / INDEX} is no index of weights ({error!r}); fetch it again.'
-    ) from error
   for name in names:
     if Path(name).name != name:
       raise ValueError(
