@@ -110,12 +110,18 @@ def label_rows(
     )
     _label_parts(_Labeller(model, params, asker, budget), parts, output)
   counts = output.finish(len(parts))
+  _say_counts(counts, len(asker.rows), output)
+  return counts
+
+
+def _say_counts(
+  counts: Mapping[str, int], num_rows: int, output: 'Output'
+) -> None:
   said = ', '.join(
     f'{count:,} {label or "without a label (see reason)"}'
     for label, count in sorted(counts.items(), reverse=True)
   )
-  print_line(f'Labelled {len(asker.rows):,} rows: {said}. {output.path}')
-  return counts
+  print_line(f'Labelled {num_rows:,} rows: {said}. {output.path}')
 
 
 def dry_run(

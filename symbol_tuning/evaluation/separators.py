@@ -64,7 +64,6 @@ def check(separator: Separator, labels: Sequence[str] | None) -> None:
     ValueError: if a name is unknown, the vocabulary does not support it, or a
       checkpoint has none.
   """
-  names = [separator]
   if isinstance(separator, Mapping):
     if labels is None:
       raise ValueError(
@@ -76,9 +75,9 @@ def check(separator: Separator, labels: Sequence[str] | None) -> None:
         f'SEPARATOR names the labels {", ".join(separator)}, and the'
         f' checkpoints are {", ".join(labels)}: name each once.'
       )
-    names = separator.values()
-  for name in names:
-    if name not in (None, BEST):
+  names = separator if isinstance(separator, Mapping) else {'': separator}
+  for name in names.values():
+    if name is not None and name != BEST:
       frames.of(name, data_settings.vocabulary())
 
 
@@ -114,7 +113,8 @@ def choose(
     The separator with the highest accuracy, averaged over mixtures; of equal
     ones the first, and the paper's is before others.
   """
-  candidates, asked = {}, {}
+  candidates: dict[str, float] = {}
+  asked: dict[str, None] = {}
   for name in frames.supported(data_settings.vocabulary()):
     others = load_others(name)
     suite = others or load(name)
@@ -123,5 +123,5 @@ def choose(
     candidates[name] = sum(m.accuracy for m in mixtures) / len(mixtures)
     kind = 'not reported' if others else 'reported: there are no others'
     asked[f'{sum(m.num_queries for m in mixtures)}, {kind}'] = None
-  best = max(candidates, key=candidates.get)
+  best = max(candidates, key=lambda name: candidates[name])
   return BestSeparator(best, candidates, ' / '.join(asked))

@@ -64,9 +64,9 @@ class Suite:
         yield mixture, name, task
 
   @property
-  def tasks_by_kind(self) -> dict[type, list[Task]]:
-    """The tasks of which there is one kind or both."""
-    kinds = {}
+  def tasks_by_kind(self) -> dict[Any, list[Task]]:
+    """The tasks by their class: `RankingTask`, `WritingTask`."""
+    kinds: dict[Any, list[Task]] = {}
     for *_, task in self:
       kinds.setdefault(type(task), []).append(task)
     return kinds

@@ -32,16 +32,22 @@ def of_task(
   if isinstance(asked, RankingTask):
     functions = task.score_metric_fns
     examples = [one for query in asked.queries for one in queries.flat(query)]
-    answers = [option.log_likelihood for one in made for option in one.options]
+    answers = [
+      option.log_likelihood
+      for one in made
+      if isinstance(one, results.Prediction)
+      for option in one.options
+    ]
   else:
     functions = task.predict_metric_fns
     examples = list(map(queries.flat_open, asked.queries))
     answers = [
       task.postprocess_fn(one.written, example=example, is_target=False)
       for one, example in zip(made, examples, strict=True)
+      if isinstance(one, results.Answer)
     ]
   targets = [_target(task, example) for example in examples]
-  values = {}
+  values: dict[str, Any] = {}
   for function in functions:
     values |= function(targets, answers)
   return _numbers(values)

@@ -46,7 +46,7 @@ def _draw_histogram(
 ) -> None:
   step = max(1, -(-int(counts.max()) // _MOST_BINS))
   edges = np.arange(0, counts.max() + step, step) + 0.5
-  axes.hist(counts, bins=edges, color=_COLOUR)
+  axes.hist(counts, bins=edges.tolist(), color=_COLOUR)
   if limit is not None:
     axes.axvline(limit, color=_LIMIT_COLOUR, label=f'limit {limit:,}')
     axes.legend(frameon=False, fontsize=8)

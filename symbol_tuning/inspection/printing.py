@@ -32,7 +32,7 @@ def prompt_text(
   target; of several targets the right one stands out.
   """
   written = rich.text.Text()
-  styles = {}
+  styles: dict[str, int] = {}
 
   def label_style(label: str) -> str:
     number = styles.setdefault(label.strip(), len(styles))
@@ -65,7 +65,7 @@ def _pieces(
     if before:
       kind = records.EXEMPLAR if found else records.QUERY
       yield records.Piece(kind, before)
-    if found:
+    if found and query.prompt:
       yield from query.prompt.pieces()
     if after:
       yield records.Piece(records.EXEMPLAR, after)

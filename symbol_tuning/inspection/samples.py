@@ -9,6 +9,7 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import seqio
@@ -175,7 +176,7 @@ def _others(
       yield ShownPrompt(_plain_query(number, example))
 
 
-def _plain_query(number: int, example: Mapping[str, np.ndarray]) -> Query:
+def _plain_query(number: int, example: Mapping[str, Any]) -> Query:
   targets = example['targets']
   text, target = (
     example.get(f'{feature}_pretokenized', b'').decode()

@@ -115,7 +115,7 @@ def overview_table(compared: Comparison) -> Table:
   for dataset in datasets:
     own = (rows.get(dataset) for rows in by_mixture.values())
     rows.append([Cell(dataset), *(Cell(_short(row)) for row in own)])
-  header = ('Dataset', *map(compared.titles.get, by_mixture))
+  header = ('Dataset', *(compared.titles[name] for name in by_mixture))
   title = f'Accuracy in percent: {" → ".join(compared.labels)}'
   return Table(title, header, rows, 'overview')
 
@@ -191,7 +191,7 @@ def _flipped_sections(compared: Comparison) -> Iterator[Section]:
 
 
 def _written_section(compared: Comparison) -> Iterator[Section]:
-  named = {}
+  named: dict[str, Row] = {}
   for mixture, average in compared.settings.items():
     rows = compared.datasets[mixture]
     if not any(o.origins for row in rows for [o, *_] in row.outcomes if o):

@@ -3,7 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from symbol_tuning.reporting import comparison
-from symbol_tuning.reporting.outcomes import Evaluated, Outcome, titles
+from symbol_tuning.reporting.outcomes import (
+  Evaluated,
+  Outcome,
+  RankedOutcome,
+  titles,
+)
 from symbol_tuning.reporting.pages.tables import MISSING, words
 
 # May differ: a checkpoint is asked in the way that is best for it.
@@ -99,7 +104,8 @@ def _few_classes(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
   shown = {
     outcome.dataset: (ranked.num_options_Q, ranked.num_classes)
     for outcome in _outcomes(checkpoints)
-    if (ranked := outcome.ranked)
+    if isinstance(outcome, RankedOutcome)
+    and (ranked := outcome.ranked)
     and (ranked.num_options_Q < ranked.num_classes).any()
   }
   for dataset, (num_options_Q, num_classes) in shown.items():
@@ -112,7 +118,7 @@ def _few_classes(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
 
 
 def _dropped(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
-  counts = {}
+  counts: dict[str, int] = {}
   for outcome in _outcomes(checkpoints):
     if outcome.num_dropped:
       most = max(outcome.num_dropped, counts.get(outcome.dataset, 0))

@@ -150,7 +150,11 @@ def _row(
   ]
   resampled = statistics.resample(
     [
-      [task[number].measure(task[number].correct_Q) for number in members]
+      [
+        own.measure(own.correct_Q)
+        for number in members
+        if (own := task[number])
+      ]
       for task in outcomes
     ]
   )

@@ -11,6 +11,7 @@ import itertools
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import matplotlib.axes
@@ -22,7 +23,7 @@ from symbol_tuning.reporting.statistics import Estimate
 
 INK = '#1f2328'
 COLOURS = ('#8f8f8f', '#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9')
-STYLE = {
+STYLE: dict[Any, Any] = {
   'axes.axisbelow': True,
   'axes.edgecolor': INK,
   'axes.labelcolor': INK,

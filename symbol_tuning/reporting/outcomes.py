@@ -77,7 +77,6 @@ class Outcome:
     correct_Q: whether the answer was right, 0.0 or 1.0.
     num_dropped: queries that could not be asked.
     origins: the function or concept of each query, where answers are written.
-    ranked: where there are label options.
   """
 
   dataset: str
@@ -88,11 +87,21 @@ class Outcome:
   correct_Q: np.ndarray
   num_dropped: int = 0
   origins: tuple[str, ...] = ()
-  ranked: RankedQueries | None = None
 
   def measure(self, values_Q: np.ndarray) -> Measurement:
     """Values of these queries, to be resampled."""
     return Measurement(values_Q, self.queries)
+
+
+@dataclasses.dataclass(frozen=True)
+class RankedOutcome(Outcome):
+  """An outcome on a task with label options.
+
+  Attributes:
+    ranked: how they were ranked.
+  """
+
+  ranked: RankedQueries = dataclasses.field(kw_only=True)
 
 
 Tasks = Mapping[str, Outcome]
@@ -154,7 +163,10 @@ def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
 
 
 def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
-  made = sorted(results.read_predictions(path), key=lambda one: one.query)
+  made: list[results.Prediction | results.Answer] = [
+    *results.read_predictions(path)
+  ]
+  made.sort(key=lambda one: one.query)
   correct_Q = np.array([one.is_correct for one in made], float)
   if not math.isclose(100 * correct_Q.mean(), result.accuracy, abs_tol=1e-6):
     raise ValueError(
@@ -162,18 +174,20 @@ def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
       f' {results.SUMMARY} beside it says {result.accuracy:.2f} %: evaluate'
       ' again into an empty folder.'
     )
-  is_ranked = isinstance(made[0], results.Prediction)
-  return Outcome(
-    dataset=result.dataset,
-    chance=result.chance / 100,
-    path=path,
-    queries=_digest(map(_question, made)),
-    prompts=_digest(one.text for one in made),
-    correct_Q=correct_Q,
-    num_dropped=result.num_dropped,
-    origins=() if is_ranked else tuple(one.origin for one in made),
-    ranked=_ranked(made) if is_ranked else None,
+  measured = (
+    result.dataset,
+    result.chance / 100,
+    path,
+    _digest(map(_question, made)),
+    _digest(one.text for one in made),
+    correct_Q,
+    result.num_dropped,
   )
+  ranked = [one for one in made if isinstance(one, results.Prediction)]
+  if ranked:
+    return RankedOutcome(*measured, ranked=_ranked(ranked))
+  written = [one for one in made if isinstance(one, results.Answer)]
+  return Outcome(*measured, origins=tuple(one.origin for one in written))
 
 
 def _digest(values: Iterable[object]) -> str:

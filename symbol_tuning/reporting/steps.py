@@ -42,7 +42,7 @@ class Series:
 
 def find_series(checkpoints: Sequence[Evaluated]) -> list[Series]:
   """The series among checkpoints: several steps, evaluated together."""
-  trainings = {}
+  trainings: dict[tuple[files.Path, str], dict[int, Evaluated]] = {}
   for one in checkpoints:
     if one.run.summary.step is not None:
       trainings.setdefault(_training(one), {})[one.run.summary.step] = one
@@ -120,7 +120,7 @@ def _panels(
   series: Sequence[Series], compared: Sequence[Evaluated]
 ) -> list[figures.Panel]:
   everyone = [one for own in series for one in own.checkpoints]
-  steps = [one.run.summary.step for one in everyone]
+  steps = [_step(one) for one in everyone]
   colours = [compared.index(own.checkpoints[-1]) for own in series]
   panels = []
   for row in comparison.settings(everyone).values():
@@ -138,11 +138,18 @@ def _panels(
   return panels
 
 
+def _step(one: Evaluated) -> int:
+  """The step of a checkpoint of a series; each tells its step."""
+  step = one.run.summary.step
+  assert step is not None
+  return step
+
+
 def _line(
   series: Series, colour: int, accuracies: Mapping[str, Estimate]
 ) -> figures.Line:
   known = {
-    one.run.summary.step: accuracies[one.label]
+    _step(one): accuracies[one.label]
     for one in series.checkpoints
     if one.label in accuracies
   }
@@ -158,7 +165,7 @@ def _table(series: Sequence[Series], folder: files.Path) -> Table:
     rows.append(
       [
         Cell(name),
-        Cell.count(one.run.summary.step),
+        Cell.count(_step(one)),
         *(Cell.estimate(row.accuracies[number], source) for row in settings),
       ]
     )

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from symbol_tuning.reporting import figures
-from symbol_tuning.reporting.outcomes import Outcome
+from symbol_tuning.reporting.outcomes import RankedOutcome
 from symbol_tuning.reporting.pages.document import Chart, Section
 from symbol_tuning.reporting.pages.tables import MISSING, Cell, Table
 from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.why import diagnostics
 from symbol_tuning.reporting.why.diagnostics import Bias
-from symbol_tuning.reporting.why.evidence import ByMixture, Evidence
+from symbol_tuning.reporting.why.evidence import Evidence, RankedByMixture
 
 _MOST_PLACES = 12
 _LEAST_SHARE = 0.25  # of queries, for a place to be drawn
@@ -48,7 +48,9 @@ def recency(evidence: Evidence) -> Iterator[Section]:
 
 
 def _recency_panel(
-  setting: str, evidence: Evidence, by_checkpoint: Sequence[Sequence[Outcome]]
+  setting: str,
+  evidence: Evidence,
+  by_checkpoint: Sequence[Sequence[RankedOutcome]],
 ) -> figures.Panel:
   lines = [
     figures.Line(label, number, _by_place(outcomes))
@@ -60,10 +62,10 @@ def _recency_panel(
   return figures.Panel(setting, lines, ([1, last], [0, 0]))
 
 
-def _by_place(outcomes: Sequence[Outcome]) -> dict[float, Estimate]:
+def _by_place(outcomes: Sequence[RankedOutcome]) -> dict[float, Estimate]:
   """The bias to each exemplar, from the last on, that many prompts have."""
   biases = (diagnostics.recency(outcomes, n) for n in range(_MOST_PLACES))
-  known = list(itertools.takewhile(lambda bias: bias is not None, biases))
+  known = [bias for bias in itertools.takewhile(bool, biases) if bias]
   most = max((bias.num_queries for bias in known), default=0)
   return {
     place: bias.excess
@@ -86,7 +88,7 @@ def majority(evidence: Evidence) -> Iterator[Section]:
 
 
 def _bias_rows(
-  evidence: Evidence, measure: Callable[[Sequence[Outcome]], Bias | None]
+  evidence: Evidence, measure: Callable[[Sequence[RankedOutcome]], Bias | None]
 ) -> list[list[Cell]]:
   """A row for each setting in which the bias of any checkpoint is known."""
   rows = []
@@ -152,15 +154,13 @@ def confusion(evidence: Evidence) -> Iterator[Section]:
     )
 
 
-def _of_size(evidence: Evidence, size: int) -> ByMixture:
+def _of_size(evidence: Evidence, size: int) -> RankedByMixture:
   """The outcomes on tasks that have so many classes."""
-  return evidence.of(
-    lambda outcome: outcome.ranked and outcome.ranked.num_classes == size
-  )
+  return evidence.ranked(lambda ranked: ranked.num_classes == size)
 
 
 def _confusion_chart(
-  evidence: Evidence, outcomes: ByMixture, size: int
+  evidence: Evidence, outcomes: RankedByMixture, size: int
 ) -> Chart:
   rows = {
     label: [
@@ -182,7 +182,7 @@ def _shares(counts_CC: np.ndarray) -> list[list[float]]:
 
 
 def _confusion_table(
-  evidence: Evidence, by_mixture: ByMixture, size: int
+  evidence: Evidence, by_mixture: RankedByMixture, size: int
 ) -> Table:
   numbers = range(1, size + 1)
   rows = []
@@ -204,7 +204,7 @@ def _confusion_table(
 
 
 def _frequent_confusions(
-  evidence: Evidence, by_mixture: ByMixture, size: int
+  evidence: Evidence, by_mixture: RankedByMixture, size: int
 ) -> Table:
   rows = []
   for mixture, by_checkpoint in by_mixture.items():

@@ -6,13 +6,16 @@ from typing import Any
 
 from symbol_tuning.evaluation.metrics import ACCURACY, METRICS, Metric
 from symbol_tuning.reporting import figures
-from symbol_tuning.reporting.outcomes import Outcome
 from symbol_tuning.reporting.pages.document import Chart, Section
 from symbol_tuning.reporting.pages.tables import MISSING, Cell, Table
 from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.why import diagnostics
 from symbol_tuning.reporting.why.diagnostics import Calibration, Group
-from symbol_tuning.reporting.why.evidence import ByMixture, Evidence
+from symbol_tuning.reporting.why.evidence import (
+  Evidence,
+  OutcomeT,
+  RankedByMixture,
+)
 
 _FEWEST_DRAWN = 10  # the mean of fewer queries is in no figure
 
@@ -44,8 +47,8 @@ class _Kind:
 
 def _kinds(
   evidence: Evidence,
-  outcomes: ByMixture,
-  divide: Callable[[Sequence[Outcome]], Mapping[Any, Group]],
+  outcomes: Mapping[str, Sequence[Sequence[OutcomeT]]],
+  divide: Callable[[Sequence[OutcomeT]], Mapping[Any, Group]],
 ) -> list[_Kind]:
   found = []
   for mixture, by_checkpoint in outcomes.items():
@@ -99,8 +102,8 @@ def _metric(evidence: Evidence, metric: Metric) -> Iterator[Section]:
     row = [Cell(evidence.titles[mixture]), Cell.count(known.num_queries)]
     for one, own in zip(measured, by_checkpoint, strict=True):
       row += [
-        Cell.estimate(one and one.value, evidence.source(own)),
-        Cell.difference(one and one.gain),
+        Cell.estimate(one.value if one else None, evidence.source(own)),
+        Cell.difference(one.gain if one else None),
       ]
     rows.append(row)
   if rows:
@@ -111,9 +114,7 @@ def _metric(evidence: Evidence, metric: Metric) -> Iterator[Section]:
 
 def symbols(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the category of the symbol that is right."""
-  with_symbols = evidence.of(
-    lambda outcome: outcome.ranked and None not in outcome.ranked.categories
-  )
+  with_symbols = evidence.ranked(lambda ranked: None not in ranked.categories)
   kinds = _kinds(evidence, with_symbols, diagnostics.by_symbol_category)
   if not kinds:
     return
@@ -169,9 +170,9 @@ def _exemplars_panel(
   lines = []
   for number, label in enumerate(evidence.labels):
     drawn = {
-      one.kind: one.accuracy(number)
+      one.kind: group.accuracy
       for one in kinds
-      if one.groups[number] and one.groups[number].num_queries >= _FEWEST_DRAWN
+      if (group := one.groups[number]) and group.num_queries >= _FEWEST_DRAWN
     }
     lines.append(figures.Line(label, number, drawn))
   places = [one.kind for one in kinds]
@@ -193,7 +194,7 @@ def formats(evidence: Evidence) -> Iterator[Section]:
 
 def functions(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the function or concept that is asked for."""
-  written = evidence.of(lambda outcome: bool(outcome.origins))
+  written = evidence.written()
   kinds = _kinds(evidence, written, diagnostics.by_origin)
   if kinds:
     yield Section(
@@ -253,7 +254,7 @@ def _by_confidence(one: Calibration) -> dict[float, Estimate]:
 
 def _calibration_table(
   evidence: Evidence,
-  chosen: ByMixture,
+  chosen: RankedByMixture,
   measured: Mapping[str, Sequence[Calibration | None]],
 ) -> Table:
   header = ['Setting', 'Queries']

@@ -9,15 +9,22 @@ Shape suffixes: Q queries, N exemplars, the last of a prompt first, C classes.
 """
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from symbol_tuning.reporting import statistics
-from symbol_tuning.reporting.outcomes import NONE, Outcome, RankedQueries
+from symbol_tuning.reporting.outcomes import (
+  NONE,
+  Outcome,
+  RankedOutcome,
+  RankedQueries,
+)
 from symbol_tuning.reporting.statistics import Estimate, Measurement
 
 NUM_BINS = 10
+OutcomeT = TypeVar('OutcomeT', bound=Outcome)
 NEVER = np.iinfo(int).max  # More than a class can be shown.
 # Enough for intervals that are read at a glance, of which there are many.
 _NUM_RESAMPLES = 2_000
@@ -45,7 +52,7 @@ class Bias:
 _Falls = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def recency(outcomes: Iterable[Outcome], place: int = 0) -> Bias | None:
+def recency(outcomes: Iterable[RankedOutcome], place: int = 0) -> Bias | None:
   """The bias to the label of one exemplar.
 
   Args:
@@ -70,7 +77,7 @@ def recency(outcomes: Iterable[Outcome], place: int = 0) -> Bias | None:
   return _bias(outcomes, falls)
 
 
-def majority(outcomes: Iterable[Outcome]) -> Bias | None:
+def majority(outcomes: Iterable[RankedOutcome]) -> Bias | None:
   """The bias to the most frequent labels of a prompt.
 
   Returns:
@@ -95,7 +102,7 @@ def majority(outcomes: Iterable[Outcome]) -> Bias | None:
 
 
 def _bias(
-  outcomes: Iterable[Outcome], falls: Callable[[RankedQueries], _Falls]
+  outcomes: Iterable[RankedOutcome], falls: Callable[[RankedQueries], _Falls]
 ) -> Bias | None:
   tasks, predicted, expected = [], [], []
   for outcome in outcomes:
@@ -133,7 +140,7 @@ class Measured:
   gain: Estimate
 
 
-def measured(outcomes: Sequence[Outcome], metric: str) -> Measured:
+def measured(outcomes: Sequence[RankedOutcome], metric: str) -> Measured:
   """Compares a metric of `metrics.METRICS` with the accuracy."""
   values = [outcome.ranked.values[metric] for outcome in outcomes]
   resampled = _resample(
@@ -150,7 +157,9 @@ def measured(outcomes: Sequence[Outcome], metric: str) -> Measured:
   )
 
 
-def confusion(outcomes: Iterable[Outcome], num_classes: int) -> np.ndarray:
+def confusion(
+  outcomes: Iterable[RankedOutcome], num_classes: int
+) -> np.ndarray:
   """Counts queries by correct and by predicted class, int [C, C].
 
   Args:
@@ -180,39 +189,40 @@ class Group:
 
 
 def by_symbol_category(
-  outcomes: Iterable[Outcome],
-) -> dict[Hashable, Group]:
+  outcomes: Iterable[RankedOutcome],
+) -> dict[Any, Group]:
   """The accuracy by the category of the right label's symbol."""
   return _by(outcomes, lambda outcome: outcome.ranked.categories)
 
 
-def by_format(outcomes: Iterable[Outcome]) -> dict[Hashable, Group]:
+def by_format(outcomes: Iterable[RankedOutcome]) -> dict[Any, Group]:
   """The accuracy by the format in which prompts are written."""
   return _by(
     outcomes, lambda outcome: [f or None for f in outcome.ranked.formats]
   )
 
 
-def by_exemplars(outcomes: Iterable[Outcome]) -> dict[Hashable, Group]:
+def by_exemplars(outcomes: Iterable[RankedOutcome]) -> dict[Any, Group]:
   """The accuracy by the number of exemplars a class, rounded."""
 
-  def per_class(outcome: Outcome) -> Sequence[int]:
+  def per_class(outcome: RankedOutcome) -> Sequence[int]:
     ranked = outcome.ranked
     return np.rint(ranked.num_shown_Q / ranked.num_options_Q).astype(int)
 
   return _by(outcomes, per_class)
 
 
-def by_origin(outcomes: Iterable[Outcome]) -> dict[Hashable, Group]:
+def by_origin(outcomes: Iterable[Outcome]) -> dict[Any, Group]:
   """The accuracy by the function or concept that is asked for."""
   return _by(outcomes, lambda outcome: outcome.origins)
 
 
 def _by(
-  outcomes: Iterable[Outcome], kinds: Callable[[Outcome], Sequence[Hashable]]
-) -> dict[Hashable, Group]:
+  outcomes: Iterable[OutcomeT],
+  kinds: Callable[[OutcomeT], Sequence[Any]],
+) -> dict[Any, Group]:
   """Groups queries by their kind, in order of kinds; None is no kind."""
-  found = {}
+  found: dict[Any, list[tuple[float, float]]] = {}
   for outcome in outcomes:
     for kind, is_correct in zip(kinds(outcome), outcome.correct_Q, strict=True):
       found.setdefault(kind, []).append((is_correct, outcome.chance))
@@ -251,7 +261,7 @@ class Calibration:
   accuracies: Sequence[Estimate]
 
 
-def calibration(outcomes: Sequence[Outcome]) -> Calibration:
+def calibration(outcomes: Sequence[RankedOutcome]) -> Calibration:
   """Compares confidence and accuracy over the queries of all tasks."""
   confidence_Q = np.concatenate([o.ranked.confidence_Q for o in outcomes])
   correct_Q = np.concatenate([o.correct_Q for o in outcomes])
