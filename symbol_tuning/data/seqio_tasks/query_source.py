@@ -1,5 +1,7 @@
 """The source of a task made of a dataset: which examples are asked about."""
 
+import functools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -47,6 +49,9 @@ class PromptMaker:
     self.fitter = Fitter.of(task_feature_lengths)
     self._stream = stream
     self._too_long = self.fitter.too_long(pool.texts)
+    if self._too_long:
+      num_rows = sum(text in self._too_long for text in pool.texts)
+      _say_left_out(spec.name, num_rows, len(pool.texts))
     try:
       self._composer = Composer(
         pool, spec.labels, spec.instruction, recipe, self._too_long
@@ -77,6 +82,17 @@ class PromptMaker:
       None if self.pool.texts[query] in self._too_long else next(fitted)
       for query in queries
     ]
+
+
+@functools.cache
+def _say_left_out(name: str, num_rows: int, total: int) -> None:
+  """Says once that rows are neither shown nor asked about."""
+  print(
+    f'{name}: {num_rows} of {total} rows are longer than'
+    " TASK_FEATURE_LENGTHS['inputs'] alone and are left out.",
+    file=sys.stderr,
+    flush=True,
+  )
 
 
 class QuerySource(seqio.DataSource):

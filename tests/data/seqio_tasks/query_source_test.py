@@ -2,10 +2,13 @@
 
 import collections
 import dataclasses
+import itertools
+import tracemalloc
 
 import pytest
 import seqio
 
+from symbol_tuning.data import settings
 from symbol_tuning.data.datasets import catalog, sources
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 
@@ -36,6 +39,42 @@ def prompts(
 def test_prompts_do_not_depend_on_the_number_of_shards(use_data, shards):
   use_data()
   assert prompts(shards=shards, epochs=2) == prompts(epochs=2)
+
+
+class WithGiants:
+  """The rows of another source, with six of 200 kB among them."""
+
+  def __init__(self, source):
+    self.source = source
+
+  def missing(self, spec, split):
+    return self.source.missing(spec, split)
+
+  def load(self, spec, split):
+    pool = self.source.load(spec, split)
+    texts = [
+      f'{text} {"very " * 40_000}' if i % 4 == 0 else text
+      for i, text in enumerate(pool.texts)
+    ]
+    return sources.Pool(tuple(texts), pool.labels, pool.num_classes)
+
+
+def test_texts_far_too_long_cost_little_and_are_counted_and_said(
+  use_data, capsys
+):
+  use_data()
+  use_data(source=WithGiants(settings.current().source))
+  name = 'symbol_tuning_sst2'
+  dataset_tasks.dropped_queries.clear()
+  tracemalloc.start()
+  found = prompts(name)
+  _, peak = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert peak < 50e6
+  assert len(found) == 24 - 6
+  assert 'very very' not in ''.join(itertools.chain(*found.values()))
+  assert dataset_tasks.dropped_queries[name] == 6
+  assert 'sst2: 6 of 24 rows are longer' in capsys.readouterr().err
 
 
 def test_seeds_and_epochs_draw_anew(use_data):

@@ -149,7 +149,8 @@ def test_an_index_may_not_lead_out_of_the_folder(folder, model):
     with pytest.raises(ValueError, match='is not a file of this folder'):
       parameters.load_params(folder, model)
   index.write_text('{}')
-  with pytest.raises(ValueError, match=r'index\.json is not an index of weights'):
+  message = r'index\.json is not an index of weights'
+  with pytest.raises(ValueError, match=message):
     parameters.load_params(folder, model)
 
 
