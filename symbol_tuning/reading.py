@@ -13,6 +13,7 @@ import contextlib
 import errno
 import gzip
 import os
+import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -94,6 +95,25 @@ def explained(
     if not _is_of_content(error):
       raise
     raise UnreadableError(_told(path, error, what, advice)) from error
+
+
+def check_within(name: str, file: str | os.PathLike) -> str:
+  """Returns the name of a file that another file gives, if it stays beside it.
+
+  Args:
+    name: relative to the folder of `file`.
+    file: what names it, for the message.
+
+  Raises:
+    UnreadableError: if it leads out of the folder.
+  """
+  parts = pathlib.PurePosixPath(name).parts
+  if not name or name.startswith('/') or '..' in parts or '://' in name:
+    raise UnreadableError(
+      f'{file} names {name!r}, which is not in its folder: do not use a file'
+      ' of somebody who does so'
+    )
+  return name
 
 
 def system_advice(error: BaseException) -> str:

@@ -329,7 +329,11 @@ def read_summary(directory: files.Path) -> Summary:
       ' written its results to.'
     )
   with reading.explained(path, 'a summary of symbol_tuning.eval', _AGAIN):
-    return _to_summary(json.loads(path.read_text(encoding='utf-8')))
+    summary = _to_summary(json.loads(path.read_text(encoding='utf-8')))
+    for mixture in summary.mixtures.values():
+      for task in mixture.tasks.values():
+        reading.check_within(task.predictions, path)
+  return summary
 
 
 def _to_summary(values: Mapping[str, Any]) -> Summary:

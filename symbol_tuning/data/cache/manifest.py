@@ -15,7 +15,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 
 MANIFEST_FILE = 'manifest.json'
 SETTINGS_FILE = 'settings.json'
@@ -333,5 +333,6 @@ def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:
 
 def _shard(values: dict[str, Any], path: files.Path) -> Shard:
   with _explained(path):
+    reading.check_within(values['name'], path)
     statistics = {'most_target_tokens': None} | values['statistics']
     return Shard(**values | {'statistics': Statistics(**statistics)})

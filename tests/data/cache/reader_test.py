@@ -118,7 +118,7 @@ def test_seeking_reads_nothing_on_the_way(make_cache, monkeypatch):
   monkeypatch.setattr(reader.Records, '__getitem__', counted)
   data.set_state({'batches_read': 10**9})
   next(data)
-  assert data.get_state() == {'batches_read': 10**9 + 1}
+  assert data.get_state()['batches_read'] == 10**9 + 1
   assert count['rows'] <= 3 * 4
 
 
@@ -311,3 +311,14 @@ def test_training_imports_neither_tensorflow_nor_seqio(make_cache, tmp_path):
   assert 'imported: []' in ran.stdout
   assert 'Exception' not in ran.stderr
   assert pathlib.Path(tmp_path / 'model/checkpoints/2').is_dir()
+
+
+def test_a_manifest_cannot_name_files_elsewhere(make_cache):
+  folder = make_cache()
+  path = folder / 'manifest.json'
+  stored = json.loads(path.read_text())
+  del stored['digest']
+  stored['shards'][0]['name'] = '../elsewhere.array_record'
+  path.write_text(json.dumps(stored))
+  with pytest.raises(ValueError, match=r'elsewhere.* is not in its folder'):
+    open_data(folder)
