@@ -106,6 +106,32 @@ def test_checkpoints_are_evaluated_side_by_side(evaluate, save, tmp_path):
     assert curve(logs, TASK) == (expected, expected)
 
 
+def test_a_bucket_gets_what_a_disk_gets(
+  evaluate, save, model, questions, bucket, tmp_path
+):
+  path = save(20)
+  target = bucket / 'run' / 'checkpoints' / '20'
+  native.save(parameters.load_params(path, model), target)
+  evaluate(path)
+  # Twice: the second finds all done.
+  for _ in range(2):
+    (summary,) = jobs.evaluate_checkpoints(
+      model,
+      questions,
+      str(target),
+      str(bucket / 'results'),
+      budget=layout.Budget(num_row_lengths=1),
+    )
+  assert summary.path == str(target)
+  names = [f'step_20/icl_flipped/{TASK}.jsonl']
+  names += [f'inference_eval/{n}-metrics.jsonl' for n in ('icl_flipped', TASK)]
+  for name in names:
+    expected = (tmp_path / 'results' / name).read_text()
+    assert (bucket / 'results' / name).read_text() == expected
+  (events,) = (bucket / 'results' / 'inference_eval' / TASK).iterdir()
+  assert events.name.startswith('events.out.tfevents')
+
+
 def test_the_steps_of_a_run_make_one_curve(evaluate, save, tmp_path):
   paths = [save(step) for step in (1, 20, 3)]
   for _ in range(2):

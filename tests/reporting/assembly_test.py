@@ -12,6 +12,7 @@ import urllib.parse
 
 import pytest
 
+from symbol_tuning import files
 from symbol_tuning.reporting import accuracies, assembly
 from symbol_tuning.reporting.comparison import compare
 from symbol_tuning.reporting.pages import html as html_lib
@@ -51,6 +52,25 @@ def folder(evaluated, tmp_path_factory, make_console):
   folder = tmp_path_factory.mktemp('report')
   assembly.write([evaluated], folder, 'A <tiny> world.', make_console())
   return folder
+
+
+def test_a_report_in_a_bucket_is_that_on_a_disk(
+  evaluated, folder, bucket, make_console
+):
+  for path in evaluated.rglob('*'):
+    if path.is_file():
+      name = path.relative_to(evaluated).as_posix()
+      files.write_bytes(bucket / evaluated.name / name, path.read_bytes())
+  written = assembly.write(
+    [str(bucket / evaluated.name)],
+    str(bucket / folder.name),
+    'A <tiny> world.',
+    make_console(),
+  )
+  assert {path.name for path in written} == {p.name for p in folder.iterdir()}
+  for path in written:
+    if path.suffix in ('.csv', '.svg', '.png'):
+      assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
 def rows_of(path):

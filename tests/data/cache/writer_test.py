@@ -376,8 +376,10 @@ def configure(tmp_path):
   settings.use(None)
 
 
-def test_processes_write_the_same_shards(configure, tmp_path, capsys):
-  apart, alone = tmp_path / 'apart', tmp_path / 'alone'
+def test_processes_write_the_same_shards_to_a_bucket(
+  configure, bucket, tmp_path, capsys
+):
+  apart, alone = bucket / 'cache', tmp_path / 'alone'
   run = configure(CONFIG)
   run(cache_dir=str(alone), runner=here)
   runner = processes.LocalProcesses(num_workers=2, period=0.5)
