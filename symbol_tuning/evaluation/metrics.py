@@ -129,7 +129,7 @@ def rank_classification_target(
   Returns:
     ((query, option), is_correct, number of target tokens) of a target.
   """
-  if not is_target:
+  if not is_target or example is None:
     return target
   query, option = (int(i) for i in example['idx'])
   return (query, option), bool(example['is_correct']), len(example['targets'])
@@ -152,7 +152,7 @@ def rank_classification(
     raise ValueError(f'{len(targets)} targets, but {len(scores)} scores.')
   if not targets:
     raise ValueError('There are no examples to rank: the task is empty.')
-  by_query = {}
+  by_query: dict[int, list[tuple[int, float, int, bool]]] = {}
   for ((query, option), correct, size), score in zip(
     targets, scores, strict=True
   ):

@@ -220,8 +220,8 @@ def task_result(
   num_dropped: int = 0,
 ) -> TaskResult:
   """Computes the metrics of a task from its predictions or answers."""
-  if isinstance(made[0], Prediction):
-    rankings = [one.ranking for one in made]
+  rankings = [one.ranking for one in made if isinstance(one, Prediction)]
+  if rankings:
     averages = metrics.averages(rankings)
     loss = metrics.loss(rankings)
     chance = metrics.percent(ranking.chance for ranking in rankings)
@@ -251,7 +251,7 @@ def mixture_result(
   shared = [
     name for name in own[0].metrics if all(name in one.metrics for one in own)
   ]
-  losses = [one.loss for one in own]
+  losses = [one.loss for one in own if one.loss is not None]
   setting = icl_settings.of(mixture)
   return MixtureResult(
     title=_title(mixture, setting),
@@ -261,7 +261,7 @@ def mixture_result(
       for name in shared
     },
     chance=statistics.fmean(one.chance for one in own),
-    loss=None if None in losses else statistics.fmean(losses),
+    loss=statistics.fmean(losses) if len(losses) == len(own) else None,
     standard_error=metrics.average_standard_error(
       [one.standard_error for one in own]
     ),

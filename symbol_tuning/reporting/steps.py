@@ -148,7 +148,7 @@ def _step(one: Evaluated) -> int:
 def _line(
   series: Series, colour: int, accuracies: Mapping[str, Estimate]
 ) -> figures.Line:
-  known = {
+  known: dict[float, Estimate] = {
     _step(one): accuracies[one.label]
     for one in series.checkpoints
     if one.label in accuracies

@@ -106,17 +106,16 @@ def generate(
   _check(prompts, layout, decoding, model.config.vocab_size)
   lengths = [len(prompt) + layout.num_targets for prompt in prompts]
   writer = _Writer(model, params, decoding, end, chunk_size, block_size)
-  written = [None] * len(prompts)
+  written: dict[int, Written] = {}
   for row_length, numbers in layout_lib.numbers_of_batches(lengths, layout):
     texts = writer.write(
       {number: prompts[number] for number in numbers},
       layout.num_rows(row_length),
       row_length - layout.num_targets,
     )
-    for number, text in texts.items():
-      written[number] = text
+    written |= texts
     advance(sum(lengths[i] for i in numbers))
-  return written
+  return [written[number] for number in range(len(prompts))]
 
 
 def _check(

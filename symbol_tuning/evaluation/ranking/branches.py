@@ -42,7 +42,7 @@ class Branches:
       ValueError: if its prompt or an option has no tokens.
     """
     _check(query)
-    places = {}
+    places: dict[tuple[int, ...], int] = {}
     branch_of_option = tuple(
       places.setdefault(tuple(option.tokens.tolist()), len(places))
       for option in query.options

@@ -107,8 +107,10 @@ def packed(queries: Sequence[Branches], layout: layout_lib.Layout) -> list[Row]:
 
   A query that fits into no row opens one, which is as long as it needs.
   """
-  rows, num_targets = [], []
-  by_room = []  # (tokens left, number of the row), ascending
+  rows: list[Row] = []
+  num_targets: list[int] = []  # of each row
+  # (tokens left, number of the row), ascending
+  by_room: list[tuple[int, int]] = []
   longest_first = sorted(
     range(len(queries)), key=lambda number: -queries[number].num_tokens
   )

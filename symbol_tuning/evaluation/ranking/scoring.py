@@ -10,9 +10,8 @@ positions of a query.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -24,6 +23,8 @@ from symbol_tuning.evaluation import placement
 from symbol_tuning.evaluation.ranking import rows
 from symbol_tuning.evaluation.ranking.branches import Branches
 from symbol_tuning.models import decoder, likelihood
+
+T = TypeVar('T')
 
 
 def log_likelihoods(
@@ -59,14 +60,24 @@ def log_likelihoods(
   scores = [np.empty(0)] * len(queries)
   # The next batch is handed to the device before the last one is waited for.
   results = _computed(model, params, branches, layout)
-  pairs = itertools.pairwise(itertools.chain(results, [None]))
-  for (batch, values_BP), _ in pairs:
+  for batch, values_BP in _one_ahead(results):
     values_BP = multihost_utils.process_allgather(values_BP, tiled=True)
     for row, values_P in zip(batch.rows, values_BP, strict=False):
       for number, values_T in _split(row, values_P, branches):
         scores[number] = _sums(values_T, branches[number])
-    advance(np.count_nonzero(batch.features['decoder_segment_ids']))
+    advance(int(np.count_nonzero(batch.features['decoder_segment_ids'])))
   return scores
+
+
+def _one_ahead(results: Iterator[T]) -> Iterator[T]:
+  """Yields results, each when the next has been begun."""
+  waiting = next(results, None)
+  if waiting is None:
+    return
+  for result in results:
+    yield waiting
+    waiting = result
+  yield waiting
 
 
 def _check_tokens(queries: Sequence[Query], vocab_size: int) -> None:
