@@ -233,7 +233,7 @@ def pod_jobs():
     if module == 'symbol_tuning.eval':
       arguments += [
         *SYNTHETIC,
-        '--gin.partitioning.Partitioner.fsdp=8',
+        '--gin.partitioning.Partitioner.fsdp=4',
         "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
         '--gin.settings.DataSettings.evaluation_queries=1',
         "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 64}",
@@ -279,7 +279,7 @@ def pod_jobs():
 
 
 def on_virtual_devices(words):
-  """A mesh of eight devices whose axes are long where the experiment's are."""
+  """A mesh of four devices whose axes are long where the experiment's are."""
   [experiment] = [w for w in words if w.startswith('--gin_file=experiments')]
   text = (documented.ROOT / 'gin' / experiment.partition('=')[2]).read_text()
   sizes = dict(re.findall(r'^  (data|fsdp|tensor) = (\d+)', text, re.MULTILINE))
@@ -287,9 +287,9 @@ def on_virtual_devices(words):
   return gin_flags(
     [
       f'partitioning.Partitioner.data={data}',
-      f'partitioning.Partitioner.fsdp={8 // data // tensor}',
+      f'partitioning.Partitioner.fsdp={4 // data // tensor}',
       f'partitioning.Partitioner.tensor={tensor}',
-      'BATCH_SIZE=8',
+      'BATCH_SIZE=4',
     ]
   )
 
@@ -297,7 +297,7 @@ def on_virtual_devices(words):
 JOBS = {
   'quickstart': (list(quickstart_jobs()), 1),
   'pages': (list(page_jobs()), 1),
-  'pod': (list(pod_jobs()), 8),
+  'pod': (list(pod_jobs()), 4),
 }
 
 
