@@ -51,13 +51,11 @@ class WeightedLogLikelihoods(NamedTuple):
     log_normalizers_BP: log Z, the logarithm of the sum of the exponentiated
       logits, float32.
     weights_BP: the loss weights; zero where a row has fewer than P.
-    num_dropped: how many weighted positions of the batch were beyond P.
   """
 
   values_BP: jax.Array
   log_normalizers_BP: jax.Array
   weights_BP: jax.Array
-  num_dropped: jax.Array
 
 
 def weighted_log_likelihoods(
@@ -75,8 +73,8 @@ def weighted_log_likelihoods(
     model: the decoder.
     params: its parameters.
     batch: as above, with decoder_loss_weights [B, L].
-    num_positions: how many positions a row may have; the caller must check
-      num_dropped, since what is beyond is left out.
+    num_positions: how many positions a row may have; those beyond are left
+      out, which `training.batches` makes sure that there are none of.
     chunk_size: positions of each row whose logits exist at once.
     rngs: {'dropout': key} to train with dropout.
     label_smoothing: the share of each target's probability that is spread over
@@ -98,17 +96,16 @@ def weighted_log_likelihoods(
     label_smoothing,
   )
   return WeightedLogLikelihoods(
-    values_BP, log_normalizers_BP, gathered.weights_BP, gathered.num_dropped
+    values_BP, log_normalizers_BP, gathered.weights_BP
   )
 
 
 class GatheredPositions(NamedTuple):
-  """Each row's weighted positions, in order, and how many did not fit."""
+  """Each row's weighted positions, in order."""
 
   x_BPD: jax.Array
   targets_BP: jax.Array
   weights_BP: jax.Array
-  num_dropped: jax.Array
 
 
 def gather_weighted_positions(
@@ -123,12 +120,10 @@ def gather_weighted_positions(
   """
   weighted_BL = weights_BL != 0
   index_BP = jnp.argsort(~weighted_BL, axis=-1, stable=True)[:, :num_positions]
-  dropped_B = jnp.maximum(weighted_BL.sum(-1) - num_positions, 0)
   return GatheredPositions(
     x_BPD=jnp.take_along_axis(x_BLD, index_BP[..., None], axis=1),
     targets_BP=jnp.take_along_axis(targets_BL, index_BP, axis=1),
     weights_BP=jnp.take_along_axis(weights_BL, index_BP, axis=1),
-    num_dropped=dropped_B.sum(),
   )
 
 
