@@ -19,6 +19,7 @@ To make a checkpoint that many hosts can load in shards:
 import collections
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
 
@@ -108,6 +109,7 @@ def _write_folder(
 ) -> None:
   """Writes what transformers opens; the target appears when it is complete."""
   original = hub.local_description(architecture)
+  _check_tokenizer(original, config)
   with files.new_folder(target, last='config.json') as temporary:
     tokenizer_files.write(original, temporary)
     parameters.export(
@@ -116,6 +118,19 @@ def _write_folder(
       temporary,
       parameters.read_family(architecture),
       tokenizer_files.special_token_ids(original),
+    )
+
+
+def _check_tokenizer(source: Path, config: DecoderConfig) -> None:
+  """Raises ValueError if a tokenizer has tokens that the model does not."""
+  file = tokenizer_files.find(source)
+  if file is None:
+    return
+  count = tokenizer_files.from_file(file).get_vocab_size()
+  if count > config.vocab_size:
+    raise ValueError(
+      f'{file} has {count:,} tokens, but vocab_size of the model is '
+      f'{config.vocab_size:,}: it is the tokenizer of another model.'
     )
 
 
@@ -136,7 +151,7 @@ def describe(path: str) -> str:
     'family': f'{family.name} ({family.architecture})',
     **_described_sizes(config),
     **_described_positions(config),
-    **_described_tokenizer(path),
+    **_described_tokenizer(path, config),
     'context': f'{config.context_length:,} tokens',
   }
   return '\n'.join(f'{name:<11} {text}' for name, text in lines.items())
@@ -179,13 +194,12 @@ def _described_positions(config: DecoderConfig) -> dict[str, str]:
   return {'RoPE': rope, 'window': window}
 
 
-def _described_tokenizer(path: str) -> dict[str, str]:
+def _described_tokenizer(path: str, config: DecoderConfig) -> dict[str, str]:
   source = hub.local_description(path)
-  file = source
-  if source.suffix != '.gguf':
-    file = source / tokenizer_files.TOKENIZER
-    if not file.is_file():
-      return {'tokenizer': f'none: there is no {file.name}'}
+  _check_tokenizer(source, config)
+  file = tokenizer_files.find(source)
+  if file is None:
+    return {'tokenizer': f'none: there is no {tokenizer_files.TOKENIZER}'}
   tokenizer = tokenizer_files.from_file(file)
   start = [
     tokenizer.id_to_token(i) for i in tokenizer_files.text_start(tokenizer)

@@ -9,6 +9,7 @@ import pytest
 import tiny_models
 
 from symbol_tuning import convert
+from symbol_tuning.data.vocabularies import tokenizer_files
 from symbol_tuning.models import parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
@@ -70,3 +71,18 @@ def test_a_description_tells_local_layers_and_the_tokenizer(tmp_path):
   assert 'window      3 tokens in 2 layers' in text
   assert 'byte-level BPE, 50 tokens; no BOS; no chat template' in text
   assert 'queries and keys normalized' in text
+
+
+def test_the_tokenizer_of_another_model_is_named(folder, tmp_path):
+  gguf_models.write(
+    tmp_path / 'other.gguf', tiny_models.random_params(CONFIG), CONFIG
+  )
+  tokenizer = tokenizer_files.from_file(tmp_path / 'other.gguf')
+  tokenizer.add_tokens(['<13>', '<14>'])
+  tokenizer.save(str(folder / 'tokenizer.json'))
+  message = r'tokenizer\.json has 14 tokens, but vocab_size of the model is 12'
+  with pytest.raises(ValueError, match=message):
+    convert.describe(str(folder))
+  with pytest.raises(ValueError, match=message):
+    convert.convert(str(folder), str(tmp_path / 'copy'))
+  assert not (tmp_path / 'copy').exists()

@@ -33,6 +33,12 @@ def write(path, params, config, family=None, pre='smollm'):
       config.head_dim, config.rope_base, 0
     )
     writer.add_tensor('rope_freqs.weight', divisors.astype(np.float32))
+  if config.rope_scaling and config.rope_scaling.kind == 'longrope':
+    for name in ('short', 'long'):
+      factors = getattr(config.rope_scaling, f'{name}_factors')
+      writer.add_tensor(
+        f'rope_factors_{name}.weight', np.array(factors, np.float32)
+      )
   writer.write_header_to_file()
   writer.write_kv_data_to_file()
   writer.write_tensors_to_file()
@@ -74,6 +80,9 @@ def _write_header(writer, config, architecture):
     writer.add_attention_scale(config.attention_scale)
     writer.add_logit_scale(1 / config.logit_multiplier)
   scaling = config.rope_scaling
+  if scaling and scaling.kind == 'longrope':
+    writer.add_rope_scaling_orig_ctx_len(scaling.original_context)
+    writer.add_rope_scaling_attn_factors(scaling.attention_factor)
   if scaling and scaling.kind in ('linear', 'yarn'):
     writer.add_rope_scaling_type(gguf.RopeScalingType(scaling.kind))
     writer.add_rope_scaling_factor(scaling.factor)

@@ -34,6 +34,12 @@ _ANY_TEXT = 'a'
 LFS_POINTER = b'version https://git-lfs'
 
 
+def find(source: Path) -> Path | None:
+  """The file of a folder or GGUF file that holds the tokenizer, if any."""
+  file = source if source.suffix == '.gguf' else source / TOKENIZER
+  return file if file.is_file() else None
+
+
 def from_file(path: str | Path) -> tokenizers.Tokenizer:
   """The tokenizer of a tokenizer.json or a GGUF file.
 

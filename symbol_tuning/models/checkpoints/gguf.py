@@ -38,6 +38,7 @@ NUMBERS = {
   'attention.sliding_window': 'sliding_window',
   'attention.scale': 'attention_multiplier',
   'rope.freq_base': 'rope_theta',
+  'rope.scaling.original_context_length': 'original_max_position_embeddings',
   'attn_logit_softcapping': 'attn_logit_softcapping',
   'final_logit_softcapping': 'final_logit_softcapping',
   'embedding_scale': 'embedding_multiplier',
@@ -132,16 +133,13 @@ def _scaling_values(
   number: Any, tensors: Mapping[str, Any]
 ) -> dict[str, Any] | None:
   """The rope_scaling of a config.json; None if RoPE is not scaled."""
-  original = number('rope.scaling.original_context_length')
   values = {
     'rope_type': number('rope.scaling.type') or 'default',
     'factor': number('rope.scaling.factor'),
-    'original_max_position_embeddings': original,
   }
   if 'rope_factors_long.weight' in tensors:
     values |= {
       'rope_type': 'longrope',
-      'attention_factor': number('rope.scaling.attn_factor'),
       'long_factor': _decimals(tensors['rope_factors_long.weight']),
       'short_factor': _decimals(tensors['rope_factors_short.weight']),
     }

@@ -50,4 +50,5 @@ class Olmo3(Olmo2):
     return super().write_config(config) | {
       'sliding_window': config.local_window or None,
       'layer_types': layer_types(config.kind_of_layer),
+      **rope.write_by_kind(config),
     }

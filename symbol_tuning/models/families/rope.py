@@ -200,6 +200,22 @@ def write(config: DecoderConfig) -> dict[str, Any]:
   return values
 
 
+def write_by_kind(config: DecoderConfig) -> dict[str, Any]:
+  """The values of a config.json that `read_by_kind` reads."""
+  of_global: dict[str, Any] = {'rope_type': 'default'}
+  if config.rope_scaling:
+    of_global = write_scaling(config.rope_scaling)
+  return write(config) | {
+    'rope_parameters': {
+      GLOBAL: of_global | {'rope_theta': config.rope_base},
+      LOCAL: {
+        'rope_type': 'default',
+        'rope_theta': config.local_rope_base or config.rope_base,
+      },
+    }
+  }
+
+
 def write_scaling(scaling: RopeScaling) -> dict[str, Any]:
   """The rope_scaling of a config.json."""
   values: dict[str, Any] = {

@@ -35,7 +35,7 @@ FIXED = {
 }
 NAMES = (
   *('llama2', 'llama3', 'llama_biases', 'qwen2', 'qwen3', 'gemma', 'gemma2'),
-  *('gemma3', 'olmo2', 'granite', 'smollm3', 'gpt_neox'),
+  *('gemma3', 'olmo2', 'granite', 'smollm3', 'gpt_neox', 'phi3'),
 )
 
 
@@ -55,22 +55,6 @@ def test_a_file_gives_the_model_that_it_was_made_of(name, tmp_path):
     parameters.load_params(path, Decoder(config)),
     params,
   )
-
-
-def test_fused_projections_and_longrope_are_read(tmp_path):
-  config = parameters.read_config(FOLDER / 'phi3')
-  params = parameters.load_params(FOLDER / 'phi3', Decoder(config))
-  path = tmp_path / 'model.gguf'
-  gguf_models.write(
-    path, params, config, parameters.read_family(FOLDER / 'phi3')
-  )
-  assert dataclasses.replace(config, rope_scaling=None) == (
-    parameters.read_config(path, rope_scaling=None)
-  )
-  loaded = parameters.load_params(
-    path, Decoder(dataclasses.replace(config, rope_scaling=None))
-  )
-  jax.tree.map(np.testing.assert_array_equal, loaded, params)
 
 
 def test_the_parts_of_a_model_are_found_by_any_of_them(tmp_path):
