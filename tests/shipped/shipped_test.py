@@ -278,6 +278,43 @@ def pod_jobs():
       )
 
 
+def open_model_jobs():
+  """The experiments of open models, with the sizes of one that is tiny."""
+  model = gin_flags([f'CHECKPOINT={SMOLLM2!r}'])
+  yield [
+    'cache of open models',
+    'symbol_tuning.cache_tasks',
+    [
+      '--gin_file=models/huggingface.gin',
+      '--gin_file=runs/cache.gin',
+      "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
+      "--gin.CACHE_DIR='share/open'",
+      '--gin.LOSS_POSITIONS_PER_ROW=256',
+      '--gin.NUM_ROWS=8',
+      '--gin.NUM_SHARDS=1',
+      *model,
+      *SYNTHETIC,
+    ],
+  ]
+  for path in EXPERIMENTS:
+    if "families.published.name = '" in path.read_text():
+      experiment = f'--gin_file=experiments/{path.name}'
+      yield train(
+        path.stem,
+        experiment,
+        '--gin_file=runs/train_eval.gin',
+        *model,
+        f'--gin.ARCHITECTURE={SMOLLM2!r}',
+        "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
+        "--gin.CACHE_DIR='share/open'",
+        f"--gin.MODEL_DIR='{path.stem}'",
+        *SYNTHETIC,
+        *EVALUATED,
+        "--gin.EVAL_MIXTURE='icl_flipped_subj'",
+        *on_virtual_devices([experiment]),
+      )
+
+
 def on_virtual_devices(words):
   """A mesh of four devices whose axes are long where the experiment's are."""
   [experiment] = [w for w in words if w.startswith('--gin_file=experiments')]
@@ -297,7 +334,7 @@ def on_virtual_devices(words):
 JOBS = {
   'quickstart': (list(quickstart_jobs()), 1),
   'pages': (list(page_jobs()), 1),
-  'pod': (list(pod_jobs()), 4),
+  'pod': ([*pod_jobs(), *open_model_jobs()], 4),
 }
 
 
