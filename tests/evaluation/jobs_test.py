@@ -1,6 +1,7 @@
 """Eval-only jobs, on checkpoints that are there and on those that come."""
 
 import json
+import pathlib
 import shutil
 import threading
 import time
@@ -11,13 +12,14 @@ import seqio
 from tensorboard.backend.event_processing import event_accumulator
 
 import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
+from symbol_tuning import files
 from symbol_tuning.evaluation import jobs, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.task import RankingTask
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import native
+from symbol_tuning.models.checkpoints import digests, native
 from symbol_tuning.training import partitioning
 
 TASK = 'icl_flipped_subj'
@@ -141,6 +143,48 @@ def test_the_steps_of_a_run_make_one_curve(evaluate, save, tmp_path):
     for name in ('icl_flipped', TASK):
       logs = tmp_path / 'results' / 'inference_eval'
       assert curve(logs, name) == (expected, expected)
+
+
+def damage(folder):
+  """Flips a bit of the largest file."""
+  paths = (path for path in pathlib.Path(folder).rglob('*') if path.is_file())
+  path = max(paths, key=lambda path: path.stat().st_size)
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 1
+  path.write_bytes(content)
+
+
+def test_the_newest_whole_step_of_a_run_is_evaluated(
+  evaluate, save, tmp_path, capsys
+):
+  save(1)
+  damage(save(20))
+  (summary,) = evaluate(str(tmp_path / 'run'))
+  assert summary.step == 1
+  told = capsys.readouterr().out
+  assert 'Checkpoint 20 is damaged and skipped, 1 is read' in told
+
+
+def test_a_damaged_step_is_refused_or_passed_over_while_training_goes_on(
+  evaluate, save, tmp_path, capsys
+):
+  save(1)
+  damage(save(3))
+  with pytest.raises(digests.DamagedError, match='checkpoints/3/state/'):
+    evaluate(str(tmp_path / 'run' / 'checkpoints' / '3'))
+  queue = NewCheckpoints(str(tmp_path / 'run'), final_step=3, poll_period=0.1)
+  assert [summary.step for summary in evaluate(queue)] == [1]
+  assert 'step_3 · skipped, for it is damaged' in capsys.readouterr().out
+
+
+def test_a_second_evaluation_in_a_folder_is_refused(evaluate, save, tmp_path):
+  path = save(1)
+  message = 'choose another EVAL_OUTPUT_DIR'
+  with (
+    files.only_writer(tmp_path / 'results', 'EVAL_OUTPUT_DIR'),
+    pytest.raises(BlockingIOError, match=message),
+  ):
+    evaluate(path)
 
 
 def test_every_metric_that_a_task_declares_has_a_curve(

@@ -143,6 +143,17 @@ def test_an_interrupted_write_leaves_the_old_file(
   assert results.read_summary(tmp_path) == summary
 
 
+@pytest.mark.parametrize('content', [b'{"query": 1', b'\xff', b'[]', b'{}'])
+def test_files_that_are_not_predictions_are_named(tmp_path, content):
+  path = tmp_path / 'task.jsonl'
+  path.write_bytes(content)
+  message = r'task\.jsonl is not .*evaluation again'
+  with pytest.raises(ValueError, match=message):
+    ValueError, match=r'task\.jsonl is not .*evaluation again'
+  ):
+    results.read_predictions(path)
+
+
 def test_files_that_are_not_summaries_are_named(tmp_path):
   with pytest.raises(FileNotFoundError, match=r'summary\.json does not exist'):
     results.read_summary(tmp_path)

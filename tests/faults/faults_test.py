@@ -15,6 +15,8 @@ import time
 import pytest
 from faults import programs
 
+from symbol_tuning.models.checkpoints import digests
+
 
 def tries(few, many):
   """Numbers of tries, to parametrize a test with."""
@@ -121,13 +123,14 @@ def test_stopped_for_a_while(world, rng, tried, number):
 def test_harm_to_the_newest_checkpoint(world, rng, tried, harm, few, many):
   for _ in range(many if programs.LONG else few):
     name = world.new_run()
-    harm(rng, some_file(rng, newest(world, name)))
+    path = some_file(rng, newest(world, name))
+    harm(rng, path)
     ended = world.train(name)
     ended.assert_done()
-    lost_digests = 'has no digests' in ended.out
-    assert 'Checkpoint 9 is damaged and skipped' in ended.out or (
-      lost_digests and harm is delete
-    ), ended
+    # A run that is killed at the very end of saving lacks this one, too.
+    may_lack = harm is delete and path.name == digests.SEAL
+    is_skipped = 'Checkpoint 9 is damaged and skipped' in ended.out
+    assert is_skipped or may_lack, ended
     world.assert_survived(name)
     tried('survived')
 

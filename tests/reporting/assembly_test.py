@@ -73,6 +73,14 @@ def test_a_report_in_a_bucket_is_that_on_a_disk(
       assert path.read_bytes() == (folder / path.name).read_bytes()
 
 
+def test_a_folder_has_one_writer(evaluated, tmp_path, make_console):
+  with (
+    files.only_writer(tmp_path, '--output_dir'),
+    pytest.raises(BlockingIOError, match='choose another --output_dir'),
+  ):
+    assembly.write([evaluated], tmp_path, '', make_console())
+
+
 def rows_of(path):
   with path.open(newline='', encoding='utf-8') as file:
     return list(csv.DictReader(file))

@@ -152,18 +152,19 @@ def check(folder: files.Path) -> bool:
     DamagedError: in all processes, naming a file and what is in it.
     OSError: if a file cannot be read.
   """
-  problem, found = None, False
+  problem = None
+  there = [name for name in (FILE, SEAL) if (folder / name).exists()]
   try:
-    for name in (FILE, SEAL):
-      if (folder / name).exists():
-        found = True
-        _check_some(folder, read(folder / name))
+    if there == [SEAL]:
+      raise DamagedError(f'{folder / FILE} is missing')
+    for name in there:
+      _check_some(folder, read(folder / name))
   except DamagedError as error:
     problem = str(error)
   problem = _of_any_process(problem)
   if problem:
     raise DamagedError(problem)
-  return found
+  return bool(there)
 
 
 def _check_some(folder: files.Path, expected: Mapping[str, Digest]) -> None:
