@@ -126,10 +126,11 @@ class _OnDisk:
       self._file.close()
 
   def _write(self, text: str) -> None:
-    self._file.seek(0)
-    self._file.truncate()
-    self._file.write(text)
-    self._file.flush()
+    with writing.naming(self._path):
+      self._file.seek(0)
+      self._file.truncate()
+      self._file.write(text)
+      self._file.flush()
 
   def _read(self) -> str:
     return self._path.read_text(encoding='utf-8', errors='replace')

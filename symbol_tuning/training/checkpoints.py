@@ -11,6 +11,8 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -41,6 +43,23 @@ class _ReportedHere(logging.Filter):
 
 
 logging.getLogger('absl').addFilter(_ReportedHere())
+
+
+def _hush_closed_loops(report: Callable[[Any], None]) -> Callable[[Any], None]:
+  """A hook that passes over what follows when a checkpoint cannot be written.
+
+  The first array that cannot be written ends Orbax's event loop; each other one
+  finds it closed, and would print a traceback.
+  """
+
+  def hook(unraisable: Any) -> None:
+    if 'Event loop is closed' not in str(unraisable.exc_value):
+      report(unraisable)
+
+  return hook
+
+
+sys.unraisablehook = _hush_closed_loops(sys.unraisablehook)
 
 
 class _StateHandler(ocp.PyTreeCheckpointHandler):

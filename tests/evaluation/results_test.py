@@ -149,8 +149,6 @@ def test_files_that_are_not_predictions_are_named(tmp_path, content):
   path.write_bytes(content)
   message = r'task\.jsonl is not .*evaluation again'
   with pytest.raises(ValueError, match=message):
-    ValueError, match=r'task\.jsonl is not .*evaluation again'
-  ):
     results.read_predictions(path)
 
 

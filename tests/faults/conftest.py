@@ -4,6 +4,7 @@ import collections
 import pathlib
 import random
 import shutil
+import tempfile
 
 import jax
 import numpy as np
@@ -73,12 +74,10 @@ class World:
 
 
 @pytest.fixture(scope='session')
-def world(tmp_path_factory):
-  base = tmp_path_factory.mktemp('faults')
-  for parent in base.parents:
-    if 'pytest' in parent.name:
-      parent.chmod(0o755)
-  return World(base)
+def world():
+  # Not in pytest's folder, which other users may not enter.
+  with tempfile.TemporaryDirectory(prefix='faults-') as folder:
+    yield World(pathlib.Path(folder))
 
 
 @pytest.fixture

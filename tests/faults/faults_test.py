@@ -180,7 +180,7 @@ def test_every_checkpoint_damaged(world, rng, tried, number):
 
 
 @pytest.mark.parametrize('harm', [flip, truncate, delete, zero])
-@tries(1, 6)
+@tries(1, 8)
 def test_harm_to_the_cache(world, rng, tried, harm, number):
   cache = world.folder / world.new_name()
   shutil.copytree(world.folder / 'cache', cache)
@@ -206,7 +206,7 @@ def test_shards_of_the_cache_swapped(world, tried, number):
   tried('clear')
 
 
-@tries(1, 5)
+@tries(1, 8)
 def test_two_writers(world, rng, tried, number):
   name = world.new_name()
   first = world.start(name)
