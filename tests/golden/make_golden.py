@@ -166,10 +166,10 @@ NUM_ROWS, LENGTH = 2, 24
 def main(names: list[str]) -> None:
   print('torch', torch.__version__, 'transformers', transformers.__version__)
   for name in names or MODELS:
-    make(name)
+    make(name, HERE / name)
 
 
-def make(name: str) -> None:
+def make(name: str, folder: pathlib.Path) -> None:
   """Writes one model's folder."""
   torch.manual_seed(0)
   model_type, values = MODELS[name]
@@ -190,7 +190,6 @@ def make(name: str) -> None:
       parameter.copy_(torch.tensor(drawn, dtype=torch.float32))
     tokens = rng.integers(0, SIZES['vocab_size'], (NUM_ROWS, LENGTH))
     logits = model(torch.tensor(tokens)).logits.numpy()
-  folder = HERE / name
   model.save_pretrained(folder)
   (folder / 'generation_config.json').unlink(missing_ok=True)
   _forget_version(folder / 'config.json')

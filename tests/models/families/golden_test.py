@@ -89,6 +89,19 @@ def test_transformers_opens_an_export(name, tmp_path):
 
 
 @MODELS
+def test_the_recorded_models_are_those_that_the_script_makes(name, tmp_path):
+  pytest.importorskip('torch')
+  pytest.importorskip('transformers')
+  from golden import make_golden
+
+  make_golden.make(name, tmp_path)
+  tokens, expected = recorded(name)
+  with np.load(tmp_path / 'logits.npz') as again:
+    np.testing.assert_array_equal(again['tokens'], tokens)
+    np.testing.assert_allclose(again['logits'], expected, atol=1e-5, rtol=1e-5)
+
+
+@MODELS
 def test_reading_on_from_a_cache_is_reading_everything(name):
   model, params = load(name)
   tokens, _ = recorded(name)
