@@ -116,18 +116,20 @@ def test_sigterm_to_one_stops_all_at_the_same_step(tmp_path):
 
 
 def test_processes_must_be_configured_alike(tmp_path):
-  names = ('MIXTURE_OR_TASK_NAME', 'CACHE_DIR', 'INITIAL_CHECKPOINT_PATH')
   arguments = [
     '-m',
     'symbol_tuning.train',
     '--gin_file=models/tiny.gin',
     '--gin_file=runs/train_cached.gin',
-    *(f'--gin.{name}=None' for name in names),
+    "--gin.MIXTURE_OR_TASK_NAME='mixture'",
+    "--gin.CACHE_DIR='cache'",
+    '--gin.INITIAL_CHECKPOINT_PATH=None',
     f"--gin.MODEL_DIR='{tmp_path}/run'",
   ]
   command = f'exec {shlex.join([sys.executable, *arguments])}'
   ended = run(
-    2, 1, '--', 'bash', '-c', f'{command} --gin.TRAIN_STEPS=$JAX_PROCESS_ID'
+    *(2, 1, '--', 'bash', '-c'),
+    f'{command} --gin.TRAIN_STEPS=$((JAX_PROCESS_ID + 1))',
   )
   assert ended.returncode == 1
   assert 'configuration of process 1 is not that of process 0' in ended.stdout
