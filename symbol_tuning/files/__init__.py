@@ -34,6 +34,7 @@ from symbol_tuning.files.paths import (
   remove,
   resolved,
   size,
+  url,
 )
 from symbol_tuning.files.writing import (
   create_text,
@@ -68,6 +69,7 @@ __all__ = [
   'replacing',
   'resolved',
   'size',
+  'url',
   'write_bytes',
   'write_text',
 ]

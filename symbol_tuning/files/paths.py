@@ -79,6 +79,11 @@ def resolved(place: Path) -> Path:
   return place.resolve() if is_local(place) else place
 
 
+def url(place: Path) -> str:
+  """The path as a URL, for what wants one of local files too."""
+  return f'file://{place}' if is_local(place) else os.fspath(place)
+
+
 def filesystem(place: Path) -> fsspec.AbstractFileSystem:
   """The file system of a path in a bucket, shared with epath."""
   return fsspec.core.url_to_fs(os.fspath(place))[0]

@@ -1,8 +1,9 @@
 """Gin files and bindings that cannot be read are named, with the reason."""
 
+import gin
 import pytest
 
-from symbol_tuning import gin_utils
+from symbol_tuning import files, gin_utils
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,16 @@ def test_files_are_found_below_the_home_folder(small, tmp_path, monkeypatch):
   bindings = ["MODEL_DIR='x'", 'TRAIN_STEPS=1', 'UNUSED=None']
   gin_utils.parse(['~/small.gin'], bindings)
   assert gin_utils.macro('MODEL_DIR') == 'x'
+
+
+def test_files_and_search_paths_may_be_in_a_bucket(bucket):
+  files.write_text(bucket / 'gin' / 'mine' / 'base.gin', 'STEPS = 3\n')
+  text = "include 'mine/base.gin'\nRATE = 0.5\n"
+  files.write_text(bucket / 'gin' / 'run.gin', text)
+  gin_utils.parse(['run.gin'], ['RATE=0.25'], [str(bucket / 'gin')])
+  assert gin_utils.macro('STEPS') == 3
+  assert gin_utils.macro('RATE') == 0.25
+  gin.clear_config()
+  files.write_text(bucket / 'alone.gin', 'STEPS = 4\n')
+  gin_utils.parse([str(bucket / 'alone.gin')])
+  assert gin_utils.macro('STEPS') == 4

@@ -5,7 +5,6 @@ Orbax keeps arrays in TensorStore's OCDBT, a B-tree of keys such as
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 
 import tensorstore as ts
@@ -42,8 +41,7 @@ def _values(item: files.Path) -> Iterator[tuple[str, str, int, int]]:
   """Yields key, file, start and length of the values of a tree."""
   if not (item / _MANIFEST).exists():
     return
-  url = os.fspath(item) if '://' in os.fspath(item) else f'file://{item}'
-  store = ts.KvStore.open(f'{url}/').result()
+  store = ts.KvStore.open(f'{files.url(item)}/').result()
   nodes = [
     version['root']['location']
     for version in ts.ocdbt.dump(store).result()['versions'][-1:]
