@@ -10,9 +10,10 @@ world's elsewhere. Ours balances the classes, draws symbols, formats and
 exemplars anew for each prompt and fits it to a length; SeqIO's batches shuffled
 exemplars with natural labels.
 
-One core, by CPU affinity. Every round times each contender once, so that a busy
-machine slows all alike; medians and the ratio of medians are printed. What a
-contender's threads have made ahead is read before the clock starts.
+One core, by CPU affinity, and CPU time of all threads, which other work on the
+machine hardly changes. Every round times each contender once; medians and the
+ratio of medians are printed. What a contender's threads have made ahead is read
+before the clock starts.
 """
 
 import argparse
@@ -163,14 +164,14 @@ def measure(
 
 
 def _read_for(stream: Iterator[int], seconds: float) -> tuple[float, float]:
-  """Returns prompts and tokens per second."""
-  start = time.perf_counter()
+  """Returns prompts and tokens per CPU second."""
+  start, cpu_start = time.perf_counter(), time.process_time()
   prompts = tokens = 0
   while time.perf_counter() - start < seconds:
     for length in itertools.islice(stream, 32):
       prompts += 1
       tokens += length
-  passed = time.perf_counter() - start
+  passed = time.process_time() - cpu_start
   return prompts / passed, tokens / passed
 
 
