@@ -242,10 +242,14 @@ class Checkpoints:
     reason = str(error).rsplit(': ', 1)[-1]
     if isinstance(error, OSError) and error.strerror:
       reason = f'{error.strerror}: {error.filename}'
+    newest = self.latest_step()
+    before = 'There is none before it'
+    if newest is not None:
+      before = f'Those before it are intact, the newest at step {newest}'
+    what = 'make room' if 'No space' in reason else 'make it possible'
     return OSError(
-      f'cannot write a checkpoint to {self.directory} ({reason}). The '
-      'checkpoints written before are intact, the newest at step '
-      f'{self.latest_step()}: make it possible and run the same command again'
+      f'cannot write a checkpoint to {self.directory} ({reason}). {before}: '
+      f'{what} and run the same command again'
     )
 
 

@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -228,6 +229,42 @@ def test_files_cannot_grow(world, rng, tried, number):
   if ended.status:
     ended.assert_clear(str(world.folder / name), 'File too large')
     tried('clear')
+  world.train(name).assert_done()
+  world.assert_survived(name)
+  tried('survived')
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+  """A function: options of mount → a disk of its own."""
+  disk = tmp_path / 'disk'
+  disk.mkdir()
+
+  def mount(options):
+    command = ['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+      pytest.skip('disks cannot be mounted here')
+    return disk
+
+  yield mount
+  subprocess.run(['umount', str(disk)], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize('what', ['size', 'nr_inodes'])
+@tries(1, 6)
+def test_full_disk(world, rng, tried, small_disk, what, number):
+  most = {
+    'size': f'size={rng.randrange(4, 900)}k',
+    'nr_inodes': f'size=10m,nr_inodes={rng.randrange(5, 70)}',
+  }
+  disk = small_disk(most[what])
+  model_dir = str(disk / 'run')
+  ended = world.train('', MODEL_DIR=model_dir)
+  ended.assert_clear(model_dir, 'No space left on device')
+  tried('clear')
+  name = world.new_name()
+  if (disk / 'run').exists():
+    shutil.copytree(disk / 'run', world.folder / name)
   world.train(name).assert_done()
   world.assert_survived(name)
   tried('survived')
