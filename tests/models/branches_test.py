@@ -19,7 +19,7 @@ FAMILIES = pytest.mark.parametrize(
   [LLAMA, PALM, UNSCANNED_PRIMER, GEMMA],
   ids=['llama', 'palm', 'primer', 'gemma'],
 )
-ROW_LENGTH, ALONE_LENGTH = 32, 12
+ROW_LENGTH, ALONE_LENGTH = 36, 12  # of two segments, at most 18 tokens each
 
 # Each segment: the length of its prompt, and of each branch.
 SEGMENTS = st.lists(
