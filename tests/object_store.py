@@ -81,7 +81,11 @@ class ObjectStore:
       stderr=subprocess.DEVNULL,
     )
     threading.Thread(target=self._proxy.serve_forever, daemon=True).start()
-    self._make_bucket()
+    try:
+      self._make_bucket()
+    except BaseException:
+      self.__exit__()
+      raise
     return self
 
   def __exit__(self, *_) -> None:
