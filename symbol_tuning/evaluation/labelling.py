@@ -330,7 +330,8 @@ class Output:
       ValueError: if it was begun with something else.
     """
     if self._run.exists():
-      earlier = json.loads(self._run.read_text(encoding='utf-8'))
+      with reading.explained(self._run):
+        earlier = json.loads(self._run.read_text(encoding='utf-8'))
       keys = {*run, *earlier}
       changed = sorted(k for k in keys if run.get(k) != earlier.get(k))
       if changed:
