@@ -26,7 +26,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from symbol_tuning import files, progress
+from symbol_tuning import files, progress, reading
 from symbol_tuning.data.prompting.records import NATURAL, Query
 from symbol_tuning.evaluation import (
   checkpoint_queue,
