@@ -239,7 +239,27 @@ def pod_jobs():
         "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 64}",
       ]
     yield [f'launch/README.md {number} {module}', module, arguments]
-  # The others' cache is of the tiny vocabulary.
+  for path in EXPERIMENTS:
+    experiment = f'--gin_file=experiments/{path.name}'
+    if path.stem.startswith('palm'):
+      yield train(
+        path.stem,
+        experiment,
+        '--gin_file=runs/train_eval.gin',
+        *small,
+        *SYNTHETIC,
+        *EVALUATED,
+        "--gin.EVAL_MIXTURE='icl_flipped_subj'",
+        "--gin.CACHE_DIR='share/cache'",
+        f"--gin.MODEL_DIR='{path.stem}'",
+        '--gin.INITIAL_CHECKPOINT_PATH=None',
+        *on_virtual_devices([experiment]),
+      )
+
+
+def open_model_jobs():
+  """The experiments of open models, with the sizes of one that is tiny."""
+  # PaLM's cache is of the tiny vocabulary.
   open_model = gin_flags(
     [
       f'CHECKPOINT={OPEN_MODEL!r}',
@@ -261,57 +281,6 @@ def pod_jobs():
         *(
           ['--gin.BATCH_SIZE=32'] if 'MICROBATCHES' in path.read_text() else []
         ),
-      )
-    if path.stem.startswith('palm'):
-      yield train(
-        path.stem,
-        experiment,
-        '--gin_file=runs/train_eval.gin',
-        *small,
-        *SYNTHETIC,
-        *EVALUATED,
-        "--gin.EVAL_MIXTURE='icl_flipped_subj'",
-        "--gin.CACHE_DIR='share/cache'",
-        f"--gin.MODEL_DIR='{path.stem}'",
-        '--gin.INITIAL_CHECKPOINT_PATH=None',
-        *on_virtual_devices([experiment]),
-      )
-
-
-def open_model_jobs():
-  """The experiments of open models, with the sizes of one that is tiny."""
-  model = gin_flags([f'CHECKPOINT={SMOLLM2!r}'])
-  yield [
-    'cache of open models',
-    'symbol_tuning.cache_tasks',
-    [
-      '--gin_file=models/huggingface.gin',
-      '--gin_file=runs/cache.gin',
-      "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
-      "--gin.CACHE_DIR='share/open'",
-      '--gin.LOSS_POSITIONS_PER_ROW=256',
-      '--gin.NUM_ROWS=8',
-      '--gin.NUM_SHARDS=1',
-      *model,
-      *SYNTHETIC,
-    ],
-  ]
-  for path in EXPERIMENTS:
-    if "families.published.name = '" in path.read_text():
-      experiment = f'--gin_file=experiments/{path.name}'
-      yield train(
-        path.stem,
-        experiment,
-        '--gin_file=runs/train_eval.gin',
-        *model,
-        f'--gin.ARCHITECTURE={SMOLLM2!r}',
-        "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
-        "--gin.CACHE_DIR='share/open'",
-        f"--gin.MODEL_DIR='{path.stem}'",
-        *SYNTHETIC,
-        *EVALUATED,
-        "--gin.EVAL_MIXTURE='icl_flipped_subj'",
-        *on_virtual_devices([experiment]),
       )
 
 
