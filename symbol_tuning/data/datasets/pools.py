@@ -116,8 +116,9 @@ def row_text(
 ) -> str:
   """Returns the input text of a row; '' if all its text columns are empty.
 
-  White space is collapsed, so that no text holds the blank line that stands
-  between the examples of a prompt.
+  White space is collapsed, and lines that empty columns leave without text are
+  left out, so that no text holds the blank line that stands between the
+  examples of a prompt.
 
   Args:
     row: as it is stored.
@@ -134,7 +135,10 @@ def row_text(
     name: _text(row[there], f'{place}: {there}')
     for name, there in stored.items()
   }
-  return spec.template.format_map(fields) if any(fields.values()) else ''
+  if not any(fields.values()):
+    return ''
+  lines = spec.template.format_map(fields).split('\n')
+  return '\n'.join(line for line in lines if line.strip())
 
 
 def check_classes(examples: Pool, spec: DatasetSpec, place: str) -> None:

@@ -53,6 +53,12 @@ class Recipe:
       )
     if self.draws_symbols and self.symbols is None:
       raise ValueError(f'labels={self.labels!r} needs an inventory of symbols.')
+    if self.labels != 'natural' and self.exemplars[0] < 1:
+      raise ValueError(
+        f'labels={self.labels!r} with {self.exemplars[0]} exemplars: nothing'
+        ' would tell what a label stands for. Without exemplars only natural'
+        ' labels can be asked for.'
+      )
 
   @property
   def draws_symbols(self) -> bool:
@@ -99,8 +105,6 @@ class Composer:
     self._names = tuple(label_names)
     self._recipe = recipe
     self._instruction = '' if recipe.instruction == 'none' else instruction
-    if self._instruction and recipe.lists_options:
-      self._instruction += f'\nOptions: {", ".join(label_names)}'
     texts: list[dict[str, None]] = [{} for _ in label_names]
     for text, label in zip(pool.texts, pool.labels, strict=True):
       if text not in excluded:
@@ -155,7 +159,8 @@ class Composer:
       format=layout,
       num_drawn=len(exemplars),
       instruction_once=self._recipe.instruction == 'once',
-    )
+      lists_options=self._recipe.lists_options,
+    ).with_shown_options()
 
   def _draw_exemplars(self, rng: random.Random, query: str) -> list[Exemplar]:
     """Draws different texts of every class, none of them the query's."""

@@ -1,8 +1,8 @@
 """Tokenizes prompts and fits them into the length that a model reads.
 
 A prompt that is too long loses whole exemplars (see `records.Prompt.kept`); it
-is never cut and never loses its query. What cannot be made to fit, or would
-lose every exemplar of the query's class, is dropped: it could not be answered.
+is never cut and never loses its query. Exemplars of the query's class and of
+another stay; a prompt for which not even two fit is dropped.
 """
 
 import dataclasses
@@ -88,8 +88,8 @@ class Fitter:
       within the length.
     """
     fitted: list[FittedPrompt | None] = [None] * len(prompts)
-    # The most exemplars that are known to fit, and that still may, of each.
-    least = [0 if prompt.num_drawn == 0 else 1 for prompt in prompts]
+    # The fewest and the most exemplars of each that are still to be tried.
+    least = [2 if prompt.num_drawn else 0 for prompt in prompts]
     most = [len(prompt.exemplars) for prompt in prompts]
     trying = list(most)
     waiting = [i for i, p in enumerate(prompts) if p.is_answerable]

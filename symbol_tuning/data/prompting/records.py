@@ -78,6 +78,7 @@ class Prompt:
     num_drawn: the exemplars that were drawn, before any was dropped to fit.
     instruction_once: whether the instruction stands at the head only, instead
       of before every input.
+    lists_options: whether the instruction names the options.
   """
 
   instruction: str
@@ -88,6 +89,7 @@ class Prompt:
   format: Format
   num_drawn: int
   instruction_once: bool = False
+  lists_options: bool = False
 
   @property
   def text(self) -> str:
@@ -97,24 +99,32 @@ class Prompt:
   def pieces(self) -> Iterator[Piece]:
     """Yields the pieces of the text, in order."""
     written = {option.label: option.text for option in self.options}
-    if self.instruction and self.instruction_once:
-      yield Piece(INSTRUCTION, self.instruction + BLANK_LINE)
+    instruction = self._written_instruction()
+    before_each = '' if self.instruction_once else instruction
+    if instruction and self.instruction_once:
+      yield Piece(INSTRUCTION, instruction + BLANK_LINE)
     for exemplar in self.exemplars:
-      yield from self._input(EXEMPLAR, exemplar.text)
+      yield from self._input(EXEMPLAR, exemplar.text, before_each)
       yield Piece(LABEL, f' {written[exemplar.label]}')
       yield Piece(EXEMPLAR, BLANK_LINE)
-    yield from self._input(QUERY, self.query)
+    yield from self._input(QUERY, self.query, before_each)
 
-  def _input(self, kind: str, text: str) -> Iterator[Piece]:
-    if self.instruction and not self.instruction_once:
-      yield Piece(INSTRUCTION, f'{self.instruction}\n')
+  def _written_instruction(self) -> str:
+    if not self.instruction or not self.lists_options:
+      return self.instruction
+    listed = ', '.join(option.text for option in self.options)
+    return f'{self.instruction}\nOptions: {listed}'
+
+  def _input(self, kind: str, text: str, instruction: str) -> Iterator[Piece]:
+    if instruction:
+      yield Piece(INSTRUCTION, f'{instruction}\n')
     yield Piece(kind, f'{self.format.prefix}{text}{self.format.infix}')
 
   def kept(self, most: int) -> 'Prompt':
     """Returns the prompt with so many exemplars at the most.
 
-    Exemplars go class by class in turn, the last of the query's class never.
-    A class that is shown no more is no option any more either.
+    Exemplars go class by class in turn, the last of the query's class never,
+    and one of another class stays as long as two exemplars do.
     """
     if most >= len(self.exemplars):
       return self
@@ -127,17 +137,29 @@ class Prompt:
       ranks.append((not is_first_of_query, turn, place))
     places = sorted(place for *_, place in sorted(ranks)[:most])
     exemplars = tuple(self.exemplars[place] for place in places)
-    shown = {exemplar.label for exemplar in exemplars} | {self.label}
-    options = self.options
-    if exemplars:
-      options = tuple(option for option in options if option.label in shown)
-    return dataclasses.replace(self, exemplars=exemplars, options=options)
+    kept = dataclasses.replace(self, exemplars=exemplars)
+    return kept.with_shown_options()
+
+  def with_shown_options(self) -> 'Prompt':
+    """Returns the prompt whose options are the classes that are shown.
+
+    A prompt without exemplars keeps all options.
+    """
+    if not self.exemplars:
+      return self
+    shown = {exemplar.label for exemplar in self.exemplars} | {self.label}
+    options = tuple(one for one in self.options if one.label in shown)
+    return dataclasses.replace(self, options=options)
 
   @property
   def is_answerable(self) -> bool:
-    """Whether an exemplar of the query's class is shown, or none at all."""
-    labels = [exemplar.label for exemplar in self.exemplars]
-    return not self.num_drawn or self.label in labels
+    """Whether the exemplars can tell the answer, or there are to be none.
+
+    They can if they show the query's class and another: with the query's class
+    alone there would be nothing to choose, and every answer would be right.
+    """
+    labels = {exemplar.label for exemplar in self.exemplars}
+    return not self.num_drawn or (self.label in labels and len(labels) > 1)
 
   @property
   def answer(self) -> WrittenLabel:

@@ -1,10 +1,11 @@
 """SeqIO tasks made from a dataset's declaration.
 
 A task's source yields the numbers of its queries; its one preprocessor
-composes a prompt around each, fits it into the length and tokenizes it. It
-stands after SeqIO's cache placeholder, so that every epoch draws new exemplars,
-symbols and formats. Vocabulary and data source are looked up when a task is
-loaded (see data.settings).
+composes a prompt around each, fits it into the length and tokenizes it, with
+new exemplars, symbols and formats in every epoch. SeqIO's offline cache would
+freeze a seed and the size of an epoch, so tasks do not support it: with
+use_cached SeqIO says so and makes the prompts as they are needed. Vocabulary
+and data source are looked up when a task is loaded (see data.settings).
 """
 
 import collections
@@ -153,7 +154,7 @@ def tuning_pool(spec: catalog.DatasetSpec) -> sources.Pool:
 def evaluation_pool(spec: catalog.DatasetSpec) -> sources.Pool:
   """Returns the validation examples of a dataset."""
   chosen = settings.current()
-  return sources.pool(chosen.source, spec, 'validation', chosen.max_examples)
+  return sources.pool(chosen.source, spec, 'validation')
 
 
 def add_tuning_task(
@@ -200,7 +201,7 @@ def add_tuning_task(
       recipe=lambda: recipe(spec),
       stream=name,
     ),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
+    preprocessors=[write],
     output_features=FEATURES,
     shuffle_buffer_size=None,
   )
@@ -254,7 +255,7 @@ class _Drops:
     if self.in_a_row > self.most:
       raise ValueError(
         f'{self.name}: none of {self.in_a_row} prompts fits with an exemplar of'
-        " the query's class: raise TASK_FEATURE_LENGTHS."
+        " the query's class and one of another: raise TASK_FEATURE_LENGTHS."
       )
 
 
@@ -284,7 +285,7 @@ def add_evaluation_task(
   task = seqio.TaskRegistry.add(
     name,
     source=evaluation_source(spec, setting),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
+    preprocessors=[write],
     output_features=FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,

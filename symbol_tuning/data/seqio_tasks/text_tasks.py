@@ -162,7 +162,7 @@ def add_text_task(
   task = seqio.TaskRegistry.add(
     name,
     source=QuestionSource(questions),
-    preprocessors=[seqio.CacheDatasetPlaceholder(), write],
+    preprocessors=[write],
     output_features=dataset_tasks.FEATURES,
     metric_fns=list(metric_fns),
     postprocess_fn=postprocess_fn,
@@ -201,7 +201,7 @@ def _flat(query: OpenQuery) -> dict:
 
 
 def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
-  """Shows as many shots as fit, the first ones."""
+  """Shows as many shots as fit, the first ones, and one at the least."""
 
   def written(num_shots: int) -> str:
     blocks = [*question.shots[:num_shots], question.query]
@@ -209,7 +209,7 @@ def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
 
   target = fitter.written(question.answers[0])
   num_shots = len(question.shots)
-  for num_kept in range(num_shots, -1, -1):
+  for num_kept in range(num_shots, min(num_shots, 1) - 1, -1):
     text = written(num_kept)
     tokens = fitter.framed(fitter.vocabulary.encode(text))
     if fitter.max_inputs is None or len(tokens) <= fitter.max_inputs:

@@ -185,7 +185,25 @@ def test_options_are_listed_where_nothing_else_names_them():
       lists_options=True,
     ),
   )
-  assert prompt.instruction == 'Name the kind.\nOptions: class 0, class 1'
+  assert prompt.text.startswith('Name the kind.\nOptions: class 0, class 1\n')
+
+
+def test_a_class_whose_texts_are_all_shown_for_another_is_no_option():
+  pool = sources.Pool(
+    ('a', 'b', 'c', 'd', 'a', 'b', 'x', 'y'), (0, 0, 0, 0, 1, 1, 2, 2), 3
+  )
+  for seed in range(20):
+    prompt = compose(pool, make_recipe(exemplars=(4, 4)), 2, f'{seed}')
+    shown = {exemplar.label for exemplar in prompt.exemplars}
+    assert {option.label for option in prompt.options} == shown == {0, 2}
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_random_labels_that_no_exemplar_has_are_no_options(seed):
+  recipe = make_recipe(labels='random', exemplars=(1, 1))
+  prompt = compose(make_pool([3, 3, 3]), recipe, seed=f'{seed}')
+  shown = {exemplar.label for exemplar in prompt.exemplars}
+  assert {option.label for option in prompt.options} == shown | {prompt.label}
 
 
 def test_excluded_texts_are_no_exemplars():
@@ -210,6 +228,7 @@ def test_a_class_needs_an_exemplar_beside_the_query():
     ({'labels': 'fliped'}, "'fliped' is none of"),
     ({'symbols': None}, 'needs an inventory'),
     ({'instruction': 'twice'}, "'twice' is none of"),
+    ({'exemplars': (0, 0)}, "'symbol' with 0 exemplars: nothing would tell"),
   ],
 )
 def test_recipes_are_checked(wrong, message):

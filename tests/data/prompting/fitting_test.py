@@ -37,7 +37,7 @@ def test_as_many_exemplars_are_kept_as_fit(max_inputs):
   for whole, fitted in zip(
     prompts := make_prompts(), fitter.fit(prompts), strict=True
   ):
-    least = len(BYTES.encode(whole.kept(1).text)) + 1
+    least = len(BYTES.encode(whole.kept(2).text)) + 1
     if least > max_inputs:
       assert fitted is None
       continue
@@ -87,6 +87,15 @@ def test_with_more_classes_than_fit_some_are_shown_and_are_the_options():
     shown = {exemplar.label for exemplar in fitted.prompt.exemplars}
     assert 1 < len(shown) < 15 and whole.label in shown
     assert {option.label for option in fitted.prompt.options} == shown
+
+
+def test_what_has_no_room_for_two_classes_is_dropped():
+  """With one option, any answer would be right."""
+  for whole in make_prompts(count=3):
+    one, two = (len(BYTES.encode(whole.kept(n).text)) + 1 for n in (1, 2))
+    assert make_fitter(max_inputs=one).fit([whole]) == [None]
+    (fitted,) = make_fitter(max_inputs=two).fit([whole])
+    assert len(fitted.prompt.options) == 2
 
 
 def test_prompts_without_exemplars_are_the_query_alone():

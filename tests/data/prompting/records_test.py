@@ -1,6 +1,7 @@
 """Tests of the record of a prompt."""
 
 import collections
+import dataclasses
 import json
 
 import pytest
@@ -30,14 +31,17 @@ def make_prompt(labels, label=0, **changes):
 
 prompts = st.builds(
   make_prompt,
-  st.lists(st.integers(0, 4), min_size=1, max_size=12).map(lambda x: [*x, 0]),
+  st.lists(st.integers(0, 4), min_size=1, max_size=12).map(
+    lambda x: [1, *x, 0]
+  ),
   instruction=st.sampled_from(['', 'Do it.']),
   instruction_once=st.booleans(),
+  lists_options=st.booleans(),
   format=st.sampled_from(formats.FORMATS),
 )
 
 
-@given(prompts, st.integers(1, 12))
+@given(prompts, st.integers(2, 12))
 def test_exemplars_are_dropped_class_by_class_and_never_the_querys_last(
   prompt, most
 ):
@@ -75,10 +79,20 @@ def test_pieces_join_to_the_text_and_records_to_json(prompt):
   assert Prompt.from_json(values) == prompt
 
 
+@given(prompts, st.integers(2, 12))
+def test_an_instruction_lists_the_options_that_there_are(prompt, most):
+  kept = dataclasses.replace(
+    prompt, instruction='Do it.', lists_options=True
+  ).kept(most)
+  listed = ', '.join(option.text for option in kept.options)
+  assert f'Do it.\nOptions: {listed}\n' in kept.text
+
+
 @pytest.mark.parametrize(
-  ('labels', 'answerable'), [([1, 1], False), ([0, 1], True), ([], True)]
+  ('labels', 'answerable'),
+  [([1, 1], False), ([0, 1], True), ([0, 0], False), ([], True)],
 )
-def test_a_prompt_can_be_answered_with_an_exemplar_of_the_class_or_with_none(
+def test_a_prompt_can_be_answered_if_it_shows_the_class_and_another_or_none(
   labels, answerable
 ):
   assert make_prompt(labels).is_answerable == answerable
