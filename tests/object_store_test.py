@@ -18,7 +18,7 @@ from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import steps
 from symbol_tuning.training import checkpoints
 
-MEMBER = pathlib.Path(__file__).parent / 'store_member.py'
+MEMBER = pathlib.Path(__file__).parent / 'helpers' / 'store_member.py'
 STEPS = 8
 
 

@@ -104,7 +104,7 @@ def test_a_sweep_is_asked_for_as_any_flag(arguments, expected):
 
 @needs_compiler
 def test_experiments_on_slices_are_the_papers_and_can_be_laid_out():
-  script = pathlib.Path(__file__).parent / 'experiments_layout.py'
+  script = pathlib.Path(__file__).parent / 'helpers' / 'experiments_layout.py'
   ended = subprocess.run(
     [sys.executable, str(script)], capture_output=True, text=True
   )

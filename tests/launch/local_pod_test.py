@@ -16,7 +16,7 @@ from symbol_tuning.training import partitioning, watchdog
 
 HERE = pathlib.Path(__file__).parent
 SCRIPT = HERE.parents[1] / 'launch' / 'local_pod.sh'
-MEMBER = HERE / 'pod_member.py'
+MEMBER = HERE.parent / 'helpers' / 'pod_member.py'
 
 
 @pytest.fixture(autouse=True, scope='module')

@@ -19,13 +19,13 @@ MESHES = ('8,1,1', '1,8,1', '2,2,2', '1,2,4', '4,2,1,2')
 @pytest.fixture(scope='module')
 def on_eight_devices(tmp_path_factory):
   """What `eight_devices.py` found out."""
-  script = pathlib.Path(__file__).parent / 'eight_devices.py'
+  script = pathlib.Path(__file__).parents[1] / 'helpers' / 'eight_devices.py'
   folder = tmp_path_factory.mktemp('eight_devices')
   result = subprocess.run(
     [sys.executable, str(script), str(folder), *MESHES],
     capture_output=True,
     text=True,
-    env={**os.environ, 'PYTHONPATH': str(script.parents[1])},
+    env={**os.environ, 'PYTHONPATH': str(script.parent)},
   )
   assert result.returncode == 0, result.stderr[-3000:]
   return json.loads(result.stdout.splitlines()[-1])
