@@ -130,7 +130,8 @@ def on_mesh(mesh, folder, expected):
   }
   abstract = results['scanned'].abstract
   with checkpoints.Checkpoints(folder) as run:
-    restored = jax.device_get(run.restore(3, abstract))
+    restored = checkpoints.restore(run.newest_whole(), abstract)
+    restored = jax.device_get(restored)
   return {
     'differences': {
       name: differences(result, expected) for name, result in results.items()
