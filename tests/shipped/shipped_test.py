@@ -210,35 +210,52 @@ def completion(module, words):
   return small
 
 
-def pod_jobs():
-  """PaLM's experiments on virtual devices, from the cache that the page writes.
-
-  launch/README.md walks through the first; the others read the same cache.
-  """
-  small = gin_flags(PALM)
-  walk = [
-    (module, [word.replace('/mnt/share', 'share') for word in words])
-    for module, words in documented.commands('launch/README.md')
-    if module not in ELSEWHERE
-  ]
-  for number, (module, words) in enumerate(walk):
-    if 'palm' not in ' '.join(words):
+def walk_jobs():
+  """What launch/README.md walks through, with a tiny model for its own."""
+  for number, (module, words) in enumerate(
+    documented.commands('launch/README.md')
+  ):
+    if not any('$BUCKET' in w for w in words) or 'report' in module:
       continue
-    arguments = [*words, *small]
+    arguments = [
+      word.replace('$BUCKET/models/Qwen3-8B', SMOLLM2).replace(
+        '$BUCKET', 'share'
+      )
+      for word in words
+    ]
     if module == 'symbol_tuning.cache_tasks':
-      arguments += [*SYNTHETIC, '--gin.NUM_ROWS=16', '--gin.NUM_SHARDS=1']
+      arguments += [*SYNTHETIC, '--gin.NUM_ROWS=8', '--gin.NUM_SHARDS=1']
     if module == 'symbol_tuning.train':
       arguments += [*TWO_STEPS, *on_virtual_devices(words)]
-      arguments += ['--gin.INITIAL_CHECKPOINT_PATH=None']
+      arguments += ['--gin.ARCHITECTURE=%CHECKPOINT']
     if module == 'symbol_tuning.eval':
       arguments += [
         *SYNTHETIC,
         '--gin.partitioning.Partitioner.fsdp=4',
         "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
         '--gin.settings.DataSettings.evaluation_queries=1',
-        "--gin.TASK_FEATURE_LENGTHS={'inputs': 512, 'targets': 64}",
+        "--gin.SEPARATOR='eos'",
       ]
     yield [f'launch/README.md {number} {module}', module, arguments]
+
+
+def pod_jobs():
+  """PaLM's experiments on virtual devices, from one cache."""
+  small = gin_flags(PALM)
+  yield [
+    'cache of PaLM',
+    'symbol_tuning.cache_tasks',
+    [
+      '--gin_file=models/palm_8b.gin',
+      '--gin_file=runs/cache.gin',
+      "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
+      "--gin.CACHE_DIR='share/cache'",
+      '--gin.NUM_ROWS=16',
+      '--gin.NUM_SHARDS=1',
+      f'--gin.SENTENCEPIECE_MODEL={str(ASSETS / "tiny.model")!r}',
+      *SYNTHETIC,
+    ],
+  ]
   for path in EXPERIMENTS:
     experiment = f'--gin_file=experiments/{path.name}'
     if path.stem.startswith('palm'):
@@ -303,7 +320,7 @@ def on_virtual_devices(words):
 JOBS = {
   'quickstart': (list(quickstart_jobs()), 1),
   'pages': (list(page_jobs()), 1),
-  'pod': ([*pod_jobs(), *open_model_jobs()], 4),
+  'pod': ([*walk_jobs(), *pod_jobs(), *open_model_jobs()], 4),
 }
 
 
