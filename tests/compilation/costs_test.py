@@ -98,9 +98,10 @@ def test_products_in_a_loop_of_unknown_length_are_refused():
 def test_splash_attention_counts_the_blocks_it_visits(mesh):
   """1024 tokens are two blocks: three of four are visited, on each device."""
   shapes = [jnp.zeros((2, 1024, heads, 128)) for heads in (2, 1, 1)]
+  segment_ids = jnp.ones((2, 1024), jnp.int32)
   with jax.set_mesh(mesh):
     jaxpr = jax.make_jaxpr(
-      lambda q, k, v: splash.attend(q, k, v, jnp.ones((2, 1024), jnp.int32))
+      lambda q, k, v: splash.attend(q, k, v, segment_ids_BL=segment_ids)
     )(*shapes)
   one_device = 4 * 2 * 2 * 1024 * 1024 * 128 * 3 / 4
   assert arithmetic.count(jaxpr.jaxpr) == arithmetic.Flops(
