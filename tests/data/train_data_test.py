@@ -249,7 +249,7 @@ def test_queries_too_long_for_the_model_are_dropped_and_counted(use_data):
   name = 'symbol_tuning_trec'
   dataset_tasks.dropped_queries.clear()
   dataset = mixing.get_mixture_or_task(name).get_dataset(
-    {'inputs': 62, 'targets': 20}, 'train', shuffle=False
+    {'inputs': 90, 'targets': 20}, 'train', shuffle=False
   )
   kept = len(list(dataset))
   assert 0 < kept < 72

@@ -40,7 +40,7 @@ def test_dropped_exemplars_and_queries_are_counted(use_data):
   shortened = draw('symbol_tuning_trec', {'inputs': 150, 'targets': 20})
   assert len(shortened.prompts) == shortened.num_shortened == 72
   assert all(p.num_exemplars < p.num_drawn for p in shortened.prompts)
-  dropped = draw('symbol_tuning_trec', {'inputs': 60, 'targets': 20})
+  dropped = draw('symbol_tuning_trec', {'inputs': 90, 'targets': 20})
   assert 0 < len(dropped.prompts) < 72
   total = len(dropped.prompts) + dropped.num_dropped
   assert total == 72
