@@ -76,8 +76,8 @@ def pack(
     num_positions = len(example[_LOSS_TASKS])
     if num_positions > loss_positions_per_row:
       raise ValueError(
-        f'A label has {num_positions} tokens, but a row has loss on'
-        f' {loss_positions_per_row} positions at the most: raise'
+        f'An example has loss on {num_positions} tokens of its labels, but a'
+        f' row on {loss_positions_per_row} positions at the most: raise'
         ' LOSS_POSITIONS_PER_ROW.'
       )
     return example

@@ -24,6 +24,12 @@ _LEAST = {
   'evaluation_exemplars': 0,
   'evaluation_queries': 1,
 }
+_SERIES = (
+  'symbol_tuning_exemplars',
+  'instruction_tuning_exemplars',
+  'symbol_categories',
+  'word_files',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +85,11 @@ class DataSettings:
   skip_missing: bool = False
 
   def __post_init__(self):
+    # Gin files may give lists; what is looked up by these must not be one.
+    for name in _SERIES:
+      value = getattr(self, name)
+      if isinstance(value, list):
+        object.__setattr__(self, name, tuple(value))
     if self.separator not in frames.SEPARATORS:
       raise ValueError(
         f'separator {self.separator!r} is none of'
@@ -89,9 +100,11 @@ class DataSettings:
         f"loss_on {self.loss_on!r} is neither 'query' nor 'labels'."
       )
     for name in ('symbol_tuning_exemplars', 'instruction_tuning_exemplars'):
-      least, most = getattr(self, name)
-      if not 0 <= least <= most or not most:
-        raise ValueError(f'{name} = ({least}, {most}) is not a range.')
+      if not _is_range(getattr(self, name)):
+        raise ValueError(
+          f'{name} = {getattr(self, name)!r} is not the least and the most'
+          ' exemplars per class, such as (2, 10).'
+        )
     if self.symbol_tuning_exemplars[0] < 1:
       raise ValueError(
         f'symbol_tuning_exemplars = {self.symbol_tuning_exemplars}: without'
@@ -103,20 +116,39 @@ class DataSettings:
         " 'each' nor 'once'."
       )
     for name, least in _LEAST.items():
-      if getattr(self, name) < least:
+      value = getattr(self, name)
+      if not isinstance(value, int) or value < least:
         raise ValueError(
-          f'{name} is {getattr(self, name)}; it must be at least {least}.'
+          f'{name} is {value!r}; it must be a whole number, at least {least}.'
         )
+    if self.word_files is not None and (
+      not isinstance(self.word_files, tuple) or len(self.word_files) != 2
+    ):
+      raise ValueError(
+        f'word_files = {self.word_files!r}: name two files, one for tuning and'
+        ' one for evaluation.'
+      )
     if not 0 <= self.instruction_share <= 1:
       raise ValueError(
         f'instruction_share {self.instruction_share} is not within 0 and 1.'
       )
     unknown = set(self.symbol_categories) - set(symbols.CATEGORIES)
-    if unknown or not self.symbol_categories:
+    is_text = isinstance(self.symbol_categories, str)
+    if unknown or is_text or not self.symbol_categories:
       raise ValueError(
         f'symbol_categories {self.symbol_categories!r}: choose some of'
         f' {", ".join(symbols.CATEGORIES)}.'
       )
+
+
+def _is_range(value: object) -> bool:
+  """Whether a value is two whole numbers, 0 ≤ least ≤ most, most > 0."""
+  return (
+    isinstance(value, tuple)
+    and len(value) == 2
+    and all(isinstance(number, int) for number in value)
+    and 0 <= value[0] <= value[1] != 0
+  )
 
 
 _current: DataSettings | None = None

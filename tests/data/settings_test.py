@@ -13,7 +13,12 @@ import pytest
     ('symbol_tuning_exemplars', (3, 2)),
     ('instruction_tuning_exemplars', (0, 0)),
     ('instruction_share', 1.5),
+    ('symbol_tuning_exemplars', 4),
+    ('instruction_tuning_exemplars', (0.0, 4.0)),
+    ('max_examples', 1e3),
     ('symbol_categories', ('emoji',)),
+    ('symbol_categories', 'words'),
+    ('word_files', 'words.txt'),
     ('separator', 'tab'),
   ],
 )

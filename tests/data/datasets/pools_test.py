@@ -1,5 +1,6 @@
 """Tests that rows become the texts and classes that they say."""
 
+import dataclasses
 import decimal
 import math
 
@@ -40,6 +41,15 @@ def test_the_template_joins_several_columns():
   assert built.texts[0] == (
     'Goal: boil an egg\nSolution 1: ice\nSolution 2: heat'
   )
+
+
+def test_empty_columns_leave_no_blank_lines():
+  spec = dataclasses.replace(SST2, template='{title}\n{body}\n{end}')
+  rows = [
+    {'title': 'a', 'body': ' ', 'end': 'b', 'label': 0},
+    {'title': '', 'body': 'c', 'end': '', 'label': 1},
+  ]
+  assert build(rows, spec).texts == ('a\nb', 'c')
 
 
 @given(st.text(alphabet='a \n\r\t\x0b\u2028', max_size=12))

@@ -150,3 +150,17 @@ def test_the_evaluation_has_as_many_queries_as_that_of_the_paper(use_data):
     100, 100, 66, 52, 67, 69, 50, 50, 50, 50, 50,
   ]  # fmt: skip
   assert sum(counts.values()) == 704
+
+
+def test_where_seqio_caches_are_asked_for_prompts_are_made_anew(use_data):
+  use_data()
+  task = seqio.TaskRegistry.get('symbol_tuning_sst2')
+  live, cached = (
+    next(
+      task.get_dataset(
+        LENGTHS, 'train', seed=3, use_cached=use_cached
+      ).as_numpy_iterator()
+    )
+    for use_cached in (False, True)
+  )
+  assert live['inputs_pretokenized'] == cached['inputs_pretokenized']

@@ -91,7 +91,13 @@ def test_a_long_prompt_loses_its_last_shots(use_data, add_task):
 
 
 @pytest.mark.parametrize(
-  'lengths', [{'inputs': 6, 'targets': 8}, {'inputs': 90, 'targets': 2}]
+  'lengths',
+  [
+    {'inputs': 6, 'targets': 8},
+    # The query alone would fit, and could not be answered.
+    {'inputs': len('S: 5\nT:') + 1, 'targets': 8},
+    {'inputs': 90, 'targets': 2},
+  ],
 )
 def test_a_question_that_cannot_fit_is_an_error(use_data, add_task, lengths):
   use_data()
