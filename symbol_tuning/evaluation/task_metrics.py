@@ -5,12 +5,12 @@ targets and the scores of all examples, a metric of predictions with
 postprocessed targets and postprocessed predictions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import seqio
 
-from symbol_tuning.data.seqio_tasks import queries
+from symbol_tuning.data.seqio_tasks import flat_examples
 from symbol_tuning.evaluation import results
 from symbol_tuning.evaluation.generation.task import WritingTask
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -31,7 +31,9 @@ def of_task(
   task = seqio.TaskRegistry.get(name)
   if isinstance(asked, RankingTask):
     functions = task.score_metric_fns
-    examples = [one for query in asked.queries for one in queries.flat(query)]
+    examples = [
+      one for query in asked.queries for one in flat_examples.of_query(query)
+    ]
     answers = [
       option.log_likelihood
       for one in made
@@ -40,7 +42,7 @@ def of_task(
     ]
   else:
     functions = task.predict_metric_fns
-    examples = list(map(queries.flat_open, asked.queries))
+    examples = list(map(flat_examples.of_open_query, asked.queries))
     answers = [
       task.postprocess_fn(one.written, example=example, is_target=False)
       for one, example in zip(made, examples, strict=True)
@@ -53,7 +55,7 @@ def of_task(
   return _numbers(values)
 
 
-def _target(task: seqio.Task, example: queries.Example) -> Any:
+def _target(task: seqio.Task, example: Mapping[str, Any]) -> Any:
   return task.postprocess_fn(
     example['targets_pretokenized'].decode(), example=example, is_target=True
   )

@@ -25,12 +25,8 @@ from symbol_tuning.data.prompting.composing import Recipe
 from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Query
-from symbol_tuning.data.seqio_tasks.python_map import (
-  NUMBER,
-  TEXT,
-  TOKENS,
-  python_map,
-)
+from symbol_tuning.data.seqio_tasks import flat_examples
+from symbol_tuning.data.seqio_tasks.python_map import NUMBER, TOKENS, python_map
 from symbol_tuning.data.seqio_tasks.query_source import PromptMaker, QuerySource
 
 FEATURES = {
@@ -40,20 +36,7 @@ FEATURES = {
 # Where a tuning example comes from: the seed of the run, the epoch, the number
 # of its query. `PromptMaker.make` makes the same prompt of them again.
 ORIGIN = 'prompt_origin'
-_INTEGER = tf.TensorSpec([], tf.int32)
-_PROMPT = {
-  'inputs': TOKENS,
-  'inputs_pretokenized': TEXT,
-  'targets': TOKENS,
-  'targets_pretokenized': TEXT,
-}
-_TUNING = _PROMPT | {ORIGIN: tf.TensorSpec([3], tf.int64)}
-_EVALUATION = _PROMPT | {
-  'idx': tf.TensorSpec([2], tf.int32),
-  'is_correct': tf.TensorSpec([], tf.bool),
-  'label': _INTEGER,
-  'query_index': _INTEGER,
-}
+_TUNING = flat_examples.PROMPT | {ORIGIN: tf.TensorSpec([3], tf.int64)}
 
 # Queries that could not be asked within the feature lengths, by task.
 dropped_queries: collections.Counter[str] = collections.Counter()
@@ -278,9 +261,9 @@ def add_evaluation_task(
 
     def make(batch):
       asked = queries(name, maker, batch['query'].tolist())
-      return [example for query in asked for example in _flat(query)]
+      return [one for query in asked for one in flat_examples.of_query(query)]
 
-    return python_map(dataset, make, _EVALUATION)
+    return python_map(dataset, make, flat_examples.RANKED)
 
   task = seqio.TaskRegistry.add(
     name,
@@ -338,20 +321,3 @@ def queries(
       )
     )
   return asked
-
-
-def _flat(query: Query) -> list[dict]:
-  """Returns one example for each option, as SeqIO and T5X rank them."""
-  return [
-    {
-      'inputs': query.tokens,
-      'inputs_pretokenized': query.text,
-      'targets': option.tokens,
-      'targets_pretokenized': option.text,
-      'idx': (query.index, number),
-      'is_correct': number == query.label,
-      'label': query.prompt.label if query.prompt else -1,
-      'query_index': query.index,
-    }
-    for number, option in enumerate(query.options)
-  ]

@@ -1,9 +1,8 @@
-"""The questions of evaluation tasks, read from SeqIO and given back to it.
+"""The questions of evaluation tasks, as records.
 
-SeqIO and T5X know no questions: a rank-classification task has one example for
-each (query, option), and a task with written answers one for each question.
-That layout is read and written here and nowhere else; evaluation and report
-deal in `Query` and `OpenQuery`.
+Tasks of this package give their records. Those of others are SeqIO's examples,
+whose layout (see `flat_examples`) is read here and nowhere else; evaluation and
+report deal in `Query` and `OpenQuery`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -166,35 +165,3 @@ def _tokens(feature: Any) -> np.ndarray:
 def _text(feature: Any) -> str:
   """The text of a feature, which SeqIO has as bytes."""
   return feature.decode('utf-8') if isinstance(feature, bytes) else str(feature)
-
-
-def flat(query: Query) -> list[dict[str, Any]]:
-  """Returns the examples of a query as SeqIO's metric functions read them."""
-  return [
-    {
-      **_example(query, option),
-      'idx': np.array([query.index, number], np.int32),
-      'is_correct': number == query.label,
-    }
-    for number, option in enumerate(query.options)
-  ]
-
-
-def flat_open(query: OpenQuery) -> dict[str, Any]:
-  """Returns the example of a question as SeqIO's metric functions read it."""
-  return {
-    **_example(query, query.target),
-    'answers': np.array([a.encode() for a in query.answers], object),
-    'origin': query.origin.encode(),
-    'output_regex': query.output_regex.encode(),
-    'query_index': np.int32(query.index),
-  }
-
-
-def _example(query: Query | OpenQuery, target: Option) -> dict[str, Any]:
-  return {
-    'inputs': query.tokens,
-    'inputs_pretokenized': query.text.encode(),
-    'targets': target.tokens,
-    'targets_pretokenized': target.text.encode(),
-  }

@@ -17,8 +17,8 @@ import tensorflow as tf
 from symbol_tuning.data.prompting import formats
 from symbol_tuning.data.prompting.fitting import TOO_LONG, Fitter
 from symbol_tuning.data.prompting.records import OpenQuery
-from symbol_tuning.data.seqio_tasks import dataset_tasks
-from symbol_tuning.data.seqio_tasks.python_map import TEXT, TOKENS, python_map
+from symbol_tuning.data.seqio_tasks import dataset_tasks, flat_examples
+from symbol_tuning.data.seqio_tasks.python_map import python_map
 
 Pair = tuple[str, str]  # an input and its output
 
@@ -154,10 +154,13 @@ def add_text_task(
     asked = task.source.open_queries(sequence_length)
 
     def make(batch):
-      return [_flat(asked[number]) for number in batch['question']]
+      return [
+        flat_examples.of_open_query(asked[number])
+        for number in batch['question']
+      ]
 
     # Questions have different numbers of answers: one at a time.
-    return python_map(dataset, make, _FEATURES, batch_size=1)
+    return python_map(dataset, make, flat_examples.OPEN, batch_size=1)
 
   task = seqio.TaskRegistry.add(
     name,
@@ -168,36 +171,6 @@ def add_text_task(
     postprocess_fn=postprocess_fn,
     shuffle_buffer_size=None,
   )
-
-
-_INTEGER = tf.TensorSpec([], tf.int32)
-_FEATURES = {
-  'inputs': TOKENS,
-  'inputs_pretokenized': TEXT,
-  'targets': TOKENS,
-  'targets_pretokenized': TEXT,
-  'answers': tf.TensorSpec([None], tf.string),
-  'origin': TEXT,
-  'output_regex': TEXT,
-  'query_index': _INTEGER,
-  'num_exemplars': _INTEGER,
-  'num_exemplars_drawn': _INTEGER,
-}
-
-
-def _flat(query: OpenQuery) -> dict:
-  return {
-    'inputs': query.tokens,
-    'inputs_pretokenized': query.text,
-    'targets': query.target.tokens,
-    'targets_pretokenized': query.target.text,
-    'answers': query.answers,
-    'origin': query.origin,
-    'output_regex': query.output_regex,
-    'query_index': query.index,
-    'num_exemplars': query.num_kept,
-    'num_exemplars_drawn': query.num_drawn,
-  }
 
 
 def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
@@ -211,12 +184,10 @@ def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
   num_shots = len(question.shots)
   for num_kept in range(num_shots, min(num_shots, 1) - 1, -1):
     text = written(num_kept)
-    tokens = fitter.framed(fitter.vocabulary.encode(text))
-    if fitter.max_inputs is None or len(tokens) <= fitter.max_inputs:
+    tokens = fitter.vocabulary.encode(text)
+    if len(tokens) <= fitter.room:
       break
-  else:
-    num_kept = None
-  if num_kept is None or not fitter.has_room_for(target):
+  if len(tokens) > fitter.room or not fitter.has_room_for(target):
     raise ValueError(
       f'a question or its answer {TOO_LONG}: {question.query!r}'
       f' {question.answers[0]!r}'
@@ -224,7 +195,7 @@ def _open_query(number: int, question: Question, fitter: Fitter) -> OpenQuery:
   return OpenQuery(
     index=number,
     text=text,
-    tokens=tokens,
+    tokens=fitter.framed(tokens),
     target=target,
     answers=question.answers,
     origin=question.origin,

@@ -11,7 +11,7 @@ from typing import Any
 import seqio
 
 from symbol_tuning.data.prompting.records import OpenQuery
-from symbol_tuning.data.seqio_tasks.queries import flat_open
+from symbol_tuning.data.seqio_tasks import flat_examples
 from symbol_tuning.evaluation import fingerprints, placement, results
 from symbol_tuning.evaluation import layout as layout_lib
 from symbol_tuning.evaluation.generation import generating
@@ -99,7 +99,7 @@ class WritingTask:
     return tuple(sorted(ends | {self.vocabulary.eos_id}))
 
   def _answer(self, query: OpenQuery, written: str) -> results.Answer:
-    example = flat_open(query)
+    example = flat_examples.of_open_query(query)
     accepted = self.postprocess(
       query.target.text, example=example, is_target=True
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symbol_tuning.data.seqio_tasks import mixing, queries
+from symbol_tuning.data.seqio_tasks import flat_examples, mixing, queries
 
 LENGTHS = {'inputs': 600, 'targets': 64}
 
@@ -56,7 +56,7 @@ def test_flattened_queries_are_the_queries_again(use_data):
   task = mixing.get_mixture_or_task('icl_flipped_subj')
   loaded = queries.load(task, LENGTHS)
   assert len(loaded) == 3
-  flat = [one for query in loaded for one in queries.flat(query)]
+  flat = [one for query in loaded for one in flat_examples.of_query(query)]
   for again, query in zip(queries.grouped(flat), loaded, strict=True):
     assert (again.index, again.text) == (query.index, query.text)
     assert again.tokens.tolist() == query.tokens.tolist()
@@ -70,7 +70,7 @@ def test_open_questions_have_all_accepted_answers(use_data):
   first = queries.load_open(task, {'inputs': 400, 'targets': 30})[0]
   assert first.target.text.strip() == first.answers[0]
   assert first.origin and 0 < first.num_kept <= first.num_drawn
-  flat = queries.flat_open(first)
+  flat = flat_examples.of_open_query(first)
   assert tuple(a.decode() for a in flat['answers']) == first.answers
 
 
