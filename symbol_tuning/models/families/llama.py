@@ -142,6 +142,15 @@ class Llama(Family):
       'max_position_embeddings': config.context_length,
     }
 
+  def window_fields(self, values: ConfigJson) -> dict[str, Any]:
+    """What families say alike whose layers all see a window, or none does."""
+    if values.get('sliding_window') is None:
+      return {}
+    return {
+      'layer_kinds': ('local',),
+      'local_window': values.size('sliding_window'),
+    }
+
   def outer_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
     rows = (('vocab',), ('embed',))
     embedding = Weight(

@@ -38,12 +38,7 @@ class Mistral(Llama):
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
     fields = self.common_fields(values) | rope.read(values)
     values.require('attention_bias', False, None)
-    if values.get('sliding_window') is None:
-      return fields
-    return fields | {
-      'layer_kinds': ('local',),
-      'local_window': values.size('sliding_window'),
-    }
+    return fields | self.window_fields(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     return self.common_values(config) | {
