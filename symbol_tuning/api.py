@@ -20,6 +20,7 @@ The programs (`python -m symbol_tuning.train` and the others) do the same with
 the same functions; whole runs are described by gin files.
 """
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -117,6 +118,25 @@ def dataset(spec: str | DatasetSpec, source: Source | None = None) -> Dataset:
   return Dataset(spec, source or sources.from_environment())
 
 
+def _asking(
+  vocabulary: vocabularies.VocabularyName,
+  source: Source,
+  separator: str,
+  k: int,
+  n: int,
+) -> contextlib.AbstractContextManager[None]:
+  """Has prompts be made as `prompts` and `evaluate` are told."""
+  return settings.using(
+    settings.DataSettings(
+      vocabulary,
+      source,
+      separator=separator,
+      evaluation_exemplars=k,
+      evaluation_queries=n,
+    )
+  )
+
+
 def prompts(
   data: Dataset,
   setting: str,
@@ -148,15 +168,7 @@ def prompts(
       f'The setting {setting!r} is for {chosen.num_classes} classes;'
       f' {data.spec.name} has {data.spec.num_classes}.'
     )
-  with settings.using(
-    settings.DataSettings(
-      vocabulary,
-      data.source,
-      separator=separator,
-      evaluation_exemplars=k,
-      evaluation_queries=n,
-    )
-  ):
+  with _asking(vocabulary, data.source, separator, k, n):
     source = dataset_tasks.evaluation_source(data.spec, chosen)
     maker = source.prompt_maker(task_feature_lengths or LENGTHS)
     name = chosen.task_name(data.spec.name)
@@ -288,14 +300,8 @@ def evaluate(
   named = models if isinstance(models, Mapping) else {'model': models}
   folder = files.path(output_dir)
   for order, (label, model) in enumerate(named.items()):
-    with settings.using(
-      settings.DataSettings(
-        model.vocabulary,
-        source or sources.from_environment(),
-        separator=separator,
-        evaluation_exemplars=k,
-        evaluation_queries=n,
-      )
+    with _asking(
+      model.vocabulary, source or sources.from_environment(), separator, k, n
     ):
       asked = suite.load(list(mixtures), task_feature_lengths or LENGTHS)
       evaluator.evaluate(

@@ -149,6 +149,8 @@ class Prompt:
       return self
     shown = {exemplar.label for exemplar in self.exemplars} | {self.label}
     options = tuple(one for one in self.options if one.label in shown)
+    if options == self.options:
+      return self
     return dataclasses.replace(self, options=options)
 
   @property
