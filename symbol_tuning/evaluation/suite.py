@@ -53,8 +53,8 @@ class Suite:
       if not task.queries:
         raise ValueError(
           f'The task {name} of {mixture} has no queries: its dataset is empty,'
-          ' or every query, with an exemplar of its class, is longer than'
-          " TASK_FEATURE_LENGTHS['inputs']."
+          ' or every query, with an exemplar of its class and one of another,'
+          " is longer than TASK_FEATURE_LENGTHS['inputs']."
         )
 
   def __iter__(self) -> Iterator[tuple[str, str, Task]]:
