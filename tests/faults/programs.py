@@ -6,7 +6,6 @@ quickstart's model on a cache of random rows.
 """
 
 import dataclasses
-import hashlib
 import multiprocessing
 import os
 import pathlib
@@ -17,11 +16,9 @@ import sys
 import time
 
 import jax
-import numpy as np
-from array_record.python import array_record_module
+import random_cache
 
 from symbol_tuning.data import vocabularies
-from symbol_tuning.data.cache import manifest, rows
 
 _SERVER = multiprocessing.get_context('forkserver')
 _PRELOADED = (
@@ -200,46 +197,9 @@ def train_arguments(folder: pathlib.Path, model_dir='run', **macros):
   ]
 
 
-def write_cache(folder: pathlib.Path, num_rows=24, num_shards=2) -> None:
-  """Writes random rows, as cache_tasks writes them."""
-  length = sum(_LENGTHS.values())
-  settings = manifest.CacheSettings(
-    mixture_or_task_name='random_rows',
-    tasks={'random_rows': 1.0},
-    vocabulary=vocabularies.tiny().fingerprint(),
-    token_type='uint16',
-    task_feature_lengths=_LENGTHS,
-    loss_positions_per_row=length,
-    num_packing_bins=1,
-    seed=0,
-    num_rows=num_rows,
-    num_shards=num_shards,
-    data={},
-    version='0',
+def write_cache(folder: pathlib.Path) -> None:
+  """Writes a cache that the quickstart's model can read."""
+  vocabulary = vocabularies.tiny()
+  random_cache.write(
+    folder, 'random_rows', _LENGTHS, vocabulary, vocab_size=1000
   )
-  manifest.write_settings(folder, settings)
-  rng = np.random.default_rng(0)
-  shards = []
-  for number in range(num_shards):
-    path = folder / settings.shard_name(number)
-    writer = array_record_module.ArrayRecordWriter(
-      str(path), 'group_size:1,uncompressed'
-    )
-    for _ in range(settings.rows_of(number)):
-      tokens = rng.integers(1, 1000, length + 1, dtype=np.int32)
-      ones = np.ones(length, np.int32)
-      row = {
-        'decoder_input_tokens': tokens[:-1],
-        'decoder_target_tokens': tokens[1:],
-        'decoder_loss_weights': ones,
-        'decoder_positions': np.arange(length, dtype=np.int32),
-        'decoder_segment_ids': ones,
-      }
-      writer.write(rows.encode(row, np.array([0]), 'uint16'))
-    writer.close()
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    counted = manifest.Statistics(rows=settings.rows_of(number))
-    shards.append(manifest.Shard(path.name, len(content), digest, counted))
-    shards[-1].write(folder)
-  manifest.Manifest(settings, tuple(shards)).write(folder)

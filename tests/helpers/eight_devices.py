@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import random_cache
 import tiny_models
 from jax.sharding import PartitionSpec
 
@@ -48,14 +49,9 @@ PARAMS = jax.tree.map(
   parameters.abstract_params(MODEL),
 )
 TOKENS = RNG.integers(1, 32, (16, 9), dtype=np.int32)
-WHOLE = np.ones((16, 8), np.int32)
-BATCH = {
-  'decoder_input_tokens': TOKENS[:, :-1],
-  'decoder_target_tokens': TOKENS[:, 1:],
+BATCH = random_cache.whole_rows(TOKENS) | {
   # Rows differ in how many targets they have, so microbatches do.
   'decoder_loss_weights': (TOKENS[:, 1:] < TOKENS[:, :1]).astype(np.int32),
-  'decoder_positions': WHOLE.cumsum(axis=1, dtype=np.int32) - 1,
-  'decoder_segment_ids': WHOLE,
 }
 
 

@@ -12,6 +12,7 @@ import signal
 import time
 
 import numpy as np
+import random_cache
 from absl import app
 
 from symbol_tuning import distributed
@@ -51,14 +52,7 @@ class Data:
     rows = BATCH_SIZE // self.shard.count
     tokens = rng.integers(1, VOCAB_SIZE, size, dtype=np.int32)
     tokens = tokens[self.shard.index * rows :][:rows]
-    whole = np.ones((rows, LENGTH), np.int32)
-    return {
-      'decoder_input_tokens': tokens[:, :-1],
-      'decoder_target_tokens': tokens[:, 1:],
-      'decoder_loss_weights': whole,
-      'decoder_positions': whole.cumsum(axis=1, dtype=np.int32) - 1,
-      'decoder_segment_ids': whole,
-    }
+    return random_cache.whole_rows(tokens)
 
   def happens(self):
     time.sleep(0.05)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import random_cache
 
 from symbol_tuning.data import shards
 from symbol_tuning.models import config, decoder
@@ -37,14 +38,7 @@ def make_batch():
   def make(rows=4, length=8, seed=0):
     rng = np.random.default_rng(seed)
     tokens = rng.integers(1, VOCAB_SIZE, (rows, length + 1), dtype=np.int32)
-    whole = np.ones((rows, length), np.int32)
-    return {
-      'decoder_input_tokens': tokens[:, :-1],
-      'decoder_target_tokens': tokens[:, 1:],
-      'decoder_loss_weights': whole,
-      'decoder_positions': whole.cumsum(axis=1, dtype=np.int32) - 1,
-      'decoder_segment_ids': whole,
-    }
+    return random_cache.whole_rows(tokens)
 
   return make
 

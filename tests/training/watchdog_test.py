@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
@@ -20,6 +20,17 @@ with watchdog.Watchdog(0.5) as dog:
   threading.Thread(target=wait_for_a_file_system, daemon=True).start()
   threading.Event().wait()
 """
+GOES_ON = """
+import time
+from symbol_tuning.training import watchdog
+
+with watchdog.Watchdog(0.5) as dog:
+  for step in range(10):
+    time.sleep(0.1)
+    dog.finished(f'step {step}')
+time.sleep(0.6)  # Nobody watches any more.
+print('done')
+"""
 
 
 def test_a_process_that_hangs_says_where_and_asks_to_be_started_again():
@@ -35,16 +46,18 @@ def test_a_process_that_hangs_says_where_and_asks_to_be_started_again():
 
 
 def test_what_goes_on_is_left_alone():
-  with watchdog.Watchdog(0.5) as dog:
-    for step in range(10):
-      time.sleep(0.1)
-      dog.finished(f'step {step}')
-  time.sleep(0.6)  # Nobody watches any more.
+  ended = subprocess.run(
+    [sys.executable, '-c', GOES_ON], capture_output=True, text=True, timeout=60
+  )
+  assert (ended.returncode, ended.stdout) == (0, 'done\n'), ended.stderr
+  assert 'hangs' not in ended.stderr
 
 
 def test_no_limit_watches_nothing():
+  before = threading.active_count()
   with watchdog.Watchdog(None) as dog:
     dog.finished('step 1')
+    assert threading.active_count() == before
 
 
 def test_a_limit_that_no_step_can_meet_is_refused():
