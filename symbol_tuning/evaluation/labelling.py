@@ -86,11 +86,9 @@ def label_rows(
       together, or the output was begun with something else.
   """
   output = Output(files.path(output_path))
-  output.check()
-  asker = questions.load()
-  (source,) = checkpoint_queue.named(checkpoint)
-  _say_what_is_asked(asker, questions, source)
-  params = Reader(model, partitioner)(source.path)
+  asker, source, params = _read(
+    model, checkpoint, questions, output, partitioner
+  )
   made_by = {
     'path': source.path,
     'step': source.step,
@@ -143,17 +141,29 @@ def dry_run(
     **others: what only the labelling needs.
   """
   del others
-  Output(files.path(output_path)).check()
-  asker = questions.load()
-  (source,) = checkpoint_queue.named(checkpoint)
-  _say_what_is_asked(asker, questions, source)
-  Reader(model, partitioner)(source.path)
+  output = Output(files.path(output_path))
+  asker, *_ = _read(model, checkpoint, questions, output, partitioner)
   (query,) = asker.ask(asker.rows[:1])
   print_line(query.text if isinstance(query, Query) else f'Row 1: {query}.')
   print_line(
     f'Dry run: labels would go to {output_path}. Nothing was compiled or'
     ' written.'
   )
+
+
+def _read(
+  model: decoder.Decoder,
+  checkpoint: str,
+  questions: RowQuestions,
+  output: 'Output',
+  partitioner: Partitioner | None,
+) -> tuple[RowAsker, Checkpoint, Any]:
+  """Reads all that is needed, the parameters last; says what is asked."""
+  output.check()
+  asker = questions.load()
+  (source,) = checkpoint_queue.named(checkpoint)
+  _say_what_is_asked(asker, questions, source)
+  return asker, source, Reader(model, partitioner)(source.path)
 
 
 def _say_what_is_asked(
