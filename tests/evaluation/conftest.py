@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import symbol_tuning.tasks  # noqa: F401  # Registers the tasks.
 from symbol_tuning.data.prompting.records import Option, Query
 from symbol_tuning.models import config, decoder, parameters
 

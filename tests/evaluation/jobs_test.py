@@ -11,7 +11,6 @@ import pytest
 import seqio
 from tensorboard.backend.event_processing import event_accumulator
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning import files
 from symbol_tuning.evaluation import jobs, layout, results
 from symbol_tuning.evaluation import suite as suite_lib

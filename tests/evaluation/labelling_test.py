@@ -10,7 +10,6 @@ import jax
 import numpy as np
 import pytest
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning import files
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import catalog

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.prompting.formats import FORMATS

@@ -4,7 +4,6 @@ import json
 
 import jax
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import settings
 from symbol_tuning.evaluation import jobs, results, separators, suite
 from symbol_tuning.evaluation.record import Checkpoint

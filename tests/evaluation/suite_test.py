@@ -3,7 +3,6 @@
 import pytest
 import seqio
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import suite

@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import pytest
 
-import symbol_tuning.tasks  # noqa: F401  (registers the tasks)
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.prompting.records import OpenQuery, Option
 from symbol_tuning.evaluation import (
