@@ -305,10 +305,23 @@ class SyntheticSource:
     return build_pool(stored, spec, say=logging.debug)
 
 
-def from_environment() -> Source:
+def from_environment(stand_ins: Pairs = ()) -> Source:
   """Returns the local files that the environment names the root of, or the hub.
 
   The variable is SYMBOL_TUNING_DATA_ROOT.
+
+  Args:
+    stand_ins: of the local files, see `LocalSource`.
+
+  Raises:
+    ValueError: stand-ins, and no local files.
   """
   root = os.environ.get(DATA_ROOT_VARIABLE)
-  return LocalSource(root) if root else HubSource()
+  if root:
+    return LocalSource(root, stand_ins)
+  if stand_ins:
+    raise ValueError(
+      f'stand_ins = {stand_ins!r} are of local files: set'
+      f' {DATA_ROOT_VARIABLE} to the folder that holds them.'
+    )
+  return HubSource()
