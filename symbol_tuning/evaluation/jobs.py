@@ -64,7 +64,8 @@ def evaluate_checkpoints(
     separator: what stands between a prompt and its label: a name of
       `settings.DataSettings` or 'best', for all checkpoints or by their labels;
       None: see `separators.wanted`.
-    choice_queries: the most queries of a dataset by which 'best' is chosen.
+    choice_queries: the most queries of a dataset that each separator is asked
+      to choose 'best'; fewer where few are reported.
     partitioner: spreads the model over devices; None: one device.
     budget: what the shapes of batches are chosen by.
 
@@ -165,10 +166,10 @@ class _Job:
     self._folder = folder
     self._separator = separator
     self._budget = budget
+    self._questions = questions
+    self._choice_queries = choice_queries
     self._load = functools.cache(questions.load)
-    self._load_others = functools.cache(
-      lambda name: questions.load_others(name, choice_queries)
-    )
+    self._load_others = functools.cache(questions.load_others)
 
   def run(
     self, checkpoint: Checkpoint, params: Any, curves: Curves
@@ -194,7 +195,18 @@ class _Job:
       )
       return self._evaluate(suite, asked, params, folder / 'separators' / name)
 
-    choice = separators.choose(self._load, self._load_others, measure)
+    num_queries = separators.queries_of_task(self._choice_queries)
+    print_line(
+      separators.announcement(
+        checkpoint.label, self._questions.num_tasks, num_queries
+      )
+    )
+    choice = separators.choose(
+      self._load,
+      lambda name: self._load_others(name, num_queries),
+      measure,
+      num_queries,
+    )
     print_line(f'{checkpoint.label} · {choice}')
     suite = self._load(choice.separator)
     return dataclasses.replace(

@@ -6,7 +6,8 @@ checkpoint may be asked with the separator that it does best with ('best'). The
 choice is measured on queries that are not reported, others of the validation
 splits, over all mixtures of the evaluation alike; datasets that are reported
 whole have no other queries and sit out. If all are, the choice is made on the
-reported queries, which can only flatter the checkpoint.
+reported queries, which can only flatter the checkpoint. All separators together
+are asked about as many queries as are reported, and no more.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Suite
 
 BEST = 'best'
+FEWEST_QUERIES = 4  # of a task behind each separator: fewer tell nothing
 
 Separator = str | Mapping[str, str] | None
 
@@ -97,10 +99,42 @@ def wanted(separator: Separator, checkpoint: Checkpoint) -> str:
   return BEST if checkpoint.step is None else data_settings.current().separator
 
 
+def queries_of_task(most: int) -> int:
+  """Returns how many queries of a task are asked behind each separator.
+
+  So few that all separators together are asked no more of a task than is
+  reported of it, but at least `FEWEST_QUERIES`.
+
+  Args:
+    most: the most, however many are reported.
+  """
+  reported = data_settings.current().evaluation_queries
+  share = reported // len(frames.supported(data_settings.vocabulary()))
+  return min(most, max(share, FEWEST_QUERIES))
+
+
+def announcement(label: str, num_tasks: int, num_queries: int) -> str:
+  """Returns a line that says what a choice will cost, and how to skip it.
+
+  Args:
+    label: of the checkpoint.
+    num_tasks: how many tasks are asked.
+    num_queries: of each task, behind each separator.
+  """
+  names = frames.supported(data_settings.vocabulary())
+  return (
+    f'{label} · choosing the best separator of {", ".join(names)} by at most'
+    f' {len(names)} x {num_tasks} x {num_queries} ='
+    f' {len(names) * num_tasks * num_queries} queries;'
+    f' --gin.SEPARATOR="\'{names[-1]}\'" skips this'
+  )
+
+
 def choose(
   load: Callable[[str], Suite],
   load_others: Callable[[str], Suite | None],
   measure: Callable[[Suite, str], results.Summary],
+  num_queries: int,
 ) -> BestSeparator:
   """Measures every separator that the vocabulary supports.
 
@@ -108,6 +142,7 @@ def choose(
     load: loads what is reported, with a separator.
     load_others: loads other queries, with a separator; None if there are none.
     measure: evaluates a suite; also given the name of its separator.
+    num_queries: the most of each task, where reported ones are asked.
 
   Returns:
     The separator with the highest accuracy, averaged over mixtures; of equal
@@ -117,7 +152,7 @@ def choose(
   asked: dict[str, None] = {}
   for name in frames.supported(data_settings.vocabulary()):
     others = load_others(name)
-    suite = others or load(name)
+    suite = others or load(name).first(num_queries)
     summary = measure(suite, name)
     mixtures = [summary.mixtures[mixture] for mixture in suite.mixtures]
     candidates[name] = sum(m.accuracy for m in mixtures) / len(mixtures)

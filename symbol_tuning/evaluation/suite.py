@@ -76,6 +76,17 @@ class Suite:
     """The tokens that a model has to read, or may write, in all tasks."""
     return sum(task.num_tokens for *_, task in self)
 
+  def first(self, num_queries: int) -> 'Suite':
+    """Returns the suite with the first queries of each task only."""
+    mixtures = {
+      mixture: {
+        name: dataclasses.replace(task, queries=task.queries[:num_queries])
+        for name, task in tasks.items()
+      }
+      for mixture, tasks in self.mixtures.items()
+    }
+    return dataclasses.replace(self, mixtures=mixtures)
+
 
 @dataclasses.dataclass(frozen=True)
 class Questions:
@@ -102,6 +113,11 @@ class Questions:
       FileNotFoundError: if the data of a task are missing.
     """
     self._tasks()
+
+  @property
+  def num_tasks(self) -> int:
+    """The tasks of all mixtures whose data are at hand."""
+    return sum(len(tasks) for tasks in self._tasks().values())
 
   def load(self, separator: str | None = None) -> Suite:
     """Loads all tasks of these mixtures whose data are at hand.

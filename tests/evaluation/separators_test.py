@@ -1,8 +1,10 @@
 """Which separator a checkpoint is asked with."""
 
 import json
+import types
 
 import jax
+import pytest
 
 from symbol_tuning.data import settings
 from symbol_tuning.evaluation import jobs, results, separators, suite
@@ -55,7 +57,44 @@ def test_trained_here_means_the_separator_of_the_settings(use_data):
   assert separators.wanted(by_label, RAW) == 'best'
 
 
-def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path):
+@pytest.mark.parametrize(
+  ('reported', 'most', 'asked'),
+  [(100, 25, 25), (20, 25, 10), (100, 60, 50), (6, 25, 4), (100, 3, 3)],
+)
+def test_no_more_is_asked_to_choose_than_is_reported(
+  use_data, reported, most, asked
+):
+  # There are two separators, for the vocabulary has no chat template.
+  use_data(evaluation_queries=reported)
+  assert separators.queries_of_task(most) == asked
+
+
+def test_reported_queries_that_choose_are_as_few(use_data):
+  use_data(evaluation_queries=24, evaluation_exemplars=1)
+  questions = suite.Questions(NAMES[0], LENGTHS)
+  asked = []
+
+  def measure(some, name):
+    asked.append((name, some))
+    (mixture,) = some.mixtures
+    mean = types.SimpleNamespace(accuracy=50.0, num_queries=5)
+    return types.SimpleNamespace(mixtures={mixture: mean})
+
+  assert questions.load_others('eos', 5) is None
+  choice = separators.choose(
+    questions.load, lambda name: questions.load_others(name, 5), measure, 5
+  )
+  assert [name for name, _ in asked] == ['eos', 'none']
+  for name, some in asked:
+    ((*_, task),) = some
+    ((*_, whole),) = questions.load(name)
+    assert [query.index for query in task.queries] == [
+      query.index for query in whole.queries[:5]
+    ]
+  assert 'there are no others' in choice.queries
+
+
+def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path, capsys):
   use_data(evaluation_queries=8, evaluation_exemplars=1)
   model = decoder.Decoder(
     config.DecoderConfig(
@@ -75,6 +114,10 @@ def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path):
   (summary,) = jobs.evaluate_checkpoints(
     *arguments, separator='best', choice_queries=3
   )
+  said = capsys.readouterr().out
+  cost = '2 x 1 x 3 = 6 queries; --gin.SEPARATOR="\'none\'" skips this'
+  assert cost in said
+  assert said.index(cost) < said.index('loading other queries')
   folder = tmp_path / 'out' / 'model'
   measured = {
     path.parent.name: results.read_summary(path.parent)
