@@ -23,6 +23,7 @@ the same functions; whole runs are described by gin files.
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -148,6 +149,9 @@ def prompts(
 ) -> list[Query]:
   """Returns evaluation prompts of a dataset with their label options.
 
+  Queries whose prompts cannot be made to fit are left out, and a line on stderr
+  says how many they are.
+
   Args:
     data: whose validation examples are asked about and shown.
     setting: how: 'natural_instructed', 'natural_uninstructed',
@@ -160,8 +164,10 @@ def prompts(
       'chat' (see data.prompting.frames).
 
   Raises:
-    ValueError: if there is no such setting, or it does not suit the dataset.
+    ValueError: if there is no such setting, it does not suit the dataset, or no
+      prompt fits.
   """
+  lengths = task_feature_lengths or LENGTHS
   chosen = icl_settings.get(setting)
   if not chosen.suits(data.spec.num_classes):
     raise ValueError(
@@ -170,9 +176,26 @@ def prompts(
     )
   with _asking(vocabulary, data.source, separator, k, n):
     source = dataset_tasks.evaluation_source(data.spec, chosen)
-    maker = source.prompt_maker(task_feature_lengths or LENGTHS)
+    maker = source.prompt_maker(lengths)
     name = chosen.task_name(data.spec.name)
-    return dataset_tasks.queries(name, maker, source.queries().tolist())
+    numbers = source.queries().tolist()
+    asked = dataset_tasks.queries(name, maker, numbers)
+  _say_dropped(name, len(numbers) - len(asked), len(numbers), lengths)
+  return asked
+
+
+def _say_dropped(
+  name: str, num_dropped: int, num_queries: int, lengths: Mapping[str, int]
+) -> None:
+  if num_dropped:
+    said = (
+      f'{num_dropped} of {num_queries} queries do not fit, with an exemplar of'
+      ' their class and one of another, into task_feature_lengths'
+      f' {dict(lengths)}'
+    )
+    if num_dropped == num_queries:
+      raise ValueError(f'{name}: {said}: raise them.')
+    print(f'{name}: {said} and are left out.', file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,8 @@ TUNING_STAGES = {
 
 
 _registered: list[catalog.DatasetSpec] = []
+# Those among them that are not of the catalog, and so have mixtures.
+_own: list[catalog.DatasetSpec] = []
 
 
 def number_of_examples(task: seqio.Task) -> float:
@@ -40,6 +42,7 @@ def register(spec: catalog.DatasetSpec) -> None:
   Mixtures are `icl_<name>`, the dataset in all these settings;
   `symbol_tuning_with_<name>` and `instruction_tuning_with_<name>`, the paper's
   datasets and it; and `icl_<setting>_with_<name>`, the same for evaluation.
+  A setting that is registered later (`register_setting`) joins them.
 
   Raises:
     ValueError: if a dataset of that name is registered already.
@@ -52,18 +55,10 @@ def register(spec: catalog.DatasetSpec) -> None:
       [f'{stage}_{name}' for name in names],
       default_rate=number_of_examples,
     )
-  suited = [s for s in icl_settings.registered() if s.suits(spec.num_classes)]
-  for setting in suited:
-    _add_icl_mixture(
-      f'{setting.mixture}_with_{spec.name}',
-      setting,
-      (*catalog.EVALUATION_DATASETS, spec),
-    )
-  seqio.MixtureRegistry.add(
-    f'icl_{spec.name}',
-    [setting.task_name(spec.name) for setting in suited],
-    default_rate=1.0,
-  )
+  for setting in _suited(spec):
+    _add_own_icl_mixture(setting, spec)
+  _add_mixture_of_settings(spec)
+  _own.append(spec)
 
 
 def register_tasks(spec: catalog.DatasetSpec) -> None:
@@ -80,7 +75,10 @@ def register_tasks(spec: catalog.DatasetSpec) -> None:
 
 
 def register_setting(setting: IclSetting) -> None:
-  """Adds an ICL setting: its task of every dataset, and its mixture.
+  """Adds an ICL setting: its task of every dataset, and its mixtures.
+
+  Datasets of your own get it whether they are registered before or after:
+  `icl_<name>` holds it, and there is `icl_<setting>_with_<name>`.
 
   Raises:
     ValueError: if there is a setting of that name.
@@ -89,11 +87,42 @@ def register_setting(setting: IclSetting) -> None:
   for spec in _registered:
     _add_evaluation_task(setting, spec)
   add_icl_mixture(setting)
+  for spec in _own:
+    if setting.suits(spec.num_classes):
+      _add_own_icl_mixture(setting, spec)
+      _add_mixture_of_settings(spec)
 
 
 def add_icl_mixture(setting: IclSetting) -> None:
   """Registers the mixture of a setting over the evaluation datasets."""
   _add_icl_mixture(setting.mixture, setting, catalog.EVALUATION_DATASETS)
+
+
+def _suited(spec: catalog.DatasetSpec) -> list[IclSetting]:
+  """The settings in which a dataset of so many classes can be asked."""
+  return [s for s in icl_settings.registered() if s.suits(spec.num_classes)]
+
+
+def _add_mixture_of_settings(spec: catalog.DatasetSpec) -> None:
+  """Registers `icl_<name>`, anew where a setting has come since."""
+  name = f'icl_{spec.name}'
+  seqio.MixtureRegistry.remove(name)
+  seqio.MixtureRegistry.add(
+    name,
+    [setting.task_name(spec.name) for setting in _suited(spec)],
+    default_rate=1.0,
+  )
+
+
+def _add_own_icl_mixture(
+  setting: IclSetting, spec: catalog.DatasetSpec
+) -> None:
+  """Registers `icl_<setting>_with_<name>`: the paper's datasets and it."""
+  _add_icl_mixture(
+    f'{setting.mixture}_with_{spec.name}',
+    setting,
+    (*catalog.EVALUATION_DATASETS, spec),
+  )
 
 
 def _add_icl_mixture(

@@ -57,6 +57,31 @@ def test_prompts_are_records_that_a_model_scores(model):
     assert all(np.isfinite(o.log_likelihood) for o in one.options)
 
 
+def test_prompts_say_how_many_queries_do_not_fit(model, capfd):
+  data = st.dataset('subj', source=st.SyntheticSource())
+
+  def ask(length):
+    lengths = {'inputs': length, 'targets': 24}
+    return st.prompts(
+      data,
+      'symbol_uninstructed',
+      model.vocabulary,
+      n=20,
+      task_feature_lengths=lengths,
+    )
+
+  assert len(ask(400)) == 20
+  assert 'left out' not in capfd.readouterr().err
+  some = next(n for n in range(120, 20, -2) if len(ask(n)) < 20)
+  capfd.readouterr()
+  num_dropped = 20 - len(ask(some))
+  said = capfd.readouterr().err
+  assert f'{num_dropped} of 20 queries do not fit' in said
+  assert f"{{'inputs': {some}, 'targets': 24}} and are left out" in said
+  with pytest.raises(ValueError, match='20 of 20 queries do not fit'):
+    ask(16)
+
+
 def test_a_dataset_of_ones_own_needs_a_spec_only(tmp_path, model):
   folder = tmp_path / 'own'
   folder.mkdir()

@@ -128,6 +128,35 @@ def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
     tasks.register_setting(setting)
 
 
+def tasks_of(mixture):
+  return {task.name for task in seqio.MixtureRegistry.get(mixture).tasks}
+
+
+def test_datasets_before_and_after_a_setting_have_the_same_mixtures():
+  columns = {'template': '{body}', 'label_column': 'verdict'}
+  earlier, later, three = (
+    DatasetSpec(name, labels=labels, instruction='Is it so?', **columns)
+    for name, labels in (
+      ('earlier', ('no', 'yes')),
+      ('later', ('no', 'yes')),
+      ('three', ('no', 'so so', 'yes')),
+    )
+  )
+  tasks.register(earlier)
+  tasks.register(three)
+  tasks.register_setting(IclSetting('late', 'Late', 'flipped', True, 2))
+  tasks.register(later)
+  for name in ('earlier', 'later', 'reviews'):
+    assert f'icl_late_{name}' in tasks_of(f'icl_{name}')
+    assert len(tasks_of(f'icl_{name}')) > len(SETTINGS)
+    with_own = tasks_of(f'icl_late_with_{name}')
+    assert with_own == tasks_of('icl_late') | {f'icl_late_{name}'}
+  renamed = {t.replace('earlier', 'later') for t in tasks_of('icl_earlier')}
+  assert renamed == tasks_of('icl_later')
+  assert len(tasks_of('icl_three')) == len(SETTINGS) - 1
+  assert 'icl_late_with_three' not in seqio.MixtureRegistry.names()
+
+
 def test_labels_that_no_setting_has_are_named():
   with pytest.raises(ValueError, match="'odd': choose one of natural"):
     IclSetting('odd', 'Odd', 'odd', False)
