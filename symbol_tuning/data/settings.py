@@ -24,6 +24,7 @@ _LEAST = {
   'evaluation_exemplars': 0,
   'evaluation_queries': 1,
 }
+_NEEDED = ('vocabulary', 'source')
 _SERIES = (
   'symbol_tuning_exemplars',
   'instruction_tuning_exemplars',
@@ -180,19 +181,41 @@ def current() -> DataSettings:
   """Returns the settings in use.
 
   Raises:
-    ValueError: if neither gin nor `use` has set a vocabulary and a source.
+    ValueError: if neither gin nor `use` has set a vocabulary and a source, or
+      gin has set a value that a field does not take.
   """
   global _current
   if _current is None:
-    try:
-      _current = gin.get_configurable(DataSettings)()
-    except (ValueError, TypeError) as error:
-      raise ValueError(
-        'No vocabulary and data source are set for this task or mixture. In'
-        ' gin, include a models/*.gin file (VOCABULARY) and set DATA_SOURCE;'
-        f' in Python, call settings.use(DataSettings(…)). ({error})'
-      ) from None
+    _check_set()
+    _current = gin.get_configurable(DataSettings)()
   return _current
+
+
+def _check_set() -> None:
+  """Raises ValueError if gin knows no vocabulary or no source."""
+  try:
+    bound = gin.get_bindings(DataSettings, resolve_references=False)
+  except ValueError:  # Nothing that was read binds any field.
+    bound = {}
+  unset = [name for name in _NEEDED if _is_unset(bound.get(name))]
+  if unset:
+    raise ValueError(
+      f'No {" and no ".join(unset)} is set for this task or mixture. In gin,'
+      ' include a models/*.gin file (VOCABULARY) and set DATA_SOURCE; in'
+      ' Python, call settings.use(DataSettings(…)).'
+    )
+
+
+def _is_unset(bound: Any) -> bool:
+  """Whether a binding is none, or leads to a macro without a value."""
+  while repr(bound).startswith('%'):
+    if repr(bound) == '%gin.REQUIRED':
+      return True
+    try:
+      bound = gin.query_parameter(repr(bound))
+    except ValueError:
+      return True
+  return bound is None
 
 
 def vocabulary() -> seqio.Vocabulary:

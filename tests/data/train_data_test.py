@@ -197,14 +197,14 @@ def test_unknown_names_get_near_ones():
 
 
 def test_missing_vocabulary_is_named():
-  with pytest.raises(ValueError, match='No vocabulary and data source'):
+  with pytest.raises(ValueError, match='No vocabulary and no source is set'):
     open_data()
 
 
 def test_missing_datasets_are_named_or_skipped(use_data):
   missing = ('rte',)
   use_data(missing=missing)
-  with pytest.raises(FileNotFoundError, match='symbol_tuning_rte'):
+  with pytest.raises(FileNotFoundError, match='1 of 3 tasks have no data: rte'):
     open_data('test_trio')
   use_data(missing=missing, skip_missing=True)
   assert len(mixing.available_tasks('test_trio')) == 2

@@ -6,6 +6,7 @@ source does not have, and marks each example with the task that it is of.
 
 import contextlib
 import difflib
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -65,25 +66,39 @@ def available_tasks(name: str) -> list[seqio.Task]:
   """
   mixture_or_task = get_mixture_or_task(name)
   tasks = list(seqio.get_subtasks(mixture_or_task))
-  reasons = {task.name: dataset_tasks.missing_data(task) for task in tasks}
-  available = [task for task in tasks if reasons[task.name] is None]
-  if len(available) == len(tasks):
+  missing = {
+    task: reason
+    for task in tasks
+    if (reason := dataset_tasks.missing_data(task))
+  }
+  if not missing:
     return tasks
-  missing = '\n'.join(
-    f'  {task}: {reason}' for task, reason in reasons.items() if reason
-  )
-  if not available or not settings.current().skip_missing:
+  names = ', '.join(dict.fromkeys(t.source.spec.name for t in missing))
+  told = f'{name}: {len(missing)} of {len(tasks)} tasks have no data: {names}.'
+  why = _why(list(missing.values()))
+  if len(missing) == len(tasks):
+    raise FileNotFoundError(f'{told} Add the datasets.\n{why}')
+  if not settings.current().skip_missing:
     raise FileNotFoundError(
-      f'{len(tasks) - len(available)} of the {len(tasks)} tasks of {name} have'
-      ' no data. Add the datasets, or set'
-      ' settings.DataSettings.skip_missing = True to do without them.\n'
-      f'{missing}'
+      f'{told} Add the datasets, or set settings.DataSettings.skip_missing ='
+      f' True to do without them.\n{why}'
     )
-  logging.warning(
-    '%s: only %d of %d tasks have data; without\n%s',
-    name, len(available), len(tasks), missing,
-  )  # fmt: skip
-  return available
+  _warn_once(f'{told} They are left out.\n{why}')
+  return [task for task in tasks if task not in missing]
+
+
+def _why(reasons: Sequence[str]) -> str:
+  """The first of some reasons, which mostly differ in the dataset alone."""
+  for reason in reasons:
+    logging.info('%s', reason)
+  if len(reasons) == 1:
+    return reasons[0]
+  return f'The first: {reasons[0]}\n--verbosity=0 says why of each.'
+
+
+@functools.cache
+def _warn_once(sentence: str) -> None:
+  logging.warning('%s', sentence)
 
 
 def mixing_rates(name: str) -> dict[seqio.Task, float]:

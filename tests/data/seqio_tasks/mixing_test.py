@@ -1,6 +1,7 @@
 """Tests of opening mixtures and reading their examples."""
 
 import itertools
+import logging
 
 import numpy as np
 import pytest
@@ -64,3 +65,33 @@ def test_a_setting_that_does_not_suit_a_dataset_says_so():
     ValueError, match="'flipped' is for datasets of 2 classes"
   ):
     mixing.get_mixture_or_task('icl_flipped_tefe')
+
+
+@pytest.fixture
+def three_missing(use_data, caplog):
+  """A source without three of the 22, and what is logged."""
+  lacking = ('rte', 'wnli', 'qnli')
+  use_data(missing=lacking, skip_missing=True)
+  yield caplog
+
+
+def test_missing_datasets_are_named_in_a_line_with_one_reason(three_missing):
+  with three_missing.at_level(logging.WARNING):
+    for _ in range(2):
+      assert len(mixing.available_tasks('symbol_tuning')) == 19
+  (record,) = three_missing.records
+  first, *others = record.getMessage().splitlines()
+  assert '3 of 22 tasks' in first
+  assert 'qnli, rte, wnli.' in first
+  assert others[0] == 'The first: No train of qnli.'
+  assert len(others) == 2
+
+
+def test_why_each_dataset_is_missing_can_be_asked_for(three_missing):
+  with three_missing.at_level(logging.INFO):
+    mixing.available_tasks('symbol_tuning')
+  told = [record.getMessage() for record in three_missing.records]
+  for name in ('rte', 'wnli', 'qnli'):
+    assert f'No train of {name}.' in told
+  with pytest.raises(FileNotFoundError, match='No train of qnli'):
+    mixing.available_tasks('symbol_tuning_qnli')
