@@ -36,6 +36,7 @@ setuptools.setup(
     'absl-py>=2.1',
     'array-record>=0.8,<1',
     'datasets>=3.0',
+    'filelock>=3.12,<5',
     'flax>=0.12,<0.13',
     'google-crc32c>=1.5',
     'gguf>=0.17,<1',

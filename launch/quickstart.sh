@@ -35,13 +35,6 @@ stage() {
   "${@:3}"
 }
 
-if [[ ! $dry_run ]]; then
-  # The tuning stages compile the same step; the second finds it ready.
-  mkdir -p "$out"
-  JAX_COMPILATION_CACHE_DIR="$(cd "$out" && pwd)/compiled"
-  export JAX_COMPILATION_CACHE_DIR
-fi
-
 stage 1/5 'Pretraining a tiny decoder on the text of a tiny world' \
   python -m symbol_tuning.train \
   --gin_file=experiments/quickstart_pretrain.gin \

@@ -35,6 +35,10 @@ def compilation_cache(tmp_path_factory):
   folder = tmp_path_factory.mktemp('jax')
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+  with pytest.MonkeyPatch.context() as patch:
+    # Programs that tests start keep nothing in the home of who tests.
+    patch.setenv('JAX_COMPILATION_CACHE_DIR', str(folder))
+    yield
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,8 @@ import jax
 def prepare() -> None:
   """Sets up this process; to be called before JAX looks for devices."""
   jax.config.update('jax_platforms', 'cpu')
+  # How long it takes to compile is told; what is kept would take no time.
+  jax.config.update('jax_enable_compilation_cache', False)
   os.environ['ALLOW_MULTIPLE_LIBTPU_LOAD'] = '1'
   os.environ['TPU_SKIP_MDS_QUERY'] = '1'
   # Any will do: topologies are described in full.

@@ -15,7 +15,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from jax.experimental import multihost_utils
 
-from symbol_tuning import reading, run_config
+from symbol_tuning import compilation_cache, reading, run_config
 from symbol_tuning.gin_utils import parsing, quiet, usage, values
 
 _GIN_FILE = flags.DEFINE_multi_string(
@@ -149,6 +149,7 @@ def run(
       _run_dry(function, dry_run)
     else:
       run_config.use(gin.config_str())
+      compilation_cache.use()
       gin.get_configurable(function)()
 
   def main(argv: Sequence[str]) -> None:

@@ -129,9 +129,14 @@ def _phrase(
   spec: DatasetSpec, label_id: int, num_words: int, rng: np.random.Generator
 ) -> str:
   """Different words of a concept, some of them replaced by fillers."""
-  words = rng.permutation(concept(spec.name, label_id))[:num_words]
-  noise = rng.choice(fillers(), num_words)
-  return ' '.join(np.where(rng.random(num_words) < FILLER_RATE, noise, words))
+  words, noise = concept(spec.name, label_id), fillers()
+  chosen = rng.permutation(len(words))[:num_words].tolist()
+  replaced = rng.integers(len(noise), size=num_words).tolist()
+  is_noise = (rng.random(num_words) < FILLER_RATE).tolist()
+  return ' '.join(
+    noise[filler] if replace else words[word]
+    for word, filler, replace in zip(chosen, replaced, is_noise, strict=True)
+  )
 
 
 @functools.cache
