@@ -44,7 +44,7 @@ def mixture():
 
 def examples(task='symbol_tuning_sst2'):
   dataset = mixing.get_mixture_or_task(task).get_dataset(
-    LENGTHS, 'train', shuffle=False
+    LENGTHS, 'train', shuffle=False, seed=0
   )
   return list(dataset.as_numpy_iterator())
 
@@ -66,6 +66,7 @@ def test_every_file_is_tested():
     'datasets',
     'evaluation_exemplars',
     'instruction_share',
+    'loss_on_labels',
     'random_labels',
     'steps',
     'symbol_categories',
@@ -160,6 +161,16 @@ def test_the_share_of_instruction_tuning(share):
 def test_evaluation_may_show_more_exemplars():
   use('evaluation_exemplars', 'EVALUATION_EXEMPLARS = 8')
   assert settings.current().evaluation_exemplars == 8
+
+
+def test_labels_of_exemplars_have_loss_too():
+  use('loss_on_labels')
+  asked = examples()
+  assert all(example['inputs_loss'].sum() > 2 for example in asked)
+  with settings.changed(loss_on='query'):
+    for example, alone in zip(asked, examples(), strict=True):
+      assert 'inputs_loss' not in alone
+      assert list(example['inputs']) == list(alone['inputs'])
 
 
 def test_random_labels_say_nothing():

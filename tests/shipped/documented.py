@@ -5,7 +5,13 @@ import re
 import shlex
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = ('README.md', 'tasks/README.md', 'launch/README.md', 'gin/README.md')
+PAGES = (
+  'README.md',
+  'RESULTS.md',
+  'tasks/README.md',
+  'launch/README.md',
+  'gin/README.md',
+)
 
 _BLOCK = re.compile(r'^( *)```\w*\n(.*?)^\1```', re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r'python -m (symbol_tuning\.\w+)((?:[^\n\\]|\\\n|\\.)*)')

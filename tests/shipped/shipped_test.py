@@ -192,6 +192,8 @@ def completion(module, words):
   small = list(SYNTHETIC)
   if module == 'symbol_tuning.train':
     small += [*TWO_STEPS, *EVALUATED, '--gin.BATCH_SIZE=2']
+    if 'short_prompts' in text:
+      small += ['--gin.WARMUP_STEPS=1']
   elif module == 'symbol_tuning.eval':
     small += [
       "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_adec']",
@@ -396,9 +398,11 @@ def model_dir(arguments):
 def test_every_file_and_command_is_run():
   names = {job[0] for jobs, _ in JOBS.values() for job in jobs}
   shipped = {path.stem for path in (*EXPERIMENTS, *ABLATIONS)}
-  assert shipped - names == set(INCLUDED) | {'symbol_tune'}
+  on_pages = {'symbol_tune', 'short_prompts'}
+  assert shipped - names == set(INCLUDED) | on_pages
   modules = {job[1] for jobs, _ in JOBS.values() for job in jobs}
   readme = dict(documented.commands('README.md'))
   assert set(readme) - modules == set(ELSEWHERE)
-  smollm2 = '--gin_file=experiments/symbol_tune.gin'
-  assert any(smollm2 in job[2] for job in JOBS['pages'][0])
+  for name in on_pages:
+    flag = f'--gin_file=experiments/{name}.gin'
+    assert any(flag in job[2] for job in JOBS['pages'][0])
