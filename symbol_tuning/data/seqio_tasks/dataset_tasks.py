@@ -38,6 +38,13 @@ FEATURES = {
 ORIGIN = 'prompt_origin'
 _TUNING = flat_examples.PROMPT | {ORIGIN: tf.TensorSpec([3], tf.int64)}
 
+_LOSS_IS_DROPPED = (
+  "{}: settings.DataSettings.loss_on is 'labels', which symbol_tuning's own"
+  ' programs train on. Who opens the task here, such as T5X, drops the feature'
+  " inputs_loss and would train on the query's label alone: set loss_on ="
+  " 'query', or name inputs_loss among the feature lengths if it is read."
+)
+
 # Queries that could not be asked within the feature lengths, by task.
 dropped_queries: collections.Counter[str] = collections.Counter()
 
@@ -150,12 +157,16 @@ def add_tuning_task(
   Its features are inputs and targets (int32 [length]), both as text too,
   prompt_origin (int64 [3], see `ORIGIN`) and, with DataSettings.loss_on
   'labels', inputs_loss (int32 [length], see `packing.to_decoder_features`).
+  Who reads that feature names it among the lengths; others are refused, since
+  they would train on the query's label alone without a word.
   """
 
   def write(dataset, sequence_length=None):
     maker = task.source.prompt_maker(sequence_length)
     count = _Drops(name, most=2 * len(maker.pool))
     on_labels = settings.current().loss_on == 'labels'
+    if on_labels and INPUTS_LOSS not in (sequence_length or {}):
+      raise ValueError(_LOSS_IS_DROPPED.format(name))
     tuning_example = _with_label_loss if on_labels else _tuning_example
 
     def make(batch):

@@ -176,8 +176,10 @@ def tuning_examples(
   rates = mixing_rates(name)
   # Reads the examples too: an error of theirs comes before SeqIO's of a task.
   check_shards(rates, shard.num_shards if shard else 1)
+  lengths = dict(task_feature_lengths or {})
   return _MarkedMixture(name, rates).get_dataset(
-    sequence_length=task_feature_lengths,
+    # That inputs_loss is read, see `dataset_tasks.add_tuning_task`.
+    sequence_length=lengths | {INPUTS_LOSS: lengths.get('inputs')},
     split='train',
     shuffle=True,
     seed=seed,
