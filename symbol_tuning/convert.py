@@ -25,6 +25,7 @@ from absl import app, flags, logging
 
 from symbol_tuning import files, hub
 from symbol_tuning.data.vocabularies import tokenizer_files
+from symbol_tuning.gin_utils import quiet
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.config import DecoderConfig
@@ -218,22 +219,27 @@ def main(argv: Sequence[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments: {" ".join(argv[1:])}')
   logging.set_verbosity(logging.WARNING)
-  try:
-    if _DESCRIBE.value:
-      print(describe(_DESCRIBE.value))
-      return
-    if not (_SOURCE.value and _TARGET.value):
-      raise ValueError('give --source and --target, or --describe')
-    convert(
-      _SOURCE.value,
-      _TARGET.value,
-      _TARGET_FORMAT.value,
-      _ARCHITECTURE.value,
-      _SCAN_LAYERS.value,
-      _DTYPE.value,
-    )
-  except (OSError, ValueError) as error:
-    sys.exit(f'convert: {error}')
+  with quiet.nothing_after_failure():
+    try:
+      _run()
+    except (OSError, ValueError) as error:
+      sys.exit(f'convert: {error}')
+
+
+def _run() -> None:
+  if _DESCRIBE.value:
+    print(describe(_DESCRIBE.value))
+    return
+  if not (_SOURCE.value and _TARGET.value):
+    raise ValueError('give --source and --target, or --describe')
+  convert(
+    _SOURCE.value,
+    _TARGET.value,
+    _TARGET_FORMAT.value,
+    _ARCHITECTURE.value,
+    _SCAN_LAYERS.value,
+    _DTYPE.value,
+  )
   print(f'Wrote {_TARGET.value}.')
 
 

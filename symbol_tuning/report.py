@@ -9,6 +9,7 @@ to the first checkpoint.
 import argparse
 import sys
 
+from symbol_tuning.gin_utils import quiet
 from symbol_tuning.reporting import assembly
 
 
@@ -32,10 +33,11 @@ def main() -> None:
     '--note', default='', help='what readers should know first'
   )
   arguments = parser.parse_args()
-  try:
-    assembly.write(arguments.run_dirs, arguments.output_dir, arguments.note)
-  except (OSError, ValueError) as error:
-    sys.exit(f'error: {error}')
+  with quiet.nothing_after_failure():
+    try:
+      assembly.write(arguments.run_dirs, arguments.output_dir, arguments.note)
+    except (OSError, ValueError) as error:
+      sys.exit(f'error: {error}')
 
 
 if __name__ == '__main__':

@@ -155,14 +155,8 @@ def run(
   def main(argv: Sequence[str]) -> None:
     if not flags.FLAGS['verbosity'].present:
       absl_logging.set_verbosity(absl_logging.WARNING)
-    try:
-      with within(), _one_message():
-        call(argv)
-    except SystemExit as end:
-      if end.code:
-        status = end.code
-        quiet.end_at_once(status if isinstance(status, int) else 1)
-      raise
+    with quiet.nothing_after_failure(), within(), _one_message():
+      call(argv)
 
   app.run(main, argv=_arguments())
 

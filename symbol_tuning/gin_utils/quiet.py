@@ -76,14 +76,26 @@ def hush_tensorflow() -> None:
     sys.meta_path.insert(0, _TensorFlowFinder())
 
 
-def end_at_once(status: int) -> None:
-  """Has nothing follow the last message of a program that failed.
+@contextlib.contextmanager
+def nothing_after_failure() -> Iterator[None]:
+  """Has nothing follow the last message of a program that fails in here.
 
   Python would wait for all threads: those of Orbax, which wait five minutes for
   each other where a folder could not be made, and those of TensorFlow, which
   print tracebacks while Python ends.
   """
+  try:
+    yield
+  except SystemExit as end:
+    if end.code:
+      _end_at_once(end.code if isinstance(end.code, int) else 1)
+    raise
+  except Exception:
+    _end_at_once(1)
+    raise
 
+
+def _end_at_once(status: int) -> None:
   def end() -> None:
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,8 @@
 import os
+import subprocess
+import sys
+
+import pytest
 
 from symbol_tuning.gin_utils import quiet
 
@@ -29,3 +33,42 @@ def test_what_is_told_before_an_error_is_not_lost(capfd):
   except ImportError:
     pass
   assert capfd.readouterr().err == 'why it fails\n'
+
+
+_WITH_A_THREAD = """
+import importlib, threading, time
+from symbol_tuning import convert
+from symbol_tuning.reporting import assembly
+
+def fail(*arguments, **others):
+  threading.Thread(target=time.sleep, args=[90]).start()
+  raise OSError('the disk is full')
+
+report = importlib.import_module('symbol_tuning.report')
+convert.convert = assembly.write = fail
+{call}
+"""
+
+
+@pytest.mark.parametrize(
+  ('call', 'arguments', 'message'),
+  [
+    (
+      'from absl import app; app.run(convert.main)',
+      ['--source=a', '--target=b'],
+      'convert: the disk is full',
+    ),
+    ('report.main()', ['a', '--output_dir=b'], 'error: the disk is full'),
+  ],
+)
+def test_a_program_that_fails_does_not_wait_for_threads(
+  call, arguments, message
+):
+  ended = subprocess.run(
+    [sys.executable, '-c', _WITH_A_THREAD.format(call=call), *arguments],
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=False,
+  )
+  assert (ended.returncode, ended.stderr.strip()) == (1, message)
