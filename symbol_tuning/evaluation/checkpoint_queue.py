@@ -13,7 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from symbol_tuning import files
+from symbol_tuning import files, watchdog
 from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.models.checkpoints import steps as steps_lib
@@ -67,6 +67,7 @@ class NewCheckpoints:
       if not is_waiting:
         print_line(f'waiting for a checkpoint in {self._steps}')
         is_waiting = True
+      watchdog.finished(f'a look at {self._steps}', rest=self.poll_period)
       time.sleep(self.poll_period)
     if found == _NONE:
       print_line(f'No new checkpoint for {duration(self.timeout)}: done.')

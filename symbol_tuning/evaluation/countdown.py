@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import jax
 
+from symbol_tuning import watchdog
 from symbol_tuning.progress import duration
 
 
@@ -47,8 +48,9 @@ class Countdown:
     self._start = self._last = clock()
 
   def advance(self, num_tokens: int) -> None:
-    """Counts tokens that have been scored."""
+    """Counts tokens that have been scored, and tells the watchdog."""
     self.done += num_tokens
+    watchdog.finished(f'{self.done:,} tokens of an evaluation')
     if self._clock() - self._last >= self._period:
       self.say('evaluating')
 

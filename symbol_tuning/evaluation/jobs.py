@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import jax
 
-from symbol_tuning import files, run_config
+from symbol_tuning import files, run_config, watchdog
 from symbol_tuning.evaluation import (
   checkpoint_queue,
   evaluator,
@@ -49,6 +49,7 @@ def evaluate_checkpoints(
   choice_queries: int = 25,
   partitioner: Partitioner | None = None,
   budget: layout.Budget = evaluator.DEFAULT_BUDGET,
+  hang_seconds: float | None = None,
 ) -> list[results.Summary]:
   """Evaluates checkpoints of one model, one after the other.
 
@@ -68,6 +69,9 @@ def evaluate_checkpoints(
       to choose 'best'; fewer where few are reported.
     partitioner: spreads the model over devices; None: one device.
     budget: what the shapes of batches are chosen by.
+    hang_seconds: the longest that loading a task, reading a checkpoint or a
+      batch may take until the job is taken for hung, see `watchdog`; None: for
+      ever. To wait for a checkpoint is not to hang.
 
   Returns:
     The summary of each checkpoint.
@@ -78,25 +82,28 @@ def evaluate_checkpoints(
       be, or examples, model and checkpoint do not fit together.
   """
   queue = _queue(checkpoints, separator)
-  questions.check()
   folder = files.path(output_dir)
   read = Reader(model, partitioner)
-  curves = _curves_by_run(queue, folder / FOLDER)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
 
-  def evaluate_one(checkpoint: Checkpoint) -> results.Summary | None:
+  def evaluate_one(
+    checkpoint: Checkpoint, curves: Curves
+  ) -> results.Summary | None:
     params = _read_if_there(checkpoint, queue, read)
     if params is None:
       return None
     # A job that is refused must not replace the record of an earlier one.
     run_config.save(folder)
     with partitioner.activate() if partitioner else contextlib.nullcontext():
-      return job.run(checkpoint, params, curves(checkpoint))
+      return job.run(checkpoint, params, curves)
 
   with contextlib.ExitStack() as stack:
+    stack.enter_context(watchdog.Watchdog(hang_seconds))
+    questions.check()
+    curves = _curves_by_run(queue, folder / FOLDER)
     if jax.process_index() == 0:
       stack.enter_context(files.only_writer(folder, 'EVAL_OUTPUT_DIR'))
-    summaries = [evaluate_one(checkpoint) for checkpoint in queue]
+    summaries = [evaluate_one(one, curves(one)) for one in queue]
   print_line(f'Results: {output_dir}')
   return [summary for summary in summaries if summary is not None]
 
@@ -254,7 +261,9 @@ def _read_if_there(
   """Reads parameters; None if they are damaged, or removed meanwhile."""
   print_line(f'{checkpoint.label} · reading {checkpoint.path}')
   try:
-    return read(checkpoint.path)
+    params = read(checkpoint.path)
+    watchdog.finished(f'reading {checkpoint.path}')
+    return params
   except digests.DamagedError as error:
     if not isinstance(queue, NewCheckpoints):
       raise
@@ -263,6 +272,7 @@ def _read_if_there(
   except Exception:
     if not isinstance(queue, NewCheckpoints):
       raise
+    watchdog.finished('a first try to read', rest=queue.poll_period)
     time.sleep(queue.poll_period)
     if checkpoint_queue.is_there(checkpoint):
       raise

@@ -26,7 +26,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from symbol_tuning import files, progress, reading
+from symbol_tuning import files, progress, reading, watchdog
 from symbol_tuning.data.prompting.records import NATURAL, Query
 from symbol_tuning.evaluation import (
   checkpoint_queue,
@@ -62,6 +62,7 @@ def label_rows(
   rows_per_part: int = 256,
   partitioner: Partitioner | None = None,
   budget: layout.Budget = DEFAULT_BUDGET,
+  hang_seconds: float | None = None,
 ) -> dict[str, int]:
   """Labels the rows of a file.
 
@@ -74,6 +75,8 @@ def label_rows(
     rows_per_part: rows that are labelled before they are written.
     partitioner: spreads the model over devices; None: one device.
     budget: what the shapes of batches are chosen by.
+    hang_seconds: the longest that reading everything, or a batch, may take
+      until the job is taken for hung, see `watchdog`; None: for ever.
 
   Returns:
     How many rows have each label; under '' those without one.
@@ -86,19 +89,20 @@ def label_rows(
       together, or the output was begun with something else.
   """
   output = Output(files.path(output_path))
-  asker, source, params = _read(
-    model, checkpoint, questions, output, partitioner
-  )
-  made_by = {
-    'path': source.path,
-    'step': source.step,
-    'fingerprint': fingerprints.of_parameters(model, params),
-  }
-  parts = [
-    asker.rows[start : start + rows_per_part]
-    for start in range(0, len(asker.rows), rows_per_part)
-  ]
   with contextlib.ExitStack() as stack:
+    stack.enter_context(watchdog.Watchdog(hang_seconds))
+    asker, source, params = _read(
+      model, checkpoint, questions, output, partitioner
+    )
+    made_by = {
+      'path': source.path,
+      'step': source.step,
+      'fingerprint': fingerprints.of_parameters(model, params),
+    }
+    parts = [
+      asker.rows[start : start + rows_per_part]
+      for start in range(0, len(asker.rows), rows_per_part)
+    ]
     if _is_first():
       stack.enter_context(output.only_writer())
     if partitioner:
@@ -107,7 +111,7 @@ def label_rows(
       asker.record() | {'checkpoint': made_by, 'rows_per_part': rows_per_part}
     )
     _label_parts(_Labeller(model, params, asker, budget), parts, output)
-  counts = output.finish(len(parts))
+    counts = output.finish(len(parts))
   _say_counts(counts, len(asker.rows), output)
   return counts
 
@@ -197,6 +201,7 @@ def _label_parts(
   for number, part in enumerate(parts):
     if not done[number]:
       output.write(number, labeller.label(part, count))
+      watchdog.finished(f'part {number + 1} of {len(parts)}')
 
 
 class _RowCount:
@@ -210,6 +215,7 @@ class _RowCount:
   def add(self, num_rows: float) -> None:
     """Counts rows; parts of rows, where a batch does not end with one."""
     self._done += num_rows
+    watchdog.finished(f'{int(self._done):,} rows')
     now = time.monotonic()
     if now - self._last >= _SECONDS_BETWEEN_LINES and self._done >= 1:
       self._last = now

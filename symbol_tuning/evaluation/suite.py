@@ -11,6 +11,7 @@ from typing import Any
 
 import seqio
 
+from symbol_tuning import watchdog
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, queries
@@ -180,6 +181,7 @@ class Questions:
     return suite
 
   def _load(self, task: seqio.Task) -> Task:
+    watchdog.finished(f'the tasks before {task.name}')
     if task.score_metric_fns:
       return self._load_ranking(task)
     if not task.predict_metric_fns:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import optax
 
-from symbol_tuning import files, run_config
+from symbol_tuning import files, run_config, watchdog
 from symbol_tuning.data.positions import OtherDataError
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
@@ -28,7 +28,6 @@ from symbol_tuning.training import (
   mesh_checks,
   not_finite,
   preemption,
-  watchdog,
 )
 from symbol_tuning.training import checkpoints as checkpoints_lib
 from symbol_tuning.training.checkpoints import Checkpoints
@@ -154,8 +153,9 @@ class Run:
     random_seed: of random parameters and dropout.
     restart_data: read data from their start that are not those of the
       checkpoint, instead of refusing them.
-    hang_seconds: the longest that a step, an evaluation or a checkpoint may
-      take until the run is taken for hung, see `watchdog`; None: for ever.
+    hang_seconds: the longest that a step, a batch of an evaluation or a
+      checkpoint may take until the run is taken for hung, see `watchdog`; None:
+      for ever.
 
   Raises:
     ValueError: if there is a period of evaluation and nothing to evaluate.
@@ -236,7 +236,7 @@ def train(run: Run) -> TrainState:
   run.prepare_evaluation()
   files.checked_output(folder)
   with (
-    watchdog.Watchdog(run.hang_seconds) as dog,
+    watchdog.Watchdog(run.hang_seconds),
     preemption.notice() as notice,
     _only_writer(folder),
     Checkpoints(folder, run.schedule.keep) as checkpoints,
@@ -263,7 +263,7 @@ def train(run: Run) -> TrainState:
     run_config.save(folder, start.step)
     with RunLog(folder, start.step, last_step) as log:
       log.write('model-info.txt', model_info(run.model, run.abstract))
-      return _Loop(run, checkpoints, log, notice, dog).go(
+      return _Loop(run, checkpoints, log, notice).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
 
@@ -374,7 +374,6 @@ class _Loop:
   checkpoints: Checkpoints
   log: RunLog
   notice: preemption.Preemption
-  dog: watchdog.Watchdog
 
   def go(
     self,
@@ -390,12 +389,12 @@ class _Loop:
       batch = next(feed)
       state, metrics = train_step(state, batch)
       window.add(metrics, batch)
-      self.dog.finished(f'step {step}')
+      watchdog.finished(f'step {step}')
       stops = self.notice.noticed(step)
       if stops or schedule.anything_due(step):
         self.log.training(step, self._summary(window, step))
         self._between_steps(state, step, stops)
-        self.dog.finished(f'what follows step {step}')
+        watchdog.finished(f'what follows step {step}')
         window = Window()
       if stops:
         self.log.say(f'Told to stop; saved step {step} first.')

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from symbol_tuning.training import partitioning, watchdog
+from symbol_tuning import watchdog
+from symbol_tuning.training import partitioning
 
 HERE = pathlib.Path(__file__).parent
 SCRIPT = HERE.parents[1] / 'launch' / 'local_pod.sh'

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from symbol_tuning import watchdog
 from symbol_tuning.evaluation import layout as layout_lib
 from symbol_tuning.evaluation import placement
 from symbol_tuning.evaluation.generation import decoding as decoding_lib
@@ -173,6 +174,7 @@ class _Writer:
         answer = decoding_lib.ended(texts[number], self.decoding, self.end)
         if answer is not None:
           written[number], rows[row] = answer, None
+      watchdog.finished('a block of tokens')
       if not any(number is not None for number in rows):
         return written
       rows, cache = self._without_ended(rows, cache)

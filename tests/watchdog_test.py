@@ -6,28 +6,28 @@ import threading
 
 import pytest
 
-from symbol_tuning.training import watchdog
+from symbol_tuning import watchdog
 
 HANGS = """
 import threading
-from symbol_tuning.training import watchdog
+from symbol_tuning import watchdog
 
 def wait_for_a_file_system():
   threading.Event().wait()
 
-with watchdog.Watchdog(0.5) as dog:
-  dog.finished('step 12')
+with watchdog.Watchdog(0.5):
+  watchdog.finished('step 12')
   threading.Thread(target=wait_for_a_file_system, daemon=True).start()
   threading.Event().wait()
 """
 GOES_ON = """
 import time
-from symbol_tuning.training import watchdog
+from symbol_tuning import watchdog
 
-with watchdog.Watchdog(0.5) as dog:
+with watchdog.Watchdog(0.5):
   for step in range(10):
     time.sleep(0.1)
-    dog.finished(f'step {step}')
+    watchdog.finished(f'step {step}')
 time.sleep(0.6)  # Nobody watches any more.
 print('done')
 """
@@ -55,8 +55,8 @@ def test_what_goes_on_is_left_alone():
 
 def test_no_limit_watches_nothing():
   before = threading.active_count()
-  with watchdog.Watchdog(None) as dog:
-    dog.finished('step 1')
+  with watchdog.Watchdog(None):
+    watchdog.finished('step 1')
     assert threading.active_count() == before
 
 
