@@ -58,6 +58,23 @@ def test_a_checkpoint_of_t5x_is_read(tmp_path, model, params):
   _assert_same(parameters.load_params(str(step), model), params)
 
 
+def test_the_latest_checkpoint_of_a_model_dir_of_t5x_is_read(
+  tmp_path, model, params, capsys
+):
+  """Beside what else T5X writes there, and what it has not finished."""
+  with ocp.StandardCheckpointer() as checkpointer:
+    for step in (0, 60, 120):
+      target = jax.tree.map(lambda x, step=step: x + step, params)
+      folder = tmp_path / f'checkpoint_{step}'
+      saved = {'state': {'step': step}, 'target': target}
+      checkpointer.save(folder / 'state', saved)
+  for name in ('checkpoint_180.orbax-checkpoint-tmp-5', 'train', 'config.gin'):
+    (tmp_path / name / 'state').mkdir(parents=True)
+  latest = jax.tree.map(lambda x: x + 120, params)
+  _assert_same(parameters.load_params(tmp_path, model), latest)
+  assert f'{tmp_path}/checkpoint_120 has no digests' in capsys.readouterr().out
+
+
 def test_a_relative_path_is_read(model_dir, model, params, monkeypatch):
   monkeypatch.chdir(model_dir.parent)
   newest = jax.tree.map(lambda x: x + 10, params)
