@@ -5,7 +5,7 @@
     python benchmarks/compilation.py loss       gathered positions with loss
 
 Each step is compiled by `symbol_tuning.precompile` in a process of its own, one
-after the other: minutes each, and up to 3 GiB of memory. Findingss that are in
+after the other: minutes each, and up to 3 GiB of memory. Findings that are in
 --output_dir already are not made again. Needs the TPU compiler, `pip install
 "jax[tpu]"`.
 """
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from symbol_tuning.compilation import findings, measuring, programs, rendering
-from symbol_tuning.compilation.findings import Findings
+from symbol_tuning.compilation.findings import Findings, Timed
 
 GIB = 2**30
 # Kernels are gathered whole. By default they are gathered piece by piece beside
@@ -42,7 +42,7 @@ class Table:
   """Runs, and what is told of each beside its name."""
 
   runs: tuple[Run, ...]
-  columns: dict[str, Callable[[Findings], str]]
+  columns: dict[str, Callable[[Timed], str]]
 
 
 def scaled(devices: int, topology: str, data: int) -> Run:
@@ -149,7 +149,7 @@ def compiled(run: Run, folder: pathlib.Path, quickly: bool) -> Findings:
 
 
 def line(run: Run, found: Findings, table: Table) -> Sequence[str]:
-  if not found.fits:
+  if not isinstance(found, Timed):
     return [
       run.name,
       rendering.verdict(found),

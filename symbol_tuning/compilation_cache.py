@@ -21,6 +21,7 @@ import pathlib
 import platform
 import stat
 import sys
+from typing import Any
 
 import filelock
 import jax
@@ -38,7 +39,8 @@ def use() -> None:
   Without a folder that is this user's alone, the program goes on without a
   cache, and says so. To be called before anything is compiled.
   """
-  config = jax.config
+  # JAX adds its settings to the class as they are defined.
+  config: Any = jax.config
   named = config.jax_compilation_cache_dir is not None
   if named or not config.jax_enable_compilation_cache:
     return

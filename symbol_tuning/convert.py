@@ -203,7 +203,8 @@ def _described_tokenizer(path: str, config: DecoderConfig) -> dict[str, str]:
     return {'tokenizer': f'none: there is no {tokenizer_files.TOKENIZER}'}
   tokenizer = tokenizer_files.from_file(file)
   start = [
-    tokenizer.id_to_token(i) for i in tokenizer_files.text_start(tokenizer)
+    tokenizer.id_to_token(i) or f'token {i}'
+    for i in tokenizer_files.text_start(tokenizer)
   ]
   begins = f'texts begin with {"".join(start)}' if start else 'no BOS'
   chat = 'a' if tokenizer_files.chat_template(source) else 'no'

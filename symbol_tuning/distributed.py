@@ -143,7 +143,8 @@ def _end_all(client: Any, error: BaseException) -> None:
   cause, status = error, 1
   if isinstance(error, SystemExit):
     # Its message, if it has one, was printed.
-    cause, status = error.__context__ or error, error.code
+    cause = error.__context__ or error
+    status = error.code if isinstance(error.code, int) else 1
   else:
     traceback.print_exception(error)
   reason = str(cause) or type(cause).__name__
@@ -153,7 +154,7 @@ def _end_all(client: Any, error: BaseException) -> None:
     client.key_value_set(_FAILURE, f'{_name()} failed: {reason}')
     # Process 0, which serves the others, is there until they have read it.
     time.sleep(3 * _POLL_SECONDS)
-  _end(status if isinstance(status, int) else 1)
+  _end(status)
 
 
 def _await_verdict(reason: str) -> None:

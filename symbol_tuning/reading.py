@@ -118,7 +118,7 @@ def check_within(name: str, file: str | os.PathLike) -> str:
 
 def system_advice(error: BaseException) -> str:
   """What to do about an error of the file system; '' if nothing is known."""
-  return _SYSTEM.get(getattr(error, 'errno', None), '')
+  return _SYSTEM.get(getattr(error, 'errno', 0), '')
 
 
 def _rule(error: Exception) -> _Rule | None:

@@ -90,7 +90,7 @@ class DecoderModel(models.DecoderOnlyModel):
     last_B = jnp.sum(inputs[:, 1:] != 0, axis=-1)
     cache = cache_lib.empty(self.module.config, batch_size, 2 * length)
     num_tokens_B = jnp.maximum(last_B - 1, 0)
-    _, cache = self._extend(params, cache, inputs[:, 1:], num_tokens_B)
+    _, cache = self._apply(params, 'extend', cache, inputs[:, 1:], num_tokens_B)
     return _to_t5x(cache), last_B
 
   def _compute_logits_from_slice(
@@ -104,14 +104,12 @@ class DecoderModel(models.DecoderOnlyModel):
     tokens_B1 = decoding_state.cur_token
     num_tokens_B = jnp.ones(tokens_B1.shape[0], jnp.int32)
     cache = _from_t5x(decoding_state.cache)
-    x_B1D, cache = self._extend(params, cache, tokens_B1, num_tokens_B)
-    logits_BV = self.module.apply(
-      {'params': params}, x_B1D[:, 0], method='logits'
-    )
+    x_B1D, cache = self._apply(params, 'extend', cache, tokens_B1, num_tokens_B)
+    logits_BV = self._apply(params, 'logits', x_B1D[:, 0])
     return logits_BV, _to_t5x(cache)
 
-  def _extend(self, params: PyTree, *args: Any) -> Any:
-    return self.module.apply({'params': params}, *args, method='extend')
+  def _apply(self, params: PyTree, method: str, *args: Any) -> Any:
+    return self.module.apply({'params': params}, *args, method=method)
 
 
 class FromCheckpoint(utils.TrainStateInitializer):

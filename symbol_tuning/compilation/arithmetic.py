@@ -74,16 +74,22 @@ def _of_equation(eqn: core.JaxprEqn) -> Flops:
 
 def _dot_general(eqn: core.JaxprEqn) -> float:
   (contracted, _), _ = eqn.params['dimension_numbers']
-  left = eqn.invars[0].aval.shape
+  left = _shape(eqn.invars[0])
   depth = math.prod(left[axis] for axis in contracted)
-  return 2.0 * math.prod(eqn.outvars[0].aval.shape) * depth
+  return 2.0 * math.prod(_shape(eqn.outvars[0])) * depth
 
 
 def _convolution(eqn: core.JaxprEqn) -> float:
-  kernel = eqn.invars[1].aval.shape
+  kernel = _shape(eqn.invars[1])
   outputs = kernel[eqn.params['dimension_numbers'].rhs_spec[0]]
   taps = math.prod(kernel) / outputs
-  return 2.0 * math.prod(eqn.outvars[0].aval.shape) * taps
+  return 2.0 * math.prod(_shape(eqn.outvars[0])) * taps
+
+
+def _shape(variable: core.Var | core.Literal) -> tuple[int, ...]:
+  if not isinstance(variable.aval, jax.core.ShapedArray):
+    raise TypeError(f'a matrix product of {variable.aval}, which is no array')
+  return variable.aval.shape
 
 
 def _pallas_call(eqn: core.JaxprEqn) -> float:

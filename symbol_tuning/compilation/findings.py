@@ -67,8 +67,6 @@ class Findings:
     memory: of a device.
     compile_seconds: of tracing and compiling.
     compile_bytes: the most memory this process has used so far.
-    work: None if the step does not fit.
-    roofline: likewise.
   """
 
   program: str
@@ -79,18 +77,29 @@ class Findings:
   memory: MemoryNeed
   compile_seconds: float
   compile_bytes: float
-  work: Work | None = None
-  roofline: Roofline | None = None
 
   @property
   def fits(self) -> bool:
     return self.memory.fits
 
 
+@dataclasses.dataclass(frozen=True)
+class Timed(Findings):
+  """What is found out of a step that fits.
+
+  Attributes:
+    work: what it does.
+    roofline: how long that takes at least.
+  """
+
+  work: Work
+  roofline: Roofline
+
+
 def to_json(found: Findings) -> str:
   """All of the findings, and a summary of what follows from it."""
   summary = {'memory_bytes': found.memory.total, 'fits': found.fits}
-  if found.work and found.roofline:
+  if isinstance(found, Timed):
     times = found.roofline
     summary |= {
       'collective_bytes': found.work.collective_bytes,
@@ -99,7 +108,8 @@ def to_json(found: Findings) -> str:
       'mfu_if_communication_hides': times.best_mfu,
       'mfu_if_it_never_does': times.worst_mfu,
     }
-  fields = {'summary': summary, **dataclasses.asdict(found)}
+  absent = {'work': None, 'roofline': None}
+  fields = {'summary': summary, **absent, **dataclasses.asdict(found)}
   return json.dumps(fields, indent=2) + '\n'
 
 
@@ -108,19 +118,16 @@ def from_json(text: str) -> Findings:
   fields = json.loads(text)
   del fields['summary']
   work, times = fields.pop('work'), fields.pop('roofline')
-  memory = MemoryNeed(**fields.pop('memory'))
-  if work:
-    collectives = [
-      CollectiveTotal(**{**one, 'axes': tuple(one['axes'])})
-      for one in work.pop('collectives')
-    ]
-    loops = work.pop('unknown_loops')
-    work = Work(
-      **work, collectives=tuple(collectives), unknown_loops=tuple(loops)
-    )
-  return Findings(
+  fields['memory'] = MemoryNeed(**fields['memory'])
+  if work is None:
+    return Findings(**fields)
+  collectives = tuple(
+    CollectiveTotal(**{**one, 'axes': tuple(one['axes'])})
+    for one in work.pop('collectives')
+  )
+  loops = tuple(work.pop('unknown_loops'))
+  return Timed(
     **fields,
-    memory=memory,
-    work=work,
-    roofline=Roofline(**times) if times else None,
+    work=Work(**work, collectives=collectives, unknown_loops=loops),
+    roofline=Roofline(**times),
   )

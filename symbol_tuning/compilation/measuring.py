@@ -1,7 +1,6 @@
 """Answers whether a step fits a topology, and how fast it can be."""
 
 import collections
-import dataclasses
 import resource
 import time
 
@@ -16,7 +15,12 @@ from symbol_tuning.compilation import (
   rendering,
   roofline,
 )
-from symbol_tuning.compilation.findings import CollectiveTotal, Findings, Work
+from symbol_tuning.compilation.findings import (
+  CollectiveTotal,
+  Findings,
+  Timed,
+  Work,
+)
 from symbol_tuning.compilation.programs import Program
 
 # The variable of the environment by which compilers are told to hurry; a step
@@ -70,7 +74,7 @@ def measure(program: Program) -> Findings:
   found = before_work(program, needed, time.perf_counter() - start)
   if compiled is None:
     return found
-  return _with_work(found, program, hlo.parse(compiled.as_text()))
+  return _with_work(found, program, hlo.parse(compiled.as_text() or ''))
 
 
 def before_work(
@@ -82,29 +86,33 @@ def before_work(
     topology=program.topology.name,
     num_devices=len(program.topology.devices),
     mesh=dict(program.partitioner.mesh.shape),
-    settings={**program.settings, OPTIMIZATION_LEVEL: _optimization_level()},
+    settings={
+      **program.settings,
+      OPTIMIZATION_LEVEL: optimization_level().replace('UNKNOWN', ''),
+    },
     memory=needed,
     compile_seconds=compile_seconds,
     compile_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
   )
 
 
-def _optimization_level() -> str:
-  level = jax.config.jax_optimization_level
-  return '' if level == 'UNKNOWN' else level
+def optimization_level() -> str:
+  """How the compiler is told to hurry: 'O0' … 'O3', or 'UNKNOWN'."""
+  # JAX adds its settings to the class as they are defined.
+  return jax.config.jax_optimization_level  # type: ignore[attr-defined]
 
 
 def _with_work(
   found: Findings, program: Program, compiled: hlo.Module
-) -> Findings:
+) -> Timed:
   """Adds what a device does in a step, and the time that takes at least."""
   chip = program.topology.chip
   in_step = arithmetic.count(program.trace())
   kernels = in_step.kernels / found.num_devices
   device_flops, hbm_bytes, core = kernels, 0.0, kernels / chip.peak_flops
-  for *where, times in hlo.executed(compiled):
-    flops = times * hlo.flops(compiled, *where)
-    moved = times * hlo.hbm_bytes(compiled, *where)
+  for computation, instruction, times in hlo.executed(compiled):
+    flops = times * hlo.flops(compiled, computation, instruction)
+    moved = times * hlo.hbm_bytes(compiled, computation, instruction)
     device_flops += flops
     hbm_bytes += moved
     core += max(flops / chip.peak_flops, moved / chip.hbm_bandwidth)
@@ -112,8 +120,8 @@ def _with_work(
     compiled, found.mesh, program.topology.num_slices
   )
   links, network = _communication(collectives, program)
-  return dataclasses.replace(
-    found,
+  return Timed(
+    **vars(found),
     work=Work(
       model_flops=program.model_flops,
       step_flops=in_step.products + in_step.kernels,

@@ -43,8 +43,14 @@ class MemoryNeed:
 def of_compiled(
   compiled: jax.stages.Compiled, arguments: Mapping[str, PyTree], limit: float
 ) -> MemoryNeed:
-  """The memory of a program that was compiled."""
+  """The memory of a program that was compiled.
+
+  Raises:
+    NotImplementedError: if its compiler does not tell.
+  """
   analysis = compiled.memory_analysis()
+  if analysis is None:
+    raise NotImplementedError('the compiler does not tell the need of memory')
   held = {kind: bytes_on_device(tree) for kind, tree in arguments.items()}
   return MemoryNeed(
     by_kind={

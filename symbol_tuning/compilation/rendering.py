@@ -6,7 +6,7 @@ from rich import console
 from rich import markdown as rich_markdown
 
 from symbol_tuning.compilation import memory, roofline
-from symbol_tuning.compilation.findings import Findings
+from symbol_tuning.compilation.findings import Findings, Timed
 
 GIB = 2**30
 
@@ -24,7 +24,7 @@ def markdown(found: Findings) -> str:
     '## MemoryNeed of a device',
     _memory_table(found),
   ]
-  if found.work and found.roofline:
+  if isinstance(found, Timed):
     parts += [*_work(found), *_roofline(found)]
   else:
     advice = memory.advice(found.memory, found.settings, found.mesh)
@@ -36,7 +36,7 @@ def verdict(found: Findings) -> str:
   """One line: whether the step fits, and how fast it can be."""
   held = figure(found.memory.total / GIB)
   limit = figure(found.memory.limit / GIB)
-  if not found.roofline:
+  if not isinstance(found, Timed):
     return f'Does not fit: needs about {held} of {limit} GiB a device.'
   times = found.roofline
   return (
@@ -63,7 +63,7 @@ def _largest(found: Findings) -> str:
   )
 
 
-def _work(found: Findings) -> list[str]:
+def _work(found: Timed) -> list[str]:
   work = found.work
   devices = found.num_devices
   operations = [
@@ -98,7 +98,7 @@ def _work(found: Findings) -> list[str]:
   return parts
 
 
-def _roofline(found: Findings) -> list[str]:
+def _roofline(found: Timed) -> list[str]:
   times = found.roofline
   rows = [
     ('core, instruction by instruction', times.core),
@@ -146,7 +146,7 @@ def _line(found: Findings) -> list[str]:
     str(settings.get('microbatches', '')),
     figure(found.memory.total / GIB),
   ]
-  if not found.roofline:
+  if not isinstance(found, Timed):
     return [*line, '', '', 'does not fit', '', '']
   times = found.roofline
   return [

@@ -95,7 +95,7 @@ def bandwidth(
   if collective.between_slices:
     return topology.chip.dcn_bandwidth
   one_slice = mesh.devices.reshape(topology.num_slices, -1)[0]
-  group = collective.group
+  group: Sequence[int] = collective.group
   if collective.kind == 'collective-permute':
     group = _along(collective.axes, topology, mesh)
   coordinates = [topology.coordinates(one_slice[i]) for i in group]

@@ -17,7 +17,7 @@ import jax
 
 from symbol_tuning import files
 from symbol_tuning.compilation import findings, measuring, memory, rendering
-from symbol_tuning.compilation.findings import Findings
+from symbol_tuning.compilation.findings import Findings, Timed
 from symbol_tuning.compilation.programs import Program
 from symbol_tuning.compilation.topology import Topology
 from symbol_tuning.models.decoder import Decoder
@@ -77,7 +77,7 @@ def sweep(
       continue
     found.append(_findings(candidate, folder / 'sweep'))
     print(f'{name}: {rendering.verdict(found[-1])}', flush=True)
-  found.sort(key=lambda r: r.roofline.serial if r.roofline else math.inf)
+  found.sort(key=_seconds)
   text = f'# {topology.name}\n\n{rendering.comparison(found)}\n'
   files.write_text(folder / 'sweep.md', text)
   rendering.show(text)
@@ -90,6 +90,10 @@ def all_meshes(topology: Topology) -> Iterator[MeshShape]:
   for tensor in range(1, devices + 1):
     if devices % tensor == 0:
       yield topology.num_slices, devices // tensor, tensor
+
+
+def _seconds(found: Findings) -> float:
+  return found.roofline.serial if isinstance(found, Timed) else math.inf
 
 
 def _findings(program: Program, folder: files.Path) -> Findings:
@@ -123,7 +127,7 @@ def _fingerprint(program: Program) -> str:
 
 @contextlib.contextmanager
 def _quick_compilation() -> Iterator[None]:
-  before = jax.config.jax_optimization_level
+  before = measuring.optimization_level()
   jax.config.update('jax_optimization_level', _EFFORT)
   try:
     yield

@@ -9,6 +9,7 @@ import difflib
 import importlib.util
 import math
 import re
+from typing import Any
 
 import jax
 from jax.experimental import topologies
@@ -75,7 +76,7 @@ def load(name: str) -> Topology:
       'the TPU compiler is not installed: pip install "jax[tpu]" (Linux on '
       'x86-64; it needs no TPU)'
     )
-  options = dict(chip.options)
+  options: dict[str, Any] = dict(chip.options)
   if num_slices > 1:
     options['num_slices'] = num_slices
   if math.prod(shape) == 1:

@@ -16,7 +16,7 @@ import json
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import seqio
 
@@ -182,7 +182,7 @@ def _text(example: Mapping[str, Any], feature: str) -> str:
 def _open(path: files.Path, partial: pathlib.Path) -> Iterator[TextIO]:
   """Opens a file to write, compressed where its path says so."""
   with contextlib.ExitStack() as stack:
-    file: IO[bytes] = stack.enter_context(partial.open('wb'))
+    file: BinaryIO | gzip.GzipFile = stack.enter_context(partial.open('wb'))
     if path.suffix == '.gz':
       # Without a name and a time: equal data make equal files.
       file = gzip.GzipFile(filename='', mode='wb', fileobj=file, mtime=0)

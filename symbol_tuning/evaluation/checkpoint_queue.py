@@ -137,7 +137,7 @@ def _label(path: str) -> str:
 def step_of(path: str) -> int | None:
   """The step of a run's newest whole checkpoint or of one of its steps."""
   chosen = steps_lib.choose(files.path(path))
-  return chosen and chosen.step
+  return chosen.step if chosen else None
 
 
 def is_there(checkpoint: Checkpoint) -> bool:

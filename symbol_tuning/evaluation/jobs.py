@@ -29,6 +29,8 @@ from symbol_tuning.evaluation.suite import Questions, Suite
 from symbol_tuning.models import decoder, parameters
 from symbol_tuning.models.checkpoints import digests
 
+Queue = NewCheckpoints | Sequence[Checkpoint]
+
 
 class Partitioner(Protocol):
   """How a model is laid out over devices."""
@@ -147,12 +149,12 @@ def dry_run(
 def _queue(
   checkpoints: str | Sequence[str] | Mapping[str, str] | NewCheckpoints,
   separator: separators.Separator,
-) -> NewCheckpoints | Sequence[Checkpoint]:
-  queue, labels = checkpoints, None
-  if not isinstance(checkpoints, NewCheckpoints):
-    queue = checkpoint_queue.named(checkpoints)
-    labels = [checkpoint.label for checkpoint in queue]
-  separators.check(separator, labels)
+) -> Queue:
+  if isinstance(checkpoints, NewCheckpoints):
+    separators.check(separator, None)
+    return checkpoints
+  queue = checkpoint_queue.named(checkpoints)
+  separators.check(separator, [checkpoint.label for checkpoint in queue])
   return queue
 
 
@@ -255,7 +257,7 @@ class Reader:
 
 def _read_if_there(
   checkpoint: Checkpoint,
-  queue: list[Checkpoint] | NewCheckpoints,
+  queue: Queue,
   read: Callable[[str], Any],
 ) -> Any | None:
   """Reads parameters; None if they are damaged, or removed meanwhile."""
@@ -284,7 +286,7 @@ def _read_if_there(
 
 
 def _curves_by_run(
-  queue: list[Checkpoint] | NewCheckpoints, folder: files.Path
+  queue: Queue, folder: files.Path
 ) -> Callable[[Checkpoint], Curves]:
   """Gives every run its curves.
 
@@ -294,7 +296,7 @@ def _curves_by_run(
   if isinstance(queue, NewCheckpoints):
     curves = Curves(folder)
     return lambda _: curves
-  labels = {}
+  labels: dict[str, str] = {}
   for checkpoint in queue:
     labels.setdefault(checkpoint_queue.run_of(checkpoint), checkpoint.label)
   by_run = {

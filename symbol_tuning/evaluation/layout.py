@@ -135,14 +135,21 @@ def numbers_of_batches(
   Args:
     lengths: the tokens that number 0, 1, … take in a row; they must fit.
     layout: the shapes.
+
+  Raises:
+    ValueError: if one is longer than the longest rows.
   """
+  longest = max(lengths, default=0)
+  if longest > layout.row_lengths[-1]:
+    raise ValueError(f'{longest} tokens fit no row of {layout.row_lengths}')
   waiting = sorted(range(len(lengths)), key=lambda i: lengths[i])
-  longer_rows = (*layout.row_lengths[1:], None)
-  for row_length, longer in zip(layout.row_lengths, longer_rows, strict=True):
-    num_rows = layout.num_rows(row_length)
+  num_rows_of = [layout.num_rows(length) for length in layout.row_lengths]
+  for row_length, num_rows, num_longer in zip(
+    layout.row_lengths, num_rows_of, (*num_rows_of[1:], 0), strict=True
+  ):
     now = sum(lengths[i] <= row_length for i in waiting)
     left_over = now % num_rows
-    if now < len(waiting) and left_over < layout.num_rows(longer):
+    if now < len(waiting) and left_over < num_longer:
       now -= left_over
     for start in range(0, now, num_rows):
       yield row_length, waiting[start : min(start + num_rows, now)]

@@ -62,10 +62,10 @@ def export(
     )
   writer = _Writer(data_settings.vocabulary())
   suite = questions.load(separator)
-  _check(suite)
+  ranking = _ranking_tasks(suite)
   folder = files.path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
-  for _, name, task in suite:
+  for name, task in ranking:
     docs = map(writer.doc, task.queries)
     lines = [json.dumps(doc, ensure_ascii=False) for doc in docs]
     data = folder / f'{name}.jsonl'
@@ -74,18 +74,20 @@ def export(
   for mixture, tasks in suite.mixtures.items():
     if list(tasks) != [mixture]:
       _write_yaml(folder, mixture, _group_config(mixture, list(tasks)))
-  count = sum(1 for _ in suite)
-  print(f'Exported {count} tasks: lm_eval --include_path={folder} …')
-  return count
+  print(f'Exported {len(ranking)} tasks: lm_eval --include_path={folder} …')
+  return len(ranking)
 
 
-def _check(suite: Suite) -> None:
+def _ranking_tasks(suite: Suite) -> list[tuple[str, RankingTask]]:
+  found = []
   for mixture, name, task in suite:
     if not isinstance(task, RankingTask):
       raise ValueError(
         f'{name} of {mixture} asks for written answers, which are not exported:'
         ' name mixtures in which label options are ranked.'
       )
+    found.append((name, task))
+  return found
 
 
 class _Writer:
@@ -136,14 +138,17 @@ class _Writer:
 
 
 def _eos_text(vocabulary: seqio.Vocabulary) -> str:
+  text = None
   if isinstance(vocabulary, huggingface.HuggingFaceVocabulary):
-    return vocabulary.tokenizer.id_to_token(vocabulary.eos_id)
-  if isinstance(vocabulary, seqio.SentencePieceVocabulary):
-    return vocabulary.tokenizer.IdToPiece(vocabulary.eos_id)
-  raise ValueError(
-    f'{type(vocabulary).__name__} has no text for its end-of-sequence token:'
-    ' export with the vocabulary of a Hugging Face or SentencePiece model.'
-  )
+    text = vocabulary.tokenizer.id_to_token(vocabulary.eos_id)
+  elif isinstance(vocabulary, seqio.SentencePieceVocabulary):
+    text = vocabulary.tokenizer.IdToPiece(vocabulary.eos_id)
+  if text is None:
+    raise ValueError(
+      f'{type(vocabulary).__name__} has no text for its end-of-sequence token:'
+      ' export with the vocabulary of a Hugging Face or SentencePiece model.'
+    )
+  return text
 
 
 def _task_config(name: str, data: files.Path, separator: str) -> dict[str, Any]:

@@ -280,16 +280,14 @@ def _title(mixture: str, setting: IclSetting | None) -> str:
 
 
 def write_predictions(
-  path: files.Path, made: Sequence[Prediction] | Sequence[Answer]
+  path: files.Path, made: Sequence[Prediction | Answer]
 ) -> None:
   """Writes predictions or answers as one JSON object a line."""
   lines = (json.dumps(dataclasses.asdict(p), ensure_ascii=False) for p in made)
   _write(path, '\n'.join(lines) + '\n')
 
 
-def read_predictions(
-  path: files.Path,
-) -> list[Prediction] | list[Answer]:
+def read_predictions(path: files.Path) -> list[Prediction | Answer]:
   """Reads what `write_predictions` has written.
 
   Raises:

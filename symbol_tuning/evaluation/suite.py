@@ -80,10 +80,7 @@ class Suite:
   def first(self, num_queries: int) -> 'Suite':
     """Returns the suite with the first queries of each task only."""
     mixtures = {
-      mixture: {
-        name: dataclasses.replace(task, queries=task.queries[:num_queries])
-        for name, task in tasks.items()
-      }
+      mixture: {name: task.first(num_queries) for name, task in tasks.items()}
       for mixture, tasks in self.mixtures.items()
     }
     return dataclasses.replace(self, mixtures=mixtures)

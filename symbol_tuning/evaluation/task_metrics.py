@@ -19,7 +19,7 @@ from symbol_tuning.evaluation.ranking.task import RankingTask
 def of_task(
   name: str,
   asked: RankingTask | WritingTask,
-  made: Sequence[results.Prediction] | Sequence[results.Answer],
+  made: Sequence[results.Prediction | results.Answer],
 ) -> dict[str, float]:
   """Returns the numbers that the metric functions of a task give.
 

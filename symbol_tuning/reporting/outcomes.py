@@ -163,10 +163,7 @@ def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
 
 
 def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
-  made: list[results.Prediction | results.Answer] = [
-    *results.read_predictions(path)
-  ]
-  made.sort(key=lambda one: one.query)
+  made = sorted(results.read_predictions(path), key=lambda one: one.query)
   correct_Q = np.array([one.is_correct for one in made], float)
   if not math.isclose(100 * correct_Q.mean(), result.accuracy, abs_tol=1e-6):
     raise ValueError(

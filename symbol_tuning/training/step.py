@@ -196,7 +196,7 @@ def make_train_step(
 def compile_train_step(
   train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]],
   abstract: TrainState,
-  batch: Batch,
+  batch: Mapping[str, jax.Array | jax.ShapeDtypeStruct],
   partitioner: Partitioner,
 ) -> jax.stages.Compiled:
   """Compiles the step for one shape of batch; the old state is given up.

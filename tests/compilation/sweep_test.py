@@ -57,7 +57,7 @@ def compiled(monkeypatch):
     made = measuring.before_work(program, needed)
     times = roofline.Roofline(mesh['tensor'], 1, 1, 0, 0, needed=0.5)
     work = findings.Work(1, 1, 1, 1, (), ())
-    return dataclasses.replace(made, roofline=times, work=work)
+    return findings.Timed(**vars(made), roofline=times, work=work)
 
   monkeypatch.setattr(measuring, 'measure', measure)
   return meshes

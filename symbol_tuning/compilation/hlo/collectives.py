@@ -79,15 +79,17 @@ def find_collectives(
   first, *rest = mesh.items()
   in_slice = dict([(first[0], first[1] // num_slices), *rest])
   started = _started_channels(module)
-  found = []
+  found: list[Collective] = []
   for computation, instruction, times in loops.executed(module):
     if instruction.opcode == 'send':
       found += _megascale(computation, instruction, times, first[0], num_slices)
-    for inside, collective in _with_fused(module, computation, instruction):
+    for inside, collective, kind in _with_fused(
+      module, computation, instruction
+    ):
       channel = collective.attribute('channel_id')
       carried_on = channel in started and not _starts(inside)
       if inside is computation or not carried_on:
-        found.append(_collective(inside, collective, times, in_slice))
+        found.append(_collective(inside, collective, kind, times, in_slice))
   return [collective for collective in found if collective.num_bytes]
 
 
@@ -112,10 +114,10 @@ def _starts(fused: Computation) -> bool:
 
 def _with_fused(
   module: Module, computation: Computation, instruction: Instruction
-) -> Iterator[tuple[Computation, Instruction]]:
-  """The collectives that executing one instruction means."""
-  if _kind(instruction):
-    yield computation, instruction
+) -> Iterator[tuple[Computation, Instruction, str]]:
+  """The collectives that executing one instruction means, and their kinds."""
+  if kind := _kind(instruction):
+    yield computation, instruction, kind
   elif instruction.opcode == 'fusion':
     fused = module.computations[instruction.callees[0]]
     for inner in fused.instructions.values():
@@ -130,10 +132,10 @@ def _kind(instruction: Instruction) -> str | None:
 def _collective(
   computation: Computation,
   instruction: Instruction,
+  kind: str,
   times: int,
   mesh: Mapping[str, int],
 ) -> Collective:
-  kind = _kind(instruction)
   if 'all-reduce-scatter' in computation.name:
     kind = 'reduce-scatter'
   group = _group(instruction, tuple(mesh.values()))
@@ -198,9 +200,11 @@ def _group(instruction: Instruction, mesh: Sequence[int]) -> tuple[int, ...]:
     groups, shape, order = map(_numbers, iota.groups(''))
     return tuple(_transposed(shape, order).reshape(groups)[0].tolist())
   if named := _AXES.search(text):
-    axes, shape, order, used = named.groups('')
+    axes, devices, permutation, used = named.groups('')
     sizes = {name: int(n) for name, n in re.findall(r"'([^']+)'=(\d+)", axes)}
-    ids = _transposed(_numbers(shape) or [*sizes.values()], _numbers(order))
+    ids = _transposed(
+      _numbers(devices) or [*sizes.values()], _numbers(permutation)
+    )
     index = [slice(None) if f"'{name}'" in used else 0 for name in sizes]
     return tuple(ids.reshape(*sizes.values())[tuple(index)].ravel().tolist())
   if lists := _LISTS.search(text):

@@ -38,7 +38,9 @@ def executed(module: Module) -> Iterator[Execution]:
   yield from _executed(module, module.computations[module.entry], 1)
 
 
-def _executed(module: Module, computation: Computation, times: int):
+def _executed(
+  module: Module, computation: Computation, times: int
+) -> Iterator[Execution]:
   for instruction in computation.instructions.values():
     yield Execution(computation, instruction, times)
     if instruction.opcode == 'while':
@@ -117,7 +119,7 @@ def _state_element(computation: Computation, name: str) -> int | None:
   instruction = computation.instructions[name]
   if instruction.opcode != 'get-tuple-element':
     return None
-  return int(instruction.attribute('index'))
+  return int(instruction.required('index'))
 
 
 def _counter(body: Computation, elements: Sequence[int | None]) -> int | None:

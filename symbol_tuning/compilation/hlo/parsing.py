@@ -64,13 +64,24 @@ class Instruction:
   attributes: str
 
   def attribute(self, name: str) -> str | None:
-    """The text of an attribute that has neither commas nor spaces."""
-    match = re.search(rf'\b{name}=([^\s,]+)', self.attributes)
+    """The text of an attribute: in braces, or without commas and spaces."""
+    match = re.search(rf'\b{name}=(\{{[^}}]*\}}|[^\s,]+)', self.attributes)
     return match[1] if match else None
+
+  def required(self, name: str) -> str:
+    """The text of an attribute that instructions of this opcode all have.
+
+    Raises:
+      ValueError: if this one has not.
+    """
+    text = self.attribute(name)
+    if text is None:
+      raise ValueError(f'{self.opcode} {self.name} does not say its {name}')
+    return text
 
   def callee(self, role: str) -> str:
     """The computation that is this instruction's 'body', 'condition', …"""
-    return self.attribute(role).lstrip('%')
+    return self.required(role).lstrip('%')
 
   @functools.cached_property
   def callees(self) -> tuple[str, ...]:
@@ -104,8 +115,9 @@ class Module:
 
 def parse(text: str) -> Module:
   """Reads what `jax.stages.Compiled.as_text` gives."""
-  computations, entry = {}, None
-  name, lines = '', []
+  computations: dict[str, Computation] = {}
+  entry, name = None, ''
+  lines: list[str] = []
   for line in text.splitlines():
     header = _HEADER.match(line)
     if header and not line.startswith(' '):
@@ -133,6 +145,8 @@ def _computation(name: str, lines: list[str]) -> Computation:
 def _instruction(name: str, text: str) -> Instruction:
   end = _closing(text, 0) + 1 if text.startswith('(') else text.find(' ')
   opcode = _OPCODE.match(text, end)
+  if opcode is None:
+    raise ValueError(f'no opcode in {text[:60]!r}')
   start = opcode.end() - 1
   stop = _closing(text, start)
   arguments = text[start + 1 : stop]

@@ -28,10 +28,10 @@ def flops(
     )
   if instruction.opcode == 'dot':
     left = computation.operands(instruction)[0].shapes[0]
-    contracted = re.search(
-      r'lhs_contracting_dims=\{([\d,]*)\}', instruction.attributes
+    contracted = re.findall(
+      r'\d+', instruction.required('lhs_contracting_dims')
     )
-    depth = math.prod(left.dims[int(n)] for n in contracted[1].split(',') if n)
+    depth = math.prod(left.dims[int(axis)] for axis in contracted)
     return 2.0 * instruction.shapes[0].size * depth
   if instruction.opcode == 'convolution':
     return _convolution_flops(computation, instruction)
@@ -41,14 +41,14 @@ def flops(
 def _convolution_flops(
   computation: Computation, instruction: Instruction
 ) -> float:
-  labels = re.match(r'(\w+)_(\w+)->(\w+)', instruction.attribute('dim_labels'))
+  labels = re.split('_|->', instruction.required('dim_labels'))
   left, right = (
     operand.shapes[0] for operand in computation.operands(instruction)
   )
   left_sizes, right_sizes, result_sizes = (
     dict(zip(names, shape.dims, strict=True))
     for names, shape in zip(
-      labels.groups(), (left, right, instruction.shapes[0]), strict=True
+      labels, (left, right, instruction.shapes[0]), strict=True
     )
   )
   window = _window(instruction)
@@ -69,8 +69,8 @@ def _convolution_flops(
 
 def _window(instruction: Instruction) -> dict[str, dict[str, int]]:
   """The window's numbers for each spatial axis, '0' first."""
-  match = re.search(r'window=\{([^}]*)\}', instruction.attributes)
-  fields = dict(part.split('=') for part in match[1].split()) if match else {}
+  text = (instruction.attribute('window') or '').strip('{}')
+  fields = dict(part.split('=') for part in text.split())
   axes = fields['size'].split('x') if 'size' in fields else []
   window = {}
   for number in range(len(axes)):

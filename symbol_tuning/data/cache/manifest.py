@@ -141,7 +141,7 @@ class Statistics:
 
 
 def _greater(first: int | None, second: int | None) -> int | None:
-  return None if None in (first, second) else max(first, second)
+  return None if first is None or second is None else max(first, second)
 
 
 def _added(

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import process
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 
 import tensorflow as tf
 
@@ -18,6 +20,9 @@ from symbol_tuning.data.cache.writer import CacheJob
 
 # Threads would share the lock of TensorFlow's; forked processes inherit it.
 _CONTEXT = multiprocessing.get_context('spawn')
+# Of a process that writes; `_start` sets them.
+_rows: Synchronized
+_stop: Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +43,7 @@ class LocalProcesses:
     Raises:
       ChildProcessError: if a process was killed.
     """
-    num_workers = min(self.num_workers or os.cpu_count(), len(shards))
+    num_workers = min(self.num_workers or os.cpu_count() or 1, len(shards))
     rows = _CONTEXT.Value('q', 0)
     stop = _CONTEXT.Event()
     total = sum(map(job.settings.rows_of, shards))
@@ -72,7 +77,7 @@ class LocalProcesses:
 class _Progress:
   """Lines that tell how far all processes are."""
 
-  def __init__(self, rows, total: int):
+  def __init__(self, rows: Synchronized, total: int):
     self._rows = rows
     self._total = total
     self._start = time.monotonic()
@@ -87,7 +92,7 @@ class _Progress:
     print(f'{told} · shards to finish: {shards_left}', flush=True)
 
 
-def _start(environment: Environment, rows, stop) -> None:
+def _start(environment: Environment, rows: Synchronized, stop: Event) -> None:
   """Prepares a process; Ctrl-C is left to the one that started it."""
   global _rows, _stop
   threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()

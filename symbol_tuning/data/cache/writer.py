@@ -206,12 +206,12 @@ def _data_settings() -> dict[str, Any]:
 def _begin(folder: files.Path, chosen: manifest.CacheSettings) -> None:
   begun = manifest.read_settings(folder)
   if begun is None:
-    # Another process may begin one at this very moment.
-    with contextlib.suppress(FileExistsError):
+    try:
       manifest.write_settings(folder, chosen)
-      files.write_text(folder / CONFIG_FILE, gin.config_str())
-      return
-    begun = manifest.read_settings(folder)
+    except FileExistsError:  # Another process began one at this very moment.
+      return _begin(folder, chosen)
+    files.write_text(folder / CONFIG_FILE, gin.config_str())
+    return
   chosen.check_equal(begun, folder / manifest.SETTINGS_FILE)
   files.remove_partial(folder)
   _remove_damaged(folder, chosen)
@@ -262,15 +262,15 @@ def _plan(
 def _finish(
   folder: files.Path, chosen: manifest.CacheSettings
 ) -> manifest.Manifest:
-  shards = [
-    manifest.read_shard(folder, chosen, number)
-    for number in range(chosen.num_shards)
-  ]
-  if None in shards:
-    raise FileNotFoundError(
-      f'{folder / chosen.shard_name(shards.index(None))} is not there though it'
-      ' was written: do all processes that write see the same folder?'
-    )
+  shards = []
+  for number in range(chosen.num_shards):
+    shard = manifest.read_shard(folder, chosen, number)
+    if shard is None:
+      raise FileNotFoundError(
+        f'{folder / chosen.shard_name(number)} is not there though it was'
+        ' written: do all processes that write see the same folder?'
+      )
+    shards.append(shard)
   written = manifest.Manifest(chosen, tuple(shards))
   written.write(folder)
   total = written.statistics

@@ -32,16 +32,16 @@ def answering(repository: str) -> Iterator[None]:
     is_reached = True  # `datasets` says it better.
   except Exception:  # of requests, httpx, or the library's own
     is_reached = False
-  switches = (datasets.config, huggingface_hub.constants)
-  before = [switch.HF_HUB_OFFLINE for switch in switches]
+  switches = (vars(datasets.config), vars(huggingface_hub.constants))
+  before = [switch['HF_HUB_OFFLINE'] for switch in switches]
   try:
     if not is_reached:
       for switch in switches:
-        switch.HF_HUB_OFFLINE = True
+        switch['HF_HUB_OFFLINE'] = True
     yield
   finally:
     for switch, value in zip(switches, before, strict=True):
-      switch.HF_HUB_OFFLINE = value
+      switch['HF_HUB_OFFLINE'] = value
 
 
 def describe(repository: str, configuration: str | None = None) -> DatasetSpec:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +38,7 @@ SPLITS = ('train', 'validation')
 DATA_ROOT_VARIABLE = 'SYMBOL_TUNING_DATA_ROOT'
 
 
-class Source(Protocol):
+class Source(Hashable, Protocol):
   """Gives the examples of datasets."""
 
   def missing(self, spec: DatasetSpec, split: str) -> str | None:

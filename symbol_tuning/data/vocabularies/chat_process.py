@@ -21,7 +21,7 @@ MEMORY = 2**30
 class _Generation(jinja2.ext.Extension):
   """{% generation %}, which marks what an assistant says."""
 
-  tags = frozenset(['generation'])
+  tags = frozenset(['generation'])  # type: ignore[assignment]  # only read
 
   def parse(self, parser: Any) -> Any:
     next(parser.stream)

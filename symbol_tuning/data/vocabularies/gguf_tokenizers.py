@@ -131,7 +131,7 @@ def _byte_level_bpe(
   )
   tokenizer.pre_tokenizer = _pre_tokenizer(pre, path)
   tokenizer.decoder = decoders.ByteLevel()
-  if _PATTERNS.get(pre) == _QWEN_2:
+  if _PATTERNS.get(pre or '') == _QWEN_2:
     tokenizer.normalizer = normalizers.NFC()
   return tokenizer
 
@@ -178,8 +178,8 @@ def _sentencepiece_bpe(
   begins_with_space = gguf_files.metadata(
     reader, 'tokenizer.ggml.add_space_prefix', True
   )
-  normalize = [normalizers.Replace(' ', SPACE)]
-  decode = [
+  normalize: list[normalizers.Normalizer] = [normalizers.Replace(' ', SPACE)]
+  decode: list[decoders.Decoder] = [
     decoders.Replace(SPACE, ' '),
     decoders.ByteFallback(),
     decoders.Fuse(),

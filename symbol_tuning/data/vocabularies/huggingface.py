@@ -136,8 +136,10 @@ class HuggingFaceVocabulary(seqio.Vocabulary):
     it, or with EOS if it writes none.
 
     Raises:
-      ValueError: if the chat template cannot be used.
+      ValueError: if there is no chat template, or it cannot be used.
     """
+    if self.chat_template is None:
+      raise ValueError('the vocabulary has no chat template')
     text = chat.turns(self.chat_template, self._special_tokens)
     before, between, after = (
       self._markup.encode(part, add_special_tokens=False).ids

@@ -37,9 +37,10 @@ def first_line(
     there is no expression, the first line, since a model that goes on may write
     further examples; spaces around it are dropped.
   """
+  example = example or {}
   if is_target:
     return tuple(map(_decoded, example['answers']))
-  pattern = _decoded((example or {}).get('output_regex', ''))
+  pattern = _decoded(example.get('output_regex', ''))
   if not pattern:
     return text.split('\n', 1)[0].strip()
   match = re.search(pattern, text)

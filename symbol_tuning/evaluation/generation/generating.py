@@ -163,7 +163,7 @@ class _Writer:
       room: the most tokens of a prompt.
     """
     written = {}
-    texts = {number: [] for number in prompts}
+    texts: dict[int, list[int]] = {number: [] for number in prompts}
     rows = [*prompts, *[None] * (num_rows - len(prompts))]
     tokens_BK, cache = self._read(prompts, rows, room)
     while True:
@@ -198,7 +198,7 @@ class _Writer:
       self._put(tokens_BP),
       self._put(num_tokens_B),
       self._put(_numbers(rows)),
-      _TokenChooser.of(self.decoding),
+      _Sampling.of(self.decoding),
       self.decoding.max_new_tokens,
       self.chunk_size,
     )
@@ -244,7 +244,7 @@ class _Writer:
       self._put(_numbers(rows)),
       jnp.int32(num_written),
       jnp.int32(num_steps),
-      _TokenChooser.of(self.decoding),
+      _Sampling.of(self.decoding),
       self.block_size,
       self.end.ids,
     )
@@ -270,36 +270,42 @@ def _take_rows(cache: cache_lib.Cache, row_B: jax.Array) -> cache_lib.Cache:
   )
 
 
-class _TokenChooser(NamedTuple):
-  """Chooses tokens; the draws of a row are its prompt's own.
+class _Sampling(NamedTuple):
+  """How tokens are drawn; the draws of a row are its prompt's own.
 
   Attributes:
-    temperature: float32 []; None for the most probable token.
+    temperature: float32 [].
     key: of the draws.
   """
 
-  temperature: jax.Array | None
-  key: jax.Array | None
+  temperature: jax.Array
+  key: jax.Array
 
   @classmethod
-  def of(cls, decoding: Decoding) -> '_TokenChooser':
+  def of(cls, decoding: Decoding) -> '_Sampling | None':
+    """None where the most probable token is chosen."""
     if not decoding.temperature:
-      return cls(None, None)
+      return None
     temperature = jnp.float32(decoding.temperature)
     return cls(temperature, jax.random.key(decoding.seed))
 
-  def __call__(
-    self, logits_BV: jax.Array, number_B: jax.Array, num_written: jax.Array
-  ) -> jax.Array:
-    if self.temperature is None:
-      return logits_BV.argmax(-1).astype(jnp.int32)
 
-    def draw(logits_V: jax.Array, number: jax.Array) -> jax.Array:
-      key = jax.random.fold_in(self.key, number)
-      key = jax.random.fold_in(key, num_written)
-      return jax.random.categorical(key, logits_V / self.temperature)
+def _choose(
+  sampling: _Sampling | None,
+  logits_BV: jax.Array,
+  number_B: jax.Array,
+  num_written: jax.Array,
+) -> jax.Array:
+  """The next token of each row, int32 [B]."""
+  if sampling is None:
+    return logits_BV.argmax(-1).astype(jnp.int32)
 
-    return jax.vmap(draw)(logits_BV, number_B).astype(jnp.int32)
+  def draw(logits_V: jax.Array, number: jax.Array) -> jax.Array:
+    key = jax.random.fold_in(sampling.key, number)
+    key = jax.random.fold_in(key, num_written)
+    return jax.random.categorical(key, logits_V / sampling.temperature)
+
+  return jax.vmap(draw)(logits_BV, number_B).astype(jnp.int32)
 
 
 @functools.partial(
@@ -312,7 +318,7 @@ def _read_prompts(
   tokens_BP,
   num_tokens_B,
   number_B,
-  chooser,
+  sampling,
   max_new_tokens,
   chunk_size,
 ):
@@ -322,7 +328,7 @@ def _read_prompts(
   empty = cache_lib.empty(model.config, len(tokens_BP), num_slots)
   x_BD, cache = _read(apply, empty, tokens_BP, num_tokens_B, chunk_size)
   logits_BV = apply(x_BD, method='logits')
-  return chooser(logits_BV, number_B, jnp.int32(0)), cache
+  return _choose(sampling, logits_BV, number_B, jnp.int32(0)), cache
 
 
 class _Block(NamedTuple):
@@ -357,7 +363,7 @@ def _write_tokens(
   number_B,
   num_written,
   num_steps,
-  chooser,
+  sampling,
   block_size,
   end_ids,
 ):
@@ -376,7 +382,9 @@ def _write_tokens(
       block.cache, block.last_B[:, None], one_B, method='extend'
     )
     logits_BV = apply(x_B1D[:, 0], method='logits')
-    token_B = chooser(logits_BV, number_B, num_written + block.num_steps)
+    token_B = _choose(
+      sampling, logits_BV, number_B, num_written + block.num_steps
+    )
     is_end_B = (token_B[:, None] == jnp.array(end_ids, jnp.int32)).any(-1)
     return _Block(
       tokens_BK=block.tokens_BK.at[:, block.num_steps].set(token_B),

@@ -6,7 +6,7 @@ and its predict metric function `exact_match` compares the two: see exact_match.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import seqio
 
@@ -41,6 +41,10 @@ class WritingTask:
   postprocess: Callable[..., Any]
   metric_fns: Sequence[Callable[..., Mapping[str, float]]]
   num_dropped: int = 0
+
+  def first(self, num_queries: int) -> Self:
+    """Returns the task with its first queries only."""
+    return dataclasses.replace(self, queries=self.queries[:num_queries])
 
   @property
   def num_tokens(self) -> int:
