@@ -75,7 +75,9 @@ class Watchdog(contextlib.AbstractContextManager):
     self.note(self._what)
     _watching.append(self)
     if self._seconds is not None:
-      threading.Thread(target=self._watch, daemon=True).start()
+      threading.Thread(
+        target=self._watch, args=[self._seconds], daemon=True
+      ).start()
     return self
 
   def __exit__(self, *_) -> None:
@@ -86,10 +88,10 @@ class Watchdog(contextlib.AbstractContextManager):
     """Begins to wait anew; see `finished`."""
     self._what, self._last = what, time.monotonic() + rest
 
-  def _watch(self) -> None:
-    while not self._ended.wait(min(1.0, self._seconds / 10)):
+  def _watch(self, seconds: float) -> None:
+    while not self._ended.wait(min(1.0, seconds / 10)):
       silent = time.monotonic() - self._last
-      if silent > self._seconds:
+      if silent > seconds:
         self._end_process(silent)
 
   def _end_process(self, silent: float) -> None:
@@ -105,5 +107,5 @@ class Watchdog(contextlib.AbstractContextManager):
     )
     faulthandler.dump_traceback(sys.stderr)
     sys.stdout.flush()
-    time.sleep(min(_GRACE_SECONDS, self._seconds))
+    time.sleep(min(_GRACE_SECONDS, silent))
     os._exit(STATUS)
