@@ -4,8 +4,9 @@ ArrayRecord shards, GGUF, safetensors, Parquet and tokenizer files are read by
 libraries that want a path, and at random places: they are copied once to
 $SYMBOL_TUNING_DISK_CACHE (~/.cache/symbol_tuning), which holds at most
 $SYMBOL_TUNING_DISK_CACHE_GIB (100) GiB; copies that nobody used for longest are
-removed. A copy is named after the object's generation, so that it is never
-stale, and all processes of a host share it.
+removed, and never one that another process was given and lives. A copy is named
+after the object's generation, so that it is never stale, and all processes of a
+host share it.
 """
 
 import contextlib
@@ -15,12 +16,18 @@ import os
 import pathlib
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from symbol_tuning.files import paths
 
 _FOLDER = 'SYMBOL_TUNING_DISK_CACHE'
 _LIMIT = 'SYMBOL_TUNING_DISK_CACHE_GIB'
 _GIB = 2**30
+_LOCK = 'lock'
+_LEASE = '.lease'
+# Of the copies that this process was given. A shared flock on each file says so
+# to other processes until this one ends, however it ends.
+_leases: dict[pathlib.Path, TextIO] = {}
 
 
 def local_copy(path: paths.PathLike) -> pathlib.Path:
@@ -28,7 +35,8 @@ def local_copy(path: paths.PathLike) -> pathlib.Path:
 
   Raises:
     FileNotFoundError: if it is not there.
-    OSError: if it is larger than the disk cache may be.
+    OSError: if it is larger than the disk cache may be, or has no room beside
+      the copies that other processes use.
   """
   path = paths.path(path)
   if paths.is_local(path):
@@ -37,6 +45,7 @@ def local_copy(path: paths.PathLike) -> pathlib.Path:
   folder = _folder() / _version(path, info)
   copy = folder / path.name
   with _locked(folder):
+    _take_lease(folder)
     if not copy.exists():
       _make_room(info['size'], path)
       partial = folder / uuid.uuid4().hex
@@ -60,6 +69,7 @@ def local_folder(
 
   Raises:
     FileNotFoundError: if a folder in a bucket has no such file.
+    OSError: if the disk cache has no room for them together.
   """
   folder = paths.path(folder)
   if paths.is_local(folder):
@@ -67,7 +77,9 @@ def local_folder(
   found = sorted(path for pattern in patterns for path in folder.glob(pattern))
   if not found:
     raise FileNotFoundError(f'{folder} has no {" or ".join(patterns)}')
-  copies = {path.name: local_copy(path) for path in found if path.is_file()}
+  found = [path for path in found if path.is_file()]
+  check_room(sum(map(paths.size, found)), folder)
+  copies = {path.name: local_copy(path) for path in found}
   key = '\n'.join(f'{name} {copy}' for name, copy in copies.items())
   together = _folder() / f'folder-{_digest(key)}' / folder.name
   together.mkdir(parents=True, exist_ok=True)
@@ -122,26 +134,68 @@ def _digest(text: str) -> str:
 def _locked(folder: pathlib.Path) -> Iterator[None]:
   """One process at a time copies the object, and the others wait for it."""
   folder.mkdir(parents=True, exist_ok=True)
-  with (folder / 'lock').open('w') as lock:
+  with (folder / _LOCK).open('w') as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     yield
+
+
+def _take_lease(folder: pathlib.Path) -> None:
+  """Says to other processes that the copy in a folder is used by this one."""
+  if folder not in _leases:
+    lease = (folder / _LEASE).open('w')
+    fcntl.flock(lease, fcntl.LOCK_SH)
+    _leases[folder] = lease
+
+
+def _remove_if_unused(copy: pathlib.Path) -> bool:
+  """Removes a copy that no other process may be about to open."""
+  own = _leases.pop(copy.parent, None)
+  if own:
+    own.close()
+  with (copy.parent / _LEASE).open('w') as lease:
+    try:
+      fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      copy.unlink(missing_ok=True)
+      return True
+    except BlockingIOError:
+      pass
+  if own:
+    _take_lease(copy.parent)
+  return False
 
 
 def _make_room(size: int, path: paths.Path) -> None:
   """Removes copies until another one of `size` bytes is within the limit.
 
-  A process that has opened a copy goes on reading it.
+  This process's own go, too, the longest unused first.
+
+  Raises:
+    OSError: if those that other processes use leave no room.
   """
   check_room(size, path)
   limit = _limit()
   copies = []
   for copy in _folder().glob('*/*'):
     with contextlib.suppress(OSError):
-      if copy.is_file() and not copy.is_symlink() and copy.name != 'lock':
+      if (
+        copy.is_file()
+        and not copy.is_symlink()
+        and copy.name
+        not in (
+          _LOCK,
+          _LEASE,
+        )
+      ):
         copies.append((copy.stat().st_mtime, copy.stat().st_size, copy))
   total = sum(size for _, size, _ in copies)
   for _, used, copy in sorted(copies):
     if total + size <= limit:
-      break
-    copy.unlink(missing_ok=True)
-    total -= used
+      return
+    if _remove_if_unused(copy):
+      total -= used
+  if total + size > limit:
+    raise OSError(
+      f'{path} has {size / _GIB:.1f} GiB, and other processes use'
+      f' {total / _GIB:.1f} of the {limit / _GIB:.1f} that the disk cache'
+      f' {_folder()} may have: raise {_LIMIT}'
+    )

@@ -164,6 +164,43 @@ def test_the_disk_cache_keeps_to_its_limit(bucket, monkeypatch, tmp_path):
     files.check_room(300, bucket)
 
 
+def _use(path, connection):
+  copy = files.local_copy(path)
+  connection.send('given')
+  connection.recv()
+  connection.send(copy.read_text())
+
+
+def test_a_copy_that_another_process_will_open_is_not_removed(
+  bucket, monkeypatch
+):
+  monkeypatch.setenv('SYMBOL_TUNING_DISK_CACHE_GIB', str(150 / 2**30))
+  for name in ('first', 'second'):
+    files.write_text(bucket / name, name * 20)
+  context = multiprocessing.get_context('spawn')
+  ours, theirs = context.Pipe()
+  other = context.Process(target=_use, args=(str(bucket / 'first'), theirs))
+  other.start()
+  assert ours.recv() == 'given'
+  with pytest.raises(OSError, match=r'second has .* other processes use'):
+    files.local_copy(bucket / 'second')
+  ours.send('open')
+  assert ours.recv() == 'first' * 20
+  other.join()
+  # Its lease has ended with it.
+  assert files.local_copy(bucket / 'second').read_text() == 'second' * 20
+
+
+def test_a_folder_that_cannot_be_copied_as_a_whole_is_refused(
+  bucket, monkeypatch
+):
+  monkeypatch.setenv('SYMBOL_TUNING_DISK_CACHE_GIB', str(150 / 2**30))
+  for name in ('a', 'b'):
+    files.write_text(bucket / name, name * 100)
+  with pytest.raises(OSError, match='raise SYMBOL_TUNING_DISK_CACHE_GIB'):
+    files.local_folder(bucket)
+
+
 def test_an_outage_is_waited_out(bucket, store):
   files.write_text(bucket / 'a', 'a')
   store.fault = object_store.Fault(503, times=2)
