@@ -14,6 +14,8 @@ from urllib import parse
 os.environ.setdefault('GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT', 'false')
 
 import gcsfs
+import google.auth
+from google.auth import exceptions as auth_errors
 
 # They print tracebacks of errors that are raised, and so reported, as well.
 for _name in ('gcsfs', 'fsspec'):
@@ -27,17 +29,30 @@ _HINTS = {
 }
 
 
+_LOG_IN = (
+  'no credentials were found; log in: gcloud auth application-default login'
+)
+
+
 class Gcs(gcsfs.GCSFileSystem):
   """The file system of gs:// paths."""
 
   def __init__(self, *args: Any, **kwargs: Any):
     # Other processes write while this one lists.
     kwargs.setdefault('use_listings_cache', False)
+    self._is_anonymous = 'token' not in kwargs and _lacks_credentials()
+    if self._is_anonymous:
+      # Public buckets can be read. Gcsfs would look for credentials for half a
+      # minute, and for as long try again where there is no network.
+      kwargs['token'] = 'anon'
     super().__init__(*args, **kwargs)
 
   async def _request(self, method: str, path: str, *args: Any, **kwargs: Any):
+    request = gcsfs.GCSFileSystem._request
+    if self._is_anonymous:
+      request = request.__wrapped__  # The same, tried once.
     try:
-      return await super()._request(method, path, *args, **kwargs)
+      return await request(self, method, path, *args, **kwargs)
     except FileNotFoundError:
       url = _url(path, args, kwargs)
       raise FileNotFoundError(
@@ -48,7 +63,8 @@ class Gcs(gcsfs.GCSFileSystem):
         f'{_url(path, args, kwargs)} exists already'
       ) from None
     except Exception as error:
-      raise _told(_url(path, args, kwargs), error) from error
+      url = _url(path, args, kwargs)
+      raise _told(url, error, self._is_anonymous) from error
 
   async def _mkdir(self, path: str, *args: Any, **kwargs: Any) -> None:
     """Does nothing: folders are names, and buckets are for people to make."""
@@ -68,12 +84,25 @@ def _url(path: str, args: tuple[Any, ...], params: dict[str, Any]) -> str:
   return f'gs://{bucket}/{parse.unquote(key)}'
 
 
-def _told(url: str, error: Exception) -> OSError:
+def _lacks_credentials() -> bool:
+  """Whether Google's library finds none; an emulator asks for none."""
+  if os.environ.get('STORAGE_EMULATOR_HOST'):
+    return False
+  try:
+    google.auth.default()
+  except auth_errors.DefaultCredentialsError:
+    return True
+  return False
+
+
+def _told(url: str, error: Exception, is_anonymous: bool) -> OSError:
   code = getattr(error, 'code', None)
   reason = ' '.join(str(error).split()) or type(error).__name__
   if reason.startswith('Forbidden'):
     code, reason = 403, reason.split(' ', 2)[-1]
   hint = f' ({_HINTS[int(code)]})' if _known(code) else ''
+  if is_anonymous:
+    hint = f' ({_LOG_IN})'
   kind = PermissionError if hint else OSError
   return kind(f'{url}: {reason}{hint}')
 

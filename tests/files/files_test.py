@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import pathlib
+import subprocess
+import sys
 import time
 
 import object_store
@@ -230,6 +232,28 @@ def test_an_error_names_the_path_and_the_fix(
       use()
     assert f'{bucket}/' in str(raised.value)
     assert '\n' not in str(raised.value)
+
+
+def test_absent_credentials_are_told_within_seconds(tmp_path):
+  """Nobody is logged in, and no metadata server answers."""
+  environment = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(('GOOGLE_', 'STORAGE_', 'CLOUDSDK_'))
+  }
+  code = "from symbol_tuning import files; files.checked_output('gs://b/run')"
+  start = time.monotonic()
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    env=environment
+    | {'HOME': str(tmp_path), 'GCE_METADATA_HOST': '127.0.0.1:1'},
+    capture_output=True,
+    text=True,
+  )
+  assert time.monotonic() - start < 20
+  told = done.stderr.splitlines()[-1]
+  assert told.startswith('PermissionError: gs://b/run/.writable-')
+  assert 'gcloud auth application-default login' in told
 
 
 def test_a_missing_bucket_is_named_and_not_made(store):
