@@ -14,8 +14,8 @@ quickstart: $(VENV)/installed  ## pretrain, tune and evaluate a tiny model, in m
 test: $(VENV)/installed-test  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed-test  ## check style and format
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(VENV)/installed-test  ## check style, format and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
 $(VENV)/installed: setup.py
 	@echo 'Installing into $(VENV); this takes a minute or two.'

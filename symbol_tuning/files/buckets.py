@@ -100,12 +100,9 @@ def _told(url: str, error: Exception, is_anonymous: bool) -> OSError:
   reason = ' '.join(str(error).split()) or type(error).__name__
   if reason.startswith('Forbidden'):
     code, reason = 403, reason.split(' ', 2)[-1]
-  hint = f' ({_HINTS[int(code)]})' if _known(code) else ''
+  told = _HINTS.get(int(str(code))) if str(code).isdigit() else None
   if is_anonymous:
-    hint = f' ({_LOG_IN})'
+    told = _LOG_IN
+  hint = f' ({told})' if told else ''
   kind = PermissionError if hint else OSError
   return kind(f'{url}: {reason}{hint}')
-
-
-def _known(code: Any) -> bool:
-  return str(code).isdigit() and int(code) in _HINTS

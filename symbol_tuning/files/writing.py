@@ -123,9 +123,9 @@ def new_folder(
       f'{folder} exists; name a folder that does not, or remove it.'
     )
   if not paths.is_local(folder):
-    with tempfile.TemporaryDirectory() as temporary:
-      yield pathlib.Path(temporary)
-      _upload_folder(pathlib.Path(temporary), folder, last)
+    with tempfile.TemporaryDirectory() as name:
+      yield pathlib.Path(name)
+      _upload_folder(pathlib.Path(name), folder, last)
     return
   folder.parent.mkdir(parents=True, exist_ok=True)
   temporary = pathlib.Path(

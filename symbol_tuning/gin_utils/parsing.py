@@ -1,7 +1,6 @@
 """Reads gin files and gin bindings into gin's configuration."""
 
 import contextlib
-import importlib.util
 import io
 import logging
 import os
@@ -31,11 +30,11 @@ gin.config.register_file_reader(
 
 def configs_dir() -> pathlib.Path:
   """Returns the folder of the gin files that come with the package."""
-  package = pathlib.Path(importlib.util.find_spec('symbol_tuning').origin)
-  beside_package = package.parent.parent / 'gin'
+  package = pathlib.Path(__file__).parents[1]
+  beside_package = package.parent / 'gin'
   if (beside_package / 'runs').is_dir():
     return beside_package
-  return package.parent / 'configs'
+  return package / 'configs'
 
 
 def macro(name: str, default: Any = None) -> Any:

@@ -103,4 +103,4 @@ def _end_at_once(status: int) -> None:
 
   # Called before threads are waited for, as `atexit` is not; the executors of
   # the standard library use it for theirs.
-  threading._register_atexit(end)
+  threading._register_atexit(end)  # type: ignore[attr-defined]  # private

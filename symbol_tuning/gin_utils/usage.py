@@ -105,8 +105,10 @@ def _name_in_files(selector: str) -> str:
 def of(function: Callable[..., Any]) -> Usage:
   """Follows the references from a function that gin configures."""
   _, first = gin.config._as_scope_and_selector(function)
-  pending, seen = [first, *_LOOKED_UP], set()
-  readings, macros, called = [], set(), {first}
+  pending, called = [first, *_LOOKED_UP], {first}
+  seen: set[str] = set()
+  macros: set[str] = set()
+  readings = []
   while pending:
     selector = pending.pop()
     if selector in seen:
@@ -264,7 +266,7 @@ def misspelt(used: Usage, ours: Sequence[str]) -> list[str]:
     used: what the program reads.
     ours: macros that are not looked at.
   """
-  referred = set()
+  referred: set[str] = set()
   for parameters in list(gin.config._CONFIG.values()):
     for value in parameters.values():
       list(_references(value, referred))

@@ -191,10 +191,12 @@ class Attention(nn.Module):
       )
     else:
       taps = {'query': query_taps, 'key': key_taps, 'value': value_taps}
+      # Chunks are masked by hand, whatever the kernel of whole rows.
+      assert view.mask_BLS is not None
       chunk = cache_lib.LayerCache(
         key_BKSH=key_BLKH.swapaxes(1, 2),
         value_BKSH=value_BLKH.swapaxes(1, 2),
-        taps_BTNH=taps if config.conv_width else {},
+        taps_BTNH={n: x for n, x in taps.items() if x is not None},
       )
       y_BLNH = attend_with_cache(
         query_BLNH,
@@ -287,6 +289,7 @@ class Attention(nn.Module):
           y_BLNH, inputs.segment_ids_BL, inputs.predecessors_BLT
         )
       else:
+        assert inputs.num_tokens_B is not None  # It comes with a cache.
         y_BLNH, taps_BTNH = convolution.resume(
           convolve, cache.taps_BTNH[name], y_BLNH, inputs.num_tokens_B
         )

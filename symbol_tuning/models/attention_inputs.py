@@ -69,8 +69,8 @@ def of_rows(
   length = positions_BL.shape[-1]
   if branch_ids_BL is not None or not splash.is_chosen(config):
     mask_BLS = masks.causal_mask(length, segment_ids_BL, branch_ids_BL)
-  if branch_ids_BL is not None and config.conv_width > 1:
-    predecessors_BLT = masks.predecessors(mask_BLS, config.conv_width - 1)
+    if branch_ids_BL is not None and config.conv_width > 1:
+      predecessors_BLT = masks.predecessors(mask_BLS, config.conv_width - 1)
   return AttentionInputs(
     _views(config, mask_BLS, positions_BL, positions_BL, length),
     segment_ids_BL=segment_ids_BL,

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from symbol_tuning.models import layers
 from symbol_tuning.models.config import DecoderConfig
 
 
@@ -47,12 +48,9 @@ class CausalConvolution(nn.Module):
         they are the token's neighbours.
     """
     config = self.config
-    kernel = self.param(
-      'kernel',
-      nn.with_logical_partitioning(_init_kernel, ('conv', *self.axes)),
-      (config.conv_width, *x.shape[2:]),
-      config.param_dtype,
-    ).astype(config.dtype)
+    shape, axes = (config.conv_width, *x.shape[2:]), ('conv', *self.axes)
+    kernel = layers.logical_param(self, 'kernel', _init_kernel, shape, axes)
+    kernel = kernel.astype(config.dtype)
     y = x * kernel[0]
     for distance in range(1, config.conv_width):
       if predecessors_BLT is None:

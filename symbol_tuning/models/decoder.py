@@ -132,6 +132,7 @@ class Decoder(nn.Module):
     x_BLD, chunk_Y = self._read(
       tokens_BL, positions_BL, inputs, readable.layers_Y
     )
+    assert chunk_Y is not None  # As there is a cache.
     return x_BLD, cache_lib.append(cache, chunk_Y, num_tokens_B)
 
   def _read(

@@ -139,25 +139,22 @@ def append(cache: Cache, chunk_Y: LayerCache, num_tokens_B: jax.Array) -> Cache:
 
 def _constrain(cache: Cache) -> Cache:
   """Spreads the cache over devices as the activations it was made from."""
-  layers_Y = cache.layers_Y
-  slots = ('layers', 'batch', 'activation_kv_heads', 'slots')
-  taps = {
-    name: (
-      'layers',
-      'batch',
-      'taps',
-      'activation_heads' if name == 'query' else 'activation_kv_heads',
-    )
-    for name in layers_Y.taps_BTNH
-  }
-  axes = LayerCache(slots, slots, taps)
+
+  def spread(x: jax.Array, outer: str, inner: str) -> jax.Array:
+    axes = ('layers', 'batch', outer, inner, 'activation_head_dim')
+    return nn.with_logical_constraint(x, axes)
+
+  layers_Y, kv_heads = cache.layers_Y, 'activation_kv_heads'
   return cache._replace(
-    layers_Y=jax.tree.map(
-      lambda x, leading: nn.with_logical_constraint(
-        x, (*leading, 'activation_head_dim')
-      ),
-      layers_Y,
-      axes,
+    layers_Y=LayerCache(
+      key_BKSH=spread(layers_Y.key_BKSH, kv_heads, 'slots'),
+      value_BKSH=spread(layers_Y.value_BKSH, kv_heads, 'slots'),
+      taps_BTNH={
+        name: spread(
+          x, 'taps', 'activation_heads' if name == 'query' else kv_heads
+        )
+        for name, x in layers_Y.taps_BTNH.items()
+      },
     ),
     seen_BS=nn.with_logical_constraint(cache.seen_BS, ('batch', 'slots')),
   )

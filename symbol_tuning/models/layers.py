@@ -10,12 +10,39 @@ Shape suffixes: B batch, L length, D embed, F mlp, V vocab, P positions.
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from symbol_tuning.models.config import DecoderConfig
+
+
+def logical_param(
+  module: nn.Module,
+  name: str,
+  init: Callable[..., jax.Array],
+  shape: tuple[int, ...],
+  axes: tuple[str, ...],
+) -> jax.Array:
+  """Declares a parameter whose axes have logical names.
+
+  Args:
+    module: whose it is; its config has the dtype.
+    name: of the parameter.
+    init: takes a key, the shape and the dtype.
+    shape: of the parameter.
+    axes: a name for each axis of it.
+  """
+  # Flax takes the array out of the box that the annotations do not take off.
+  param: Any = module.param(
+    name,
+    nn.with_logical_partitioning(init, axes),
+    shape,
+    module.config.param_dtype,
+  )
+  return param
 
 
 class Norm(nn.Module):
@@ -49,12 +76,8 @@ class Norm(nn.Module):
   def _param(
     self, name: str, init: nn.initializers.Initializer, x: jax.Array
   ) -> jax.Array:
-    return self.param(
-      name,
-      nn.with_logical_partitioning(init, self.axes),
-      x.shape[-len(self.axes) :],
-      self.config.param_dtype,
-    )
+    shape = x.shape[-len(self.axes) :]
+    return logical_param(self, name, init, shape, self.axes)
 
 
 class Linear(nn.Module):
@@ -79,27 +102,21 @@ class Linear(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    kernel = self.param(
-      'kernel',
-      nn.with_logical_partitioning(
-        nn.initializers.normal(self._num_inputs**-0.5), self.axes
-      ),
-      self.shape,
-      self.config.param_dtype,
-    )
+    init = nn.initializers.normal(self._num_inputs**-0.5)
+    kernel = logical_param(self, 'kernel', init, self.shape, self.axes)
     leading = x.shape[: x.ndim - self.num_input_axes]
     x = x.reshape(-1, self._num_inputs)
     y = x @ kernel.astype(self.config.dtype).reshape(self._num_inputs, -1)
     y = y.reshape(*leading, *self.shape[self.num_input_axes :])
     if self.bias:
-      y += self.param(
+      bias = logical_param(
+        self,
         'bias',
-        nn.with_logical_partitioning(
-          nn.initializers.zeros, self.axes[self.num_input_axes :]
-        ),
+        nn.initializers.zeros,
         self.shape[self.num_input_axes :],
-        self.config.param_dtype,
-      ).astype(self.config.dtype)
+        self.axes[self.num_input_axes :],
+      )
+      y += bias.astype(self.config.dtype)
     return y
 
   @property
@@ -115,13 +132,12 @@ class Embedding(nn.Module):
   def setup(self):
     config = self.config
     stddev = 1.0 if config.scaled_logits else config.embed_dim**-0.5
-    self.embedding_VD = self.param(
+    self.embedding_VD = logical_param(
+      self,
       'embedding',
-      nn.with_logical_partitioning(
-        nn.initializers.normal(stddev), ('vocab', 'embed')
-      ),
+      nn.initializers.normal(stddev),
       (config.vocab_size, config.embed_dim),
-      config.param_dtype,
+      ('vocab', 'embed'),
     )
 
   def __call__(self, tokens_BL: jax.Array) -> jax.Array:
@@ -153,13 +169,12 @@ class PositionTable(nn.Module):
   @nn.compact
   def __call__(self, positions_BL: jax.Array) -> jax.Array:
     config = self.config
-    embedding_PD = self.param(
+    embedding_PD = logical_param(
+      self,
       'embedding',
-      nn.with_logical_partitioning(
-        nn.initializers.normal(config.embed_dim**-0.5), ('positions', 'embed')
-      ),
+      nn.initializers.normal(config.embed_dim**-0.5),
       (config.learned_positions, config.embed_dim),
-      config.param_dtype,
+      ('positions', 'embed'),
     )
     x_BLD = jnp.take(embedding_PD, positions_BL, axis=0, mode='clip')
     return x_BLD.astype(config.dtype)
@@ -199,12 +214,13 @@ class Mlp(nn.Module):
 
 
 def activation(config: DecoderConfig) -> Callable[[jax.Array], jax.Array]:
-  return {
+  functions: dict[str, Callable[[jax.Array], jax.Array]] = {
     'silu': jax.nn.silu,
     'gelu': jax.nn.gelu,
     'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
     'relu': jax.nn.relu,
-  }[config.activation]
+  }
+  return functions[config.activation]
 
 
 def soft_cap(x: jax.Array, cap: float) -> jax.Array:

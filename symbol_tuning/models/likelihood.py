@@ -133,15 +133,16 @@ def _hidden_states(
   batch: Mapping[str, jax.Array],
   rngs: Mapping[str, jax.Array] | None,
 ) -> jax.Array:
-  return model.apply(
+  x_BLD: Any = model.apply(
     {'params': params},
     batch['decoder_input_tokens'],
     batch.get('decoder_positions'),
     batch.get('decoder_segment_ids'),
     batch.get('decoder_branch_ids'),
-    rngs=rngs,
+    rngs=dict(rngs) if rngs else None,
     method='hidden_states',
   )
+  return x_BLD
 
 
 def _log_likelihoods(
@@ -155,7 +156,7 @@ def _log_likelihoods(
   """log p(target) and log Z, chunk by chunk along the row: B stays sharded."""
 
   def of_chunk(x_BCD: jax.Array, targets_BC: jax.Array):
-    logits_BCV = model.apply({'params': params}, x_BCD, method='logits')
+    logits_BCV: Any = model.apply({'params': params}, x_BCD, method='logits')
     target_BC1 = jnp.take_along_axis(logits_BCV, targets_BC[..., None], -1)
     logits_BC = target_BC1[..., 0]
     if label_smoothing:

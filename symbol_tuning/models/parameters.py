@@ -66,12 +66,12 @@ def load_params(
   if path.suffix == '.gguf':
     flat = gguf.load(gguf_files.local_copy(path), config, specs)
   elif path.suffix == '.safetensors':
-    copies = [files.local_copy(path)]
+    copy = files.local_copy(path)
     family = families.of_decoder(config)
-    flat = huggingface.load_files(copies, family, config, specs, path)
+    flat = huggingface.load_files([copy], family, config, specs, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
-    copies = files.local_folder(path, huggingface.FILES)
-    flat = huggingface.load_folder(copies, config, specs)
+    copy = files.local_folder(path, huggingface.FILES)
+    flat = huggingface.load_folder(copy, config, specs)
   elif path.is_dir() and (chosen := steps.choose(path)):
     chosen.say()
     flat = native.load(chosen.state, specs)

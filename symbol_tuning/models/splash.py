@@ -85,13 +85,13 @@ def attend(
     key_BLKH, value_BLKH = (
       jnp.repeat(x, repeats, axis=2) for x in (key_BLKH, value_BLKH)
     )
-  inputs = [
+  query_BNLH, key_BKLH, value_BKLH = (
     jnp.pad(x.swapaxes(1, 2), ((0, 0), (0, 0), (0, padding), (0, 0)))
     for x in (query_BLNH * scale, key_BLKH, value_BLKH)
-  ]
+  )
   if segment_ids_BL is not None:
     segment_ids_BL = jnp.pad(segment_ids_BL, ((0, 0), (0, padding)))
-  inputs.append(segment_ids_BL)
+  inputs = query_BNLH, key_BKLH, value_BKLH, segment_ids_BL
   distinct = list(dict.fromkeys(windows))
   kernels = [
     functools.partial(_on_every_device, _Kernel(block, window, soft_cap))
@@ -168,7 +168,8 @@ def _heads_are_split_unevenly(num_kv_heads: int) -> bool:
 
 def _mesh_axes(logical_axis: str) -> tuple[str, ...]:
   """The axes of the mesh in force, of several devices, that split an axis."""
-  axes = nn.logical_to_mesh_axes((logical_axis,))[0] or ()
+  [axes] = nn.logical_to_mesh_axes((logical_axis,)) or (None,)
+  axes = axes or ()
   sizes = jax.sharding.get_abstract_mesh().shape
   axes = (axes,) if isinstance(axes, str) else axes
   return tuple(axis for axis in axes if sizes.get(axis, 1) > 1)

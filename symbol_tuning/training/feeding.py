@@ -7,6 +7,7 @@ same for all: then any number of processes can go on from there.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -52,7 +53,10 @@ def _rows_by_process(partitioner: Partitioner) -> dict[int, frozenset[int]]:
   sharding = partitioner.batch_sharding
   num_rows = sharding.mesh.size
   rows_of: dict[int, set[int]] = {}
-  for device, (index,) in sharding.devices_indices_map((num_rows,)).items():
+  rows_of_device: Mapping[jax.Device, Any] = sharding.devices_indices_map(
+    (num_rows,)
+  )
+  for device, (index,) in rows_of_device.items():
     rows = range(num_rows)[index]
     rows_of.setdefault(device.process_index, set()).update(rows)
   return {process: frozenset(rows) for process, rows in rows_of.items()}
@@ -65,7 +69,7 @@ def gather_positions(position: dict[str, Any]) -> list[dict[str, Any]]:
     position: of this process, as JSON values.
   """
   text = json.dumps(position, sort_keys=True).encode()
-  sizes = _from_all(np.int32(len(text)))
+  sizes = _from_all(np.array(len(text), np.int32))
   padded = np.frombuffer(text.ljust(max(sizes)), np.uint8)
   texts = [bytes(row).decode() for row in _from_all(padded)]
   distinct = texts if len(set(texts)) > 1 else texts[:1]

@@ -214,7 +214,7 @@ class Run:
 
   def prepare_evaluation(self) -> None:
     """Reads what will be evaluated, if anything will."""
-    if self.schedule.eval_period is not None:
+    if self.schedule.eval_period is not None and self.evaluation:
       self.evaluation.prepare()
 
 
@@ -308,7 +308,7 @@ class _Start:
 
   @property
   def step(self) -> int:
-    return self.chosen.step if self.chosen else 0
+    return (self.chosen and self.chosen.step) or 0
 
   def __str__(self) -> str:
     if self.chosen:
@@ -343,27 +343,24 @@ class _Start:
     """Reads the parameters, or the whole state, where there are any."""
     if self.chosen:
       self.state()
-    elif self.run.initial_checkpoint_path:
-      self._initial_params()
+    elif path := self.run.initial_checkpoint_path:
+      self._initial_params(path)
 
   def state(self) -> TrainState:
     run, abstract = self.run, self.run.abstract
     if self.chosen:
       return checkpoints_lib.restore(self.chosen, abstract)
     params_key, run_key = jax.random.split(jax.random.PRNGKey(run.random_seed))
-    if run.initial_checkpoint_path:
-      params = self._initial_params()
+    if path := run.initial_checkpoint_path:
+      params = self._initial_params(path)
     else:
       layout = shardings(abstract.params)
       params = parameters.init_params(run.model, params_key, layout)
     return first_state(params, run.optimizer, abstract, run_key)
 
-  def _initial_params(self) -> Any:
-    return parameters.load_params(
-      self.run.initial_checkpoint_path,
-      self.run.model,
-      shardings(self.run.abstract.params),
-    )
+  def _initial_params(self, path: str) -> Any:
+    layout = shardings(self.run.abstract.params)
+    return parameters.load_params(path, self.run.model, layout)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -425,9 +422,10 @@ class _Loop:
     schedule = self.run.schedule
     if stops or schedule.checkpoint_due(step):
       self.checkpoints.save(state, self.run.train_data.get_state())
-    if schedule.eval_due(step) and not stops:
+    evaluation = self.run.evaluation
+    if evaluation and schedule.eval_due(step) and not stops:
       with self.run.partitioner.activate():
-        self.log.evaluation(step, self.run.evaluation(state.params, step))
+        self.log.evaluation(step, evaluation(state.params, step))
 
 
 def _feed(run: Run) -> Iterator[dict[str, jax.Array]]:

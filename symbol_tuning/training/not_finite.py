@@ -7,6 +7,7 @@ order of the data is fixed: it says so.
 
 import io
 import re
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,14 +35,17 @@ def keep(folder: files.Path, step: int, batch: Batch) -> files.Path:
   path = folder / _FOLDER / f'step_{step}.process_{jax.process_index()}.npz'
   path.parent.mkdir(parents=True, exist_ok=True)
   content = io.BytesIO()
-  np.savez(content, **{name: _own_rows(rows) for name, rows in batch.items()})
+  arrays: dict[str, Any] = {
+    name: _own_rows(rows) for name, rows in batch.items()
+  }
+  np.savez(content, **arrays)
   files.write_bytes(path, content.getvalue())
   return path
 
 
 def ahead(folder: files.Path, step: int) -> files.Path | None:
   """The first batch that was kept of the steps after this one."""
-  kept = {}
+  kept: dict[int, files.Path] = {}
   if (folder / _FOLDER).is_dir():
     for path in (folder / _FOLDER).iterdir():
       if found := re.match(r'step_(\d+)\.', path.name):

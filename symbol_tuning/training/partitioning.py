@@ -45,7 +45,7 @@ def standard_logical_axis_rules(
       logical axis wins whose mesh axes the array does not use already.
   """
   return (
-    *map(tuple, additional_rules),
+    *((name, axes) for name, axes in additional_rules),
     ('batch', ('data', 'fsdp')),
     ('embedding_batch', 'data'),
     ('vocab', 'tensor'),
@@ -149,8 +149,11 @@ class Partitioner:
   @property
   def batch_sharding(self) -> NamedSharding:
     """Sharding of [batch, ...] arrays."""
-    spec = nn.logical_to_mesh_axes(('batch',), self.logical_axis_rules)
-    return NamedSharding(self.mesh, spec)
+    return NamedSharding(self.mesh, self._spec(('batch',)))
+
+  def _spec(self, axes: tuple[str | None, ...]) -> PartitionSpec:
+    spec = nn.logical_to_mesh_axes(axes, self.logical_axis_rules)
+    return spec or PartitionSpec()
 
   def check_batch_size(
     self, batch_size: int, num_microbatches: int = 1
@@ -209,7 +212,7 @@ class Partitioner:
     Raises:
       ValueError: if the mesh cannot divide the array.
     """
-    spec = nn.logical_to_mesh_axes(axes, self.logical_axis_rules)
+    spec = self._spec(axes)
     _check_divides(name, shape, axes, spec, self.mesh)
     return NamedSharding(self.mesh, spec)
 

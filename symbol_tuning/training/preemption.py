@@ -85,7 +85,8 @@ class OfAny:
     return self
 
   def __exit__(self, error_type, *_) -> None:
-    distributed.global_state.preemption_sync_manager.shutdown()
+    if manager := distributed.global_state.preemption_sync_manager:
+      manager.shutdown()
     distributed.global_state.preemption_sync_manager = None
     signal.signal(signal.SIGINT, self._previous)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

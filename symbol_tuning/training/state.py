@@ -100,7 +100,9 @@ def model_info(model: Decoder, abstract: TrainState) -> str:
   axes = jax.tree.leaves(
     parameters.logical_axes(model), is_leaf=lambda x: isinstance(x, tuple)
   )
-  rows = [('parameter', 'size', 'shape', 'partition spec')]
+  rows: list[tuple[str, ...]] = [
+    ('parameter', 'size', 'shape', 'partition spec')
+  ]
   for (path, array), names in zip(arrays, axes, strict=True):
     shape = ', '.join(
       f'{name}={size}' for name, size in zip(names, array.shape, strict=True)
@@ -108,7 +110,9 @@ def model_info(model: Decoder, abstract: TrainState) -> str:
     spec = ', '.join(map(str, array.sharding.spec))
     size = f'{array.size:,}'
     rows.append((parameter_name(path), size, f'({shape})', f'({spec})'))
-  mesh = abstract.step.sharding.mesh.shape
+  sharding = abstract.step.sharding
+  assert isinstance(sharding, jax.sharding.NamedSharding)
+  mesh = sharding.mesh.shape
   return '\n'.join(
     [
       *_aligned(rows),

@@ -122,16 +122,13 @@ class Loss:
       label_smoothing=self.label_smoothing,
     )
     weights_BP = result.weights_BP.astype(jnp.float32)
-    sums = LossSums(
-      cross_entropy=-jnp.sum(result.values_BP * weights_BP),
-      z_loss=jnp.float32(0),
-      weights=jnp.sum(weights_BP),
-    )
-    if not self.z_loss:
-      return sums.cross_entropy, sums
-    penalties_BP = self.z_loss * jnp.square(result.log_normalizers_BP)
-    sums = sums.replace(z_loss=jnp.sum(penalties_BP * weights_BP))
-    return sums.cross_entropy + sums.z_loss, sums
+    cross_entropy = -jnp.sum(result.values_BP * weights_BP)
+    z_loss = jnp.float32(0)
+    if self.z_loss:
+      penalties_BP = self.z_loss * jnp.square(result.log_normalizers_BP)
+      z_loss = jnp.sum(penalties_BP * weights_BP)
+    sums = LossSums(cross_entropy, z_loss, jnp.sum(weights_BP))
+    return cross_entropy + z_loss, sums
 
   def num_positions(self, length: int) -> int:
     """How many positions of a row of this length are unembedded."""

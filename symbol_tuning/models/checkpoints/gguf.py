@@ -22,7 +22,7 @@ from symbol_tuning.models.families.config_json import ConfigJson
 from symbol_tuning.models.families.family import Family
 from symbol_tuning.models.rotary import RopeScaling
 
-LLAMA3_SCALINGS = {'original_context': 8192}  # of every Llama that has it
+LLAMA3_CONTEXT = 8192  # the original one of every Llama that scales RoPE
 
 # llama.cpp's name, after the architecture's → Hugging Face's.
 NUMBERS = {
@@ -156,9 +156,7 @@ def _llama3_scaling(
   Raises:
     ValueError: there is none.
   """
-  scaling = RopeScaling(
-    'llama3', _shortest(divisors_R.max()), **LLAMA3_SCALINGS
-  )
+  scaling = RopeScaling('llama3', _shortest(divisors_R.max()), LLAMA3_CONTEXT)
   rotary_dim = fields['rotary_dim'] or fields['head_dim']
   expected_R = scaling.divisors(rotary_dim, fields['rope_base'], 0)
   if expected_R.shape != divisors_R.shape or not np.allclose(

@@ -113,7 +113,7 @@ def export(
   params: Mapping[str, Any],
   config: DecoderConfig,
   specs: Mapping[str, ParameterSpec],
-  folder: str | Path,
+  folder: files.PathLike,
   family: Family | None = None,
   extra_values: Mapping[str, Any] | None = None,
   shard_bytes: int = safetensors_files.SHARD_BYTES,
@@ -184,11 +184,12 @@ def _leave_out_copies(
   for head in ('lm_head.weight', 'embed_out.weight'):
     if head not in tensors or name not in tensors:
       continue
-    rows = range(0, config.vocab_size, 4096)
+    blocks = [
+      (slice(start, start + 4096),)
+      for start in range(0, config.vocab_size, 4096)
+    ]
     if tensors[head].shape == tensors[name].shape and all(
-      np.array_equal(
-        tensors[head][row : row + 4096], tensors[name][row : row + 4096]
-      )
-      for row in rows
+      np.array_equal(tensors[head][block], tensors[name][block])
+      for block in blocks
     ):
       del tensors[head]

@@ -60,7 +60,7 @@ class ParameterSpec:
     return jax.make_array_from_callback(
       self.shape,
       self.sharding,
-      lambda index: read(index).astype(self.dtype, copy=False),
+      lambda index: read(index or ()).astype(self.dtype, copy=False),
     ).block_until_ready()
 
 

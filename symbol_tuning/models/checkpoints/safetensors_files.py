@@ -146,7 +146,7 @@ def write(
     shard_bytes: at most so many are in a file, but for a single tensor.
   """
   shards = _plan(sizes, shard_bytes)
-  weight_map = {}
+  weight_map: dict[str, str] = {}
   tensors = iter(tensors)
   for i, names in enumerate(shards, 1):
     file = WEIGHTS

@@ -58,8 +58,8 @@ class Weight:
       sizes: of all logical axes.
       index: the range that is wanted of each of our axes.
     """
-    sizes = sizes | {PART: self.num_parts}
-    index = index | {PART: slice(self.part, self.part + 1)}
+    sizes = {**sizes, PART: self.num_parts}
+    index = {**index, PART: slice(self.part, self.part + 1)}
     read, shape, within = [], [], []
     for i, (first, *rest) in enumerate(self.axes):
       start, stop, _ = index[first].indices(sizes[first])
@@ -94,7 +94,7 @@ class Weight:
 
   def published_shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape of the published tensor, if this is the last part of it."""
-    sizes = sizes | {PART: self.num_parts}
+    sizes = {**sizes, PART: self.num_parts}
     shape = [math.prod(sizes[axis] for axis in group) for group in self.axes]
     shape[0] += self._num_rows_before(sizes)
     return tuple(shape)

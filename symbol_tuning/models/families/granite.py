@@ -4,7 +4,8 @@ A Llama with four multipliers: of the embedding, of attention scores, of what
 sublayers add, and (as a divisor) of the logits.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families.config_json import ConfigJson
@@ -19,7 +20,8 @@ class Granite(Llama):
   model_type = 'granite'
   architecture = 'GraniteForCausalLM'
   gguf_architecture = 'granite'
-  defaults = Llama.defaults | {
+  defaults: ClassVar[Mapping[str, Any]] = {
+    **Llama.defaults,
     'embedding_multiplier': 1.0,
     'logits_scaling': 1.0,
     'residual_multiplier': 1.0,

@@ -77,7 +77,7 @@ class Llama(Family):
   )
   model_type = 'llama'
   architecture = 'LlamaForCausalLM'
-  gguf_architecture = 'llama'
+  gguf_architecture: ClassVar[str | None] = 'llama'
   gguf_pairs_channels = True
   defaults: ClassVar[Mapping[str, Any]] = {
     'vocab_size': 32_000,

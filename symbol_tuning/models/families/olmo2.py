@@ -28,7 +28,7 @@ class Olmo2(Llama):
   members = 'OLMo 2 1B, 7B, 13B, 32B'
   model_type = 'olmo2'
   architecture = 'Olmo2ForCausalLM'
-  gguf_architecture = 'olmo2'
+  gguf_architecture: ClassVar[str | None] = 'olmo2'
   gguf_pairs_channels = False
   defaults: ClassVar[Mapping[str, Any]] = {
     'vocab_size': 50_304,

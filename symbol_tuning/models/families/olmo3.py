@@ -28,8 +28,9 @@ class Olmo3(Olmo2):
   model_type = 'olmo3'
   architecture = 'Olmo3ForCausalLM'
   gguf_architecture = None
-  defaults: ClassVar[Mapping[str, Any]] = Olmo2.defaults | {
-    'sliding_window': 4096
+  defaults: ClassVar[Mapping[str, Any]] = {
+    **Olmo2.defaults,
+    'sliding_window': 4096,
   }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:

@@ -114,30 +114,29 @@ def read_scaling(
   if kind == 'default':
     return None
   context = config.size('max_position_embeddings')
-  known = config.defaults | config.values
+  known = {**config.defaults, **config.values}
   original = (
     known.get('original_max_position_embeddings')
     or values.get('original_max_position_embeddings')
     or context
   )
-  factor = values.get('factor')
   try:
+    if kind in ('yarn', 'longrope'):
+      factor = float(values.get('factor') or context / original)
+      scaling = _yarn if kind == 'yarn' else _longrope
+      return scaling(values, factor, original)
+    factor = float(values['factor'])
     if kind == 'linear':
-      return RopeScaling(kind, float(factor))
+      return RopeScaling(kind, factor)
     if kind == 'dynamic':
-      return RopeScaling(kind, float(factor), context)
-    if kind == 'llama3':
-      return RopeScaling(
-        kind,
-        float(factor),
-        original,
-        low_frequency_factor=float(values['low_freq_factor']),
-        high_frequency_factor=float(values['high_freq_factor']),
-      )
-    factor = float(factor or context / original)
-    if kind == 'yarn':
-      return _yarn(values, factor, original)
-    return _longrope(values, factor, original)
+      return RopeScaling(kind, factor, context)
+    return RopeScaling(
+      kind,
+      factor,
+      original,
+      low_frequency_factor=float(values['low_freq_factor']),
+      high_frequency_factor=float(values['high_freq_factor']),
+    )
   except (KeyError, TypeError) as error:
     raise config.error(
       'rope_scaling', dict(values), f'the numbers that {kind!r} needs ({error})'
@@ -147,13 +146,12 @@ def read_scaling(
 def _yarn(
   values: Mapping[str, Any], factor: float, original: int
 ) -> RopeScaling:
-  scales = values.get('mscale'), values.get('mscale_all_dim')
+  scale, of_all_dims = values.get('mscale'), values.get('mscale_all_dim')
   attention_factor = values.get('attention_factor')
   if attention_factor is None:
-    if all(scales):
-      attention_factor = math.prod(
-        _yarn_magnitude(factor, scale) ** power
-        for scale, power in zip(scales, (1, -1), strict=True)
+    if scale and of_all_dims:
+      attention_factor = _yarn_magnitude(factor, scale) / _yarn_magnitude(
+        factor, of_all_dims
       )
     else:
       attention_factor = _yarn_magnitude(factor)
