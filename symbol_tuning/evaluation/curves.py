@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import jax
 
-from symbol_tuning import files
+from symbol_tuning import files, reading
 from symbol_tuning.evaluation import results, task_metrics
 from symbol_tuning.evaluation.suite import Suite
 from symbol_tuning.events import EventFile
@@ -45,7 +45,8 @@ class Curves:
     for mixture, name, task in suite:
       average = summary.mixtures[mixture]
       result = average.tasks[name]
-      made = results.read_predictions(directory / result.predictions)
+      path = directory / result.predictions
+      made = results.read_predictions(path, result.sha256)
       values_by_name[mixture] = _values(average)
       values_by_name[name] = _values(result) | task_metrics.of_task(
         name, task, made
@@ -56,11 +57,12 @@ class Curves:
   def _log(self, name: str, step: int, values: Mapping[str, float]) -> None:
     """Adds a line and a point, unless they are there."""
     path = self._folder / f'{name}-metrics.jsonl'
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
     values = {metric: float(value) for metric, value in values.items()}
     line = {'step': step, **values}
-    if line in map(json.loads, lines):
-      return
+    with reading.explained(path, 'lines of metrics', 'remove it'):
+      if line in map(json.loads, lines):
+        return
     if name not in self._events:
       (self._folder / name).mkdir(parents=True, exist_ok=True)
       # A point is rare, and the next may be hours away.
@@ -68,8 +70,8 @@ class Curves:
     tagged = {f'eval/{metric}': value for metric, value in values.items()}
     self._events[name].write(step, tagged)
     # Last, for it tells what has been added.
-    text = '\n'.join([*lines, json.dumps(line)])
-    files.write_text(path, f'{text}\n')
+    content = b'\n'.join([*lines, json.dumps(line).encode(), b''])
+    files.write_bytes(path, content)
 
 
 def _values(

@@ -1,32 +1,25 @@
 """Labels rows that have no label, by exemplars that have one.
 
-  <output>            one JSON line for each row, in the order of the rows
-  <output>.run.json   what made it
-  <output>.parts/     finished parts, until all are there
+The output has one JSON line for each row, in the order of the rows. A line has
+`row` (its number, from 1), `text`, `label`, `probabilities` by label, with
+symbols also `symbols` (what stood for each label), and the columns that are
+kept. Where no label could be asked for, `label` is null and `reason` says why.
+Probabilities are those of the label options among each other, by the sum of the
+log-probabilities of their tokens, as the evaluation ranks them.
 
-A line has `row` (its number, from 1), `text`, `label`, `probabilities` by
-label, with symbols also `symbols` (what stood for each label), and the columns
-that are kept. Where no label could be asked for, `label` is null and `reason`
-says why. Probabilities are those of the label options among each other, by the
-sum of the log-probabilities of their tokens, as the evaluation ranks them.
-
-Parts appear whole or not at all, on disks and in buckets; a job that was
-stopped goes on with the first part that is missing.
+A job that was stopped goes on with the first part that is missing, see
+`labelled_file`.
 """
 
-import collections
 import contextlib
-import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
-from symbol_tuning import files, progress, reading, watchdog
+from symbol_tuning import files, progress, watchdog
 from symbol_tuning.data.prompting.records import NATURAL, Query
 from symbol_tuning.evaluation import (
   checkpoint_queue,
@@ -38,6 +31,7 @@ from symbol_tuning.evaluation import (
 from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.evaluator import DEFAULT_BUDGET
 from symbol_tuning.evaluation.jobs import Partitioner, Reader
+from symbol_tuning.evaluation.labelled_file import Output, Record
 from symbol_tuning.evaluation.ranking import rows as rows_lib
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.branches import Branches
@@ -50,8 +44,6 @@ from symbol_tuning.evaluation.unlabelled import (
 from symbol_tuning.models import decoder
 
 _SECONDS_BETWEEN_LINES = 10.0
-
-Record = dict[str, Any]
 
 
 def label_rows(
@@ -103,7 +95,7 @@ def label_rows(
       asker.rows[start : start + rows_per_part]
       for start in range(0, len(asker.rows), rows_per_part)
     ]
-    if _is_first():
+    if jax.process_index() == 0:
       stack.enter_context(output.only_writer())
     if partitioner:
       stack.enter_context(partitioner.activate())
@@ -117,7 +109,7 @@ def label_rows(
 
 
 def _say_counts(
-  counts: Mapping[str, int], num_rows: int, output: 'Output'
+  counts: Mapping[str, int], num_rows: int, output: Output
 ) -> None:
   said = ', '.join(
     f'{count:,} {label or "without a label (see reason)"}'
@@ -159,7 +151,7 @@ def _read(
   model: decoder.Decoder,
   checkpoint: str,
   questions: RowQuestions,
-  output: 'Output',
+  output: Output,
   partitioner: Partitioner | None,
 ) -> tuple[RowAsker, Checkpoint, Any]:
   """Reads all that is needed, the parameters last; says what is asked."""
@@ -188,7 +180,7 @@ def _say_what_is_asked(
 def _label_parts(
   labeller: '_Labeller',
   parts: Sequence[Sequence[UnlabelledRow]],
-  output: 'Output',
+  output: Output,
 ) -> None:
   done = output.finished(len(parts))
   total = sum(map(len, parts))
@@ -309,93 +301,3 @@ class _Labeller:
 
 def _line(row: UnlabelledRow, **found: Any) -> Record:
   return {'row': row.number, **row.kept, 'text': row.text, **found}
-
-
-class Output:
-  """The file of labelled rows, while it is made and afterwards.
-
-  Attributes:
-    path: of the file.
-  """
-
-  def __init__(self, path: files.Path):
-    self.path = path
-    self._run = path.with_name(f'{path.name}.run.json')
-    self._parts = path.with_name(f'{path.name}.parts')
-
-  def check(self) -> None:
-    """Refuses a file that is not of such a job.
-
-    Raises:
-      FileExistsError: there is one.
-    """
-    if self.path.exists() and not self._run.exists():
-      raise FileExistsError(
-        f'{self.path} is there already, and no {self._run.name} that says what'
-        ' made it: name another OUTPUT_PATH.'
-      )
-
-  def only_writer(self) -> contextlib.AbstractContextManager[None]:
-    """Refuses another process that writes the parts at the same time."""
-    return files.only_writer(self._parts, 'OUTPUT_PATH')
-
-  def begin(self, run: Mapping[str, Any]) -> None:
-    """Writes what makes the file, or compares with what began it.
-
-    Raises:
-      ValueError: if it was begun with something else.
-    """
-    if self._run.exists():
-      with reading.explained(self._run):
-        earlier = json.loads(self._run.read_text(encoding='utf-8'))
-      keys = {*run, *earlier}
-      changed = sorted(k for k in keys if run.get(k) != earlier.get(k))
-      if changed:
-        raise ValueError(
-          f'{self.path} was begun with other {", ".join(changed)}, see'
-          f' {self._run}: name another OUTPUT_PATH, or remove {self._run.name}'
-          f' and {self._parts.name}.'
-        )
-    elif _is_first():
-      self.path.parent.mkdir(parents=True, exist_ok=True)
-      files.write_text(self._run, json.dumps(run, indent=2) + '\n')
-    multihost_utils.sync_global_devices('labelling begins')
-
-  def finished(self, num_parts: int) -> list[bool]:
-    """Returns which parts are there already, the same on all hosts."""
-    if self.path.exists():
-      found = [True] * num_parts
-    else:
-      found = [self._part(number).exists() for number in range(num_parts)]
-    return multihost_utils.broadcast_one_to_all(np.array(found)).tolist()
-
-  def write(self, number: int, lines: Sequence[Record]) -> None:
-    """Writes a part whole."""
-    if not _is_first():
-      return
-    self._parts.mkdir(parents=True, exist_ok=True)
-    text = ''.join(json.dumps(x, ensure_ascii=False) + '\n' for x in lines)
-    files.write_text(self._part(number), text)
-
-  def finish(self, num_parts: int) -> dict[str, int]:
-    """Joins the parts, and returns how many rows have each label."""
-    if _is_first():
-      if not self.path.exists():
-        with files.replacing(self.path) as whole, whole.open('wb') as joined:
-          for number in range(num_parts):
-            with self._part(number).open('rb') as part:
-              shutil.copyfileobj(part, joined)
-      if self._parts.exists():
-        files.remove(self._parts)
-    multihost_utils.sync_global_devices('labelling ends')
-    counts: collections.Counter[str] = collections.Counter()
-    with self.path.open('rb') as lines:
-      counts.update(json.loads(line)['label'] or '' for line in lines)
-    return dict(counts)
-
-  def _part(self, number: int) -> files.Path:
-    return self._parts / f'{number:06}.jsonl'
-
-
-def _is_first() -> bool:
-  return jax.process_index() == 0

@@ -13,6 +13,7 @@ import jax
 from symbol_tuning import files
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
+from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.suite import Suite
 
 
@@ -95,10 +96,15 @@ class Record:
     self, mixture: str, task: str, result: results.TaskResult
   ) -> bool:
     wanted = self._task_fingerprints.get((mixture, task), result.fingerprint)
-    return (
-      result.fingerprint == wanted
-      and (self._directory / result.predictions).exists()
-    )
+    if result.fingerprint != wanted:
+      return False
+    is_whole = results.has_predictions(self._directory, result)
+    if not is_whole:
+      print_line(
+        f'{self._directory / result.predictions} is not what was written:'
+        ' evaluated again.'
+      )
+    return is_whole
 
   def has(self, mixture: str, task: str) -> bool:
     """Whether the result of a task is known."""

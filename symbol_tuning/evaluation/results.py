@@ -8,6 +8,7 @@ Every number of a summary can be recomputed from the predictions it names.
 """
 
 import dataclasses
+import hashlib
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Prompt, Query
 from symbol_tuning.evaluation import metrics
+from symbol_tuning.files import sealed
 
 SUMMARY = 'summary.json'
 _AGAIN = 'run the evaluation again into an empty folder'
@@ -139,6 +141,7 @@ class TaskResult:
     num_dropped: queries that could not be asked, see `RankingTask`.
     predictions: the file with the predictions, relative to the summary.
     fingerprint: of the parameters and queries that were evaluated.
+    sha256: of the file with the predictions; '' in results of earlier versions.
   """
 
   dataset: str
@@ -150,6 +153,7 @@ class TaskResult:
   num_dropped: int
   predictions: str
   fingerprint: str
+  sha256: str = ''
 
   @property
   def accuracy(self) -> float:
@@ -240,6 +244,7 @@ def task_result(
     num_dropped=num_dropped,
     predictions=path,
     fingerprint=fingerprint,
+    sha256=_sha256(_to_lines(made).encode()),
   )
 
 
@@ -283,19 +288,47 @@ def write_predictions(
   path: files.Path, made: Sequence[Prediction | Answer]
 ) -> None:
   """Writes predictions or answers as one JSON object a line."""
+  _write(path, _to_lines(made))
+
+
+def _to_lines(made: Sequence[Prediction | Answer]) -> str:
   lines = (json.dumps(dataclasses.asdict(p), ensure_ascii=False) for p in made)
-  _write(path, '\n'.join(lines) + '\n')
+  return '\n'.join(lines) + '\n'
 
 
-def read_predictions(path: files.Path) -> list[Prediction | Answer]:
+def _sha256(content: bytes) -> str:
+  return hashlib.sha256(content).hexdigest()
+
+
+def has_predictions(directory: files.Path, result: TaskResult) -> bool:
+  """Whether the predictions of a task are there, as they were written."""
+  path = directory / result.predictions
+  if not path.exists():
+    return False
+  return result.sha256 in ('', _sha256(path.read_bytes()))
+
+
+def read_predictions(
+  path: files.Path, sha256: str = ''
+) -> list[Prediction | Answer]:
   """Reads what `write_predictions` has written.
+
+  Args:
+    path: of the file.
+    sha256: that it must have; '' where it is not known.
 
   Raises:
     FileNotFoundError: if there is no such file.
     ValueError: if it is damaged.
   """
+  content = path.read_bytes()
+  if sha256 not in ('', _sha256(content)):
+    raise ValueError(
+      f'{path} is not what was written with the {SUMMARY} it belongs to: run'
+      ' the evaluation again, which measures this task anew.'
+    )
   with reading.explained(path, 'a file of predictions', _AGAIN):
-    lines = path.read_text(encoding='utf-8').split('\n')
+    lines = content.decode('utf-8').split('\n')
     return [_to_prediction(json.loads(line)) for line in lines if line]
 
 
@@ -309,8 +342,8 @@ def _to_prediction(values: dict[str, Any]) -> Prediction | Answer:
 
 def write_summary(directory: files.Path, summary: Summary) -> None:
   """Writes `summary.json` into a folder."""
-  text = json.dumps(dataclasses.asdict(summary), indent=2, ensure_ascii=False)
-  _write(directory / SUMMARY, text + '\n')
+  text = sealed.to_json(dataclasses.asdict(summary))
+  _write(directory / SUMMARY, text)
 
 
 def read_summary(directory: files.Path) -> Summary:
@@ -327,7 +360,7 @@ def read_summary(directory: files.Path) -> Summary:
       ' written its results to.'
     )
   with reading.explained(path, 'a summary of symbol_tuning.eval', _AGAIN):
-    summary = _to_summary(json.loads(path.read_text(encoding='utf-8')))
+    summary = _to_summary(sealed.from_json(path.read_bytes()))
     for mixture in summary.mixtures.values():
       for task in mixture.tasks.values():
         reading.check_within(task.predictions, path)

@@ -163,7 +163,8 @@ def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
 
 
 def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
-  made = sorted(results.read_predictions(path), key=lambda one: one.query)
+  made = results.read_predictions(path, result.sha256)
+  made.sort(key=lambda one: one.query)
   correct_Q = np.array([one.is_correct for one in made], float)
   if not math.isclose(100 * correct_Q.mean(), result.accuracy, abs_tol=1e-6):
     raise ValueError(

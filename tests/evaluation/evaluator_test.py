@@ -102,6 +102,20 @@ def test_goes_on_where_it_was_stopped(
   assert scored == [3, 2]
 
 
+def test_damaged_predictions_are_made_again(
+  model, params, suite, tmp_path, scored, capsys
+):
+  whole = evaluate(model, params, suite, tmp_path)
+  (path, *_) = sorted(tmp_path.rglob('*.jsonl'))
+  written = path.read_bytes()
+  path.write_bytes(written.replace(b'-', b'=', 1))
+  scored.clear()
+  assert evaluate(model, params, suite, tmp_path) == whole
+  assert len(scored) == 1
+  assert path.read_bytes() == written
+  assert f'{path} is not what was written' in capsys.readouterr().out
+
+
 def test_other_parameters_or_examples_are_evaluated_anew(
   model, params, suite, make_queries, tmp_path, scored
 ):

@@ -14,7 +14,12 @@ from symbol_tuning import files
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import catalog
 from symbol_tuning.data.datasets.spec import DatasetSpec
-from symbol_tuning.evaluation import labelling, layout, unlabelled
+from symbol_tuning.evaluation import (
+  labelled_file,
+  labelling,
+  layout,
+  unlabelled,
+)
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.models import config, decoder, parameters
 from symbol_tuning.models.checkpoints import native
@@ -190,13 +195,33 @@ def test_a_stopped_job_goes_on_with_the_first_missing_part(
     label()
   assert not (tmp_path / 'out.jsonl').exists()
   folder = tmp_path / 'out.jsonl.parts'
-  parts = [path.name for path in folder.glob('*.jsonl')]
-  assert parts == ['000000.jsonl']
+  (part,) = folder.glob('*.jsonl')
+  assert part.name.startswith('000000.')
   assert label() == whole
   assert len(calls) == 4
   assert not (tmp_path / 'out.jsonl.parts').exists()
   assert label() == whole
   assert len(calls) == 4
+
+
+def test_a_damaged_part_is_labelled_again(label, tmp_path, monkeypatch, capsys):
+  whole = label('whole.jsonl')
+  monkeypatch.setattr(labelled_file.Output, 'finish', lambda *_: {})
+  with pytest.raises(FileNotFoundError):
+    label()
+  monkeypatch.undo()
+  (part, *_) = sorted((tmp_path / 'out.jsonl.parts').glob('*.jsonl'))
+  part.write_text(part.read_text().replace('lovely', 'lovelx'))
+  assert label() == whole
+  assert f'{part} is not what was written: labelled' in capsys.readouterr().out
+
+
+def test_a_damaged_output_is_refused(label, tmp_path):
+  label()
+  path = tmp_path / 'out.jsonl'
+  path.write_text(path.read_text().replace('lovely', 'lovelx'))
+  with pytest.raises(ValueError, match=r'out\.jsonl is not what was written'):
+    label()
 
 
 def test_rows_and_labels_may_be_in_a_bucket(label, bucket, tmp_path):

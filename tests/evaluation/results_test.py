@@ -128,6 +128,38 @@ def test_summary_round_trip(tmp_path, predictions):
   assert results.read_summary(tmp_path) == summary
 
 
+def test_a_changed_number_of_a_summary_is_noticed(tmp_path, predictions):
+  results.write_summary(tmp_path, summary_of(predictions))
+  path = tmp_path / 'summary.json'
+  path.write_text(path.read_text().replace('"order": 1', '"order": 2'))
+  with pytest.raises(ValueError, match=r'summary\.json .*changed after it was'):
+    results.read_summary(tmp_path)
+
+
+def test_predictions_of_another_evaluation_are_refused(tmp_path, predictions):
+  path = tmp_path / 'm' / 'task.jsonl'
+  results.write_predictions(path, predictions)
+  (task,) = summary_of(predictions).mixtures['m'].tasks.values()
+  assert results.read_predictions(path, task.sha256) == predictions
+  assert results.has_predictions(tmp_path, task)
+  results.write_predictions(path, predictions[::-1])
+  assert not results.has_predictions(tmp_path, task)
+  with pytest.raises(ValueError, match=r'task\.jsonl is not what was written'):
+    results.read_predictions(path, task.sha256)
+
+
+def test_results_of_earlier_versions_have_no_digests(tmp_path, predictions):
+  results.write_summary(tmp_path, summary_of(predictions))
+  path = tmp_path / 'summary.json'
+  values = json.loads(path.read_text())
+  del values['digest'], values['mixtures']['m']['tasks']['task']['sha256']
+  path.write_text(json.dumps(values))
+  (task,) = results.read_summary(tmp_path).mixtures['m'].tasks.values()
+  assert task.sha256 == ''
+  results.write_predictions(tmp_path / task.predictions, predictions)
+  assert results.has_predictions(tmp_path, task)
+
+
 def test_an_interrupted_write_leaves_the_old_file(
   tmp_path, predictions, monkeypatch
 ):

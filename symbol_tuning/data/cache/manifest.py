@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from symbol_tuning import files, reading
+from symbol_tuning.files import sealed
 
 MANIFEST_FILE = 'manifest.json'
 SETTINGS_FILE = 'settings.json'
 FORMAT = 1
-_DIGEST = 'digest'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,13 +279,7 @@ def _description(folder: files.Path, shard_name: str) -> files.Path:
 
 
 def _to_json(value: Any, **more: Any) -> str:
-  values = more | json_values(value)
-  return json.dumps(values | {_DIGEST: _digest(values)}, indent=2) + '\n'
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-  text = json.dumps(values, sort_keys=True)
-  return hashlib.sha256(text.encode()).hexdigest()
+  return sealed.to_json(more | json_values(value))
 
 
 @contextlib.contextmanager
@@ -308,16 +302,9 @@ def _damaged(path: files.Path, reason: str) -> str:
 
 def _from_json(path: files.Path) -> dict[str, Any]:
   try:
-    values = json.loads(path.read_bytes())
+    return sealed.from_json(path.read_bytes())
   except ValueError as error:
     raise ValueError(_damaged(path, str(error))) from None
-  if not isinstance(values, dict):
-    raise ValueError(_damaged(path, 'it is no JSON object'))
-  # Caches of earlier versions have no digest.
-  digest = values.pop(_DIGEST, None)
-  if digest is not None and digest != _digest(values):
-    raise ValueError(_damaged(path, 'it was changed after it was written'))
-  return values
 
 
 def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:
