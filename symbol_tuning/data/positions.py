@@ -1,8 +1,9 @@
 """What a place in the training data is a place in.
 
-A run that goes on with another batch size, seed or mixture would skip rows, or
-read some twice, without an error. So a position says what data it is of, by the
-names of gin's macros and of data settings.
+A run that goes on with another batch size, seed or mixture, or with files that
+have changed, would skip rows, or read some twice, without an error. So a
+position says what data it is of, by the names of gin's macros, of data settings
+and of tasks.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ def check(position: Mapping[str, Any], of: Mapping[str, Any]) -> None:
     OtherDataError: naming the first difference.
   """
   saved = position.get(OF, of)
-  for name in sorted(saved.keys() | of.keys()):
+  for name in sorted(saved):  # Earlier versions saved less.
     before, now = saved.get(name), of.get(name)
     if before != now:
       raise OtherDataError(

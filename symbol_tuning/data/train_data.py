@@ -104,14 +104,6 @@ class TrainData:
     num_rows = self.shard.num_rows(batch_size)
     self.mixture_or_task_name = mixture_or_task_name
     self.vocab_size = settings.vocabulary().vocab_size
-    self._of = _of(
-      MIXTURE_OR_TASK_NAME=mixture_or_task_name,
-      TASK_FEATURE_LENGTHS=dict(task_feature_lengths),
-      BATCH_SIZE=batch_size,
-      LOSS_POSITIONS_PER_ROW=loss_positions_per_row,
-      RANDOM_SEED=seed,
-      num_packing_bins=num_packing_bins,
-    )
     rows = packed_rows(
       mixture_or_task_name,
       task_feature_lengths,
@@ -119,6 +111,15 @@ class TrainData:
       seed=seed,
       num_packing_bins=num_packing_bins,
       shard=seqio.ShardInfo(self.shard.index, self.shard.count),
+    )
+    self._of = _of(
+      MIXTURE_OR_TASK_NAME=mixture_or_task_name,
+      TASK_FEATURE_LENGTHS=dict(task_feature_lengths),
+      BATCH_SIZE=batch_size,
+      LOSS_POSITIONS_PER_ROW=loss_positions_per_row,
+      RANDOM_SEED=seed,
+      num_packing_bins=num_packing_bins,
+      **mixing.digests(mixture_or_task_name),
     )
     self._iterator = iter(rows.map(_without_tasks).batch(num_rows))
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbol_tuning.data import packing, positions, train_data
+from symbol_tuning.data.datasets import sources
 from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.tasks.mixtures import number_of_examples
@@ -157,6 +158,38 @@ def test_a_position_in_other_examples_is_an_error(use_data, changes, message):
   )
   with pytest.raises(positions.OtherDataError, match=message):
     other.set_state(state)
+
+
+def test_a_position_in_files_that_have_changed_is_an_error(use_data, tmp_path):
+  rows = [{'sentence': f'film {i}', 'label': i % 2} for i in range(40)]
+  words = {
+    name: [f'{name}{chr(97 + i)}' for i in range(26)]
+    for name in ('short', 'long')
+  }
+
+  def open_files(folder):
+    """Writes the files into a folder, and reads them."""
+    (tmp_path / folder / 'sst2').mkdir(parents=True)
+    path = tmp_path / folder / 'sst2' / 'train.jsonl'
+    path.write_text('\n'.join(map(json.dumps, rows)))
+    for name, listed in words.items():
+      (tmp_path / folder / name).write_text('\n'.join(listed))
+    use_data(
+      source=sources.LocalSource(str(tmp_path / folder)),
+      word_files=tuple(str(tmp_path / folder / name) for name in words),
+    )
+    return train_data.TrainData('symbol_tuning_sst2', LENGTHS, 2)
+
+  state = json.loads(json.dumps(open_files('first').get_state()))
+  open_files('moved').set_state(state)
+  rows[7]['sentence'] = 'another film'
+  with pytest.raises(positions.OtherDataError, match='symbol_tuning_sst2 was'):
+    open_files('changed').set_state(state)
+  del state['of']['symbol_tuning_sst2']  # as earlier versions saved it
+  open_files('from an earlier version').set_state(state)
+  words['long'].pop()
+  with pytest.raises(positions.OtherDataError, match=r'word_files\[1\] was'):
+    open_files('with other words').set_state(state)
 
 
 def test_a_position_among_other_processes_is_an_error(use_data):

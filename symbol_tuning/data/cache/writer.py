@@ -13,7 +13,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -25,7 +25,7 @@ import symbol_tuning
 from symbol_tuning import files
 from symbol_tuning.data import packing, settings, train_data
 from symbol_tuning.data.cache import manifest, rows
-from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing, query_source
+from symbol_tuning.data.seqio_tasks import dataset_tasks, mixing
 
 CONFIG_FILE = 'config.gin'
 # Rows are read one by one; they are hardly smaller when compressed.
@@ -176,22 +176,9 @@ def _settings(
     num_shards=num_shards,
     data=_data_settings(),
     version=symbol_tuning.__version__,
-    pools=_digests(rates),
+    pools=mixing.digests(mixture_or_task_name),
     **others,
   )
-
-
-def _digests(tasks: Iterable[seqio.Task]) -> dict[str, str]:
-  """What tells the data of each task from others, and the lists of words."""
-  digests = {
-    task.name: task.source.digest()
-    for task in tasks
-    if isinstance(task.source, query_source.QuerySource)
-  }
-  for name in settings.current().word_files or ():
-    content = files.path(name).read_bytes()
-    digests[str(name)] = hashlib.sha256(content).hexdigest()[:16]
-  return digests
 
 
 def _data_settings() -> dict[str, Any]:

@@ -7,6 +7,7 @@ source does not have, and marks each example with the task that it is of.
 import contextlib
 import difflib
 import functools
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,6 +16,7 @@ import seqio
 import tensorflow as tf
 from absl import logging
 
+from symbol_tuning import files
 from symbol_tuning.data import settings
 from symbol_tuning.data.packing import INPUTS_LOSS, TASK
 from symbol_tuning.data.prompting import icl_settings
@@ -55,6 +57,23 @@ def get_mixture_or_task(name: str) -> seqio.Mixture | seqio.Task:
     )
   )
   raise ValueError(f'No mixture or task is called {name!r}. {hint}')
+
+
+def digests(name: str) -> dict[str, str]:
+  """Returns what tells a mixture's rows, by task, and the words from others.
+
+  Where the files are is no part of it, for they may be moved.
+  """
+  found = {
+    task.name: task.source.digest()
+    for task in seqio.get_subtasks(get_mixture_or_task(name))
+    if isinstance(task.source, QuerySource)
+    and not dataset_tasks.missing_data(task)
+  }
+  for number, path in enumerate(settings.current().word_files or ()):
+    content = files.path(path).read_bytes()
+    found[f'word_files[{number}]'] = hashlib.sha256(content).hexdigest()[:16]
+  return found
 
 
 def available_tasks(name: str) -> list[seqio.Task]:
