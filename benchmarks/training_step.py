@@ -305,7 +305,8 @@ def table(
       tokens / seconds
       for tokens, (seconds, *_) in zip(useful, rounds, strict=True)
     )
-  best = max(rates[name] for name in rates if name in OURS or len(OURS) == 0)
+  ours = [rates[name] for name in rates if name in OURS]
+  best = max(ours or rates.values())
   for name, rounds in found.items():
     seconds = statistics.median(one[0] for one in rounds)
     memory = max(one[2] for one in rounds)

@@ -61,19 +61,15 @@ def evaluate_checkpoints(
     checkpoints: a path, paths, paths by label (MODEL_DIR of a run, one of its
       steps, a Hugging Face folder or a GGUF file), or those that a training
       writes while it goes on.
-    output_dir: the results of a checkpoint are written to a folder there, which
-      has the checkpoint's label as its name; curves over steps to
-      inference_eval/.
+    output_dir: gets a folder of results for each checkpoint, called by its
+      label, and curves over steps in inference_eval/.
     separator: what stands between a prompt and its label: a name of
       `settings.DataSettings` or 'best', for all checkpoints or by their labels;
       None: see `separators.wanted`.
-    choice_queries: the most queries of a dataset that each separator is asked
-      to choose 'best'; fewer where few are reported.
+    choice_queries: the most queries of a dataset by which 'best' is chosen.
     partitioner: spreads the model over devices; None: one device.
     budget: what the shapes of batches are chosen by.
-    hang_seconds: the longest that loading a task, reading a checkpoint or a
-      batch may take until the job is taken for hung, see `watchdog`; None: for
-      ever. To wait for a checkpoint is not to hang.
+    hang_seconds: the longest that a task or batch may take, see `watchdog`.
 
   Returns:
     The summary of each checkpoint.
@@ -88,16 +84,14 @@ def evaluate_checkpoints(
   read = Reader(model, partitioner)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
 
-  def evaluate_one(
-    checkpoint: Checkpoint, curves: Curves
-  ) -> results.Summary | None:
-    params = _read_if_there(checkpoint, queue, read)
+  def evaluate(one: Checkpoint, curves: Curves) -> results.Summary | None:
+    params = _read_if_there(one, queue, read)
     if params is None:
       return None
     # A job that is refused must not replace the record of an earlier one.
     run_config.save(folder)
     with partitioner.activate() if partitioner else contextlib.nullcontext():
-      return job.run(checkpoint, params, curves)
+      return job.run(one, params, curves)
 
   with contextlib.ExitStack() as stack:
     stack.enter_context(watchdog.Watchdog(hang_seconds))
@@ -105,7 +99,7 @@ def evaluate_checkpoints(
     curves = _curves_by_run(queue, folder / FOLDER)
     if jax.process_index() == 0:
       stack.enter_context(files.only_writer(folder, 'EVAL_OUTPUT_DIR'))
-    summaries = [evaluate_one(one, curves(one)) for one in queue]
+    summaries = [evaluate(one, curves(one)) for one in queue]
   print_line(f'Results: {output_dir}')
   return [summary for summary in summaries if summary is not None]
 

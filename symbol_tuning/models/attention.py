@@ -191,8 +191,7 @@ class Attention(nn.Module):
       )
     else:
       taps = {'query': query_taps, 'key': key_taps, 'value': value_taps}
-      # Chunks are masked by hand, whatever the kernel of whole rows.
-      assert view.mask_BLS is not None
+      assert view.mask_BLS is not None  # The kernel is for whole rows only.
       chunk = cache_lib.LayerCache(
         key_BKSH=key_BLKH.swapaxes(1, 2),
         value_BKSH=value_BLKH.swapaxes(1, 2),

@@ -322,7 +322,8 @@ class _Start:
     if kept := not_finite.ahead(self.run.folder, self.step):
       say(
         f'An earlier run broke at the batch in {kept}, which is read again: '
-        'watch the loss there, or change what made it break.'
+        'change what made it break, or read other batches, by'
+        ' --gin.RESTART_DATA=True and another --gin.RANDOM_SEED.'
       )
 
   def seek(self) -> None:

@@ -375,6 +375,11 @@ def test_loss_not_finite(world, tried, number):
   again.assert_done()
   assert 'broke at the batch in' in again.out
   world.assert_survived(name)
+  other = world.new_run()
+  world.train(other, LEARNING_RATE=1e38).assert_clear('not_finite/step_')
+  told = world.train(other, RESTART_DATA=True, RANDOM_SEED=7)
+  told.assert_done()
+  assert 'read from their start' in told.out
   tried('clear')
 
 
