@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import symbol_tuning as st
-from symbol_tuning import api, gin_utils, run_config
+from symbol_tuning import api, gin_utils, run_config, tasks
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native, steps
 
@@ -111,6 +111,25 @@ def test_models_are_evaluated_and_reported(model, tmp_path):
     report.figure('wrong')
   page = report.write(tmp_path / 'report')
   assert page.read_text().startswith('<!')
+
+
+def test_ones_own_rows_become_a_plot(model, tmp_path):
+  folder = tmp_path / 'tides'
+  folder.mkdir()
+  for split in ('train', 'validation'):
+    rows = (f'{{"text": "{split} {i}", "label": {i % 2}}}' for i in range(8))
+    (folder / f'{split}.jsonl').write_text('\n'.join(rows))
+  spec = st.DatasetSpec('tides', '{text}', ('ebb', 'flood'), 'Which tide?')
+  source = st.LocalSource(str(tmp_path))
+  with pytest.raises(ValueError, match='icl_tides'):
+    st.evaluate({'one': model}, ['icl_tides'], tmp_path / 'no', source=source)
+  tasks.register(spec)
+  results = st.evaluate(
+    {'one': model}, ['icl_tides'], tmp_path / 'results', source=source, k=1, n=3
+  )
+  assert 'Flipped' in str(results.table())
+  st.report(results).figure('settings').savefig(tmp_path / 'settings.png')
+  assert (tmp_path / 'settings.png').read_bytes()[1:4] == b'PNG'
 
 
 @pytest.mark.parametrize(
