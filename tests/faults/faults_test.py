@@ -15,54 +15,10 @@ import time
 
 import pytest
 from faults import programs
+from faults.harm import delete, files_of, flip, some_file, truncate, zero
+from faults.programs import tries
 
 from symbol_tuning.models.checkpoints import digests, steps
-
-
-def tries(few, many):
-  """Numbers of tries, to parametrize a test with."""
-  return pytest.mark.parametrize(
-    'number', range(many if programs.LONG else few)
-  )
-
-
-def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
-  return sorted(path for path in folder.rglob('*') if path.is_file())
-
-
-def some_file(rng, folder: pathlib.Path) -> pathlib.Path:
-  """Any file, or one that is chosen by its size, as decay does."""
-  paths = [path for path in files_of(folder) if path.stat().st_size]
-  weights = [path.stat().st_size for path in paths]
-  if rng.random() < 0.5:
-    return rng.choice(paths)
-  return rng.choices(paths, weights)[0]
-
-
-def flip(rng, path: pathlib.Path) -> None:
-  content = bytearray(path.read_bytes())
-  content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-  path.write_bytes(content)
-
-
-def truncate(rng, path: pathlib.Path) -> None:
-  content = path.read_bytes()
-  path.write_bytes(content[: rng.randrange(len(content))])
-
-
-def delete(rng, path: pathlib.Path) -> None:
-  del rng
-  path.unlink()
-
-
-def zero(rng, path: pathlib.Path) -> None:
-  """A block that was never written, as after a loss of power."""
-  content = bytearray(path.read_bytes())
-  start = rng.randrange(len(content))
-  content[start : start + 512] = bytes(len(content[start : start + 512]))
-  if bytes(content) == path.read_bytes():
-    content[start] ^= 255
-  path.write_bytes(content)
 
 
 def newest(world, name) -> pathlib.Path:

@@ -16,6 +16,7 @@ import sys
 import time
 
 import jax
+import pytest
 import random_cache
 
 from symbol_tuning.data import vocabularies
@@ -40,6 +41,11 @@ _SMALL = [
   }.items()
 ]  # fmt: skip
 _LENGTHS = {'inputs': 16, 'targets': 8}
+
+
+def tries(few: int, many: int) -> pytest.MarkDecorator:
+  """Numbers of tries, to parametrize a test with."""
+  return pytest.mark.parametrize('number', range(many if LONG else few))
 
 
 @dataclasses.dataclass
@@ -194,6 +200,44 @@ def train_arguments(folder: pathlib.Path, model_dir='run', **macros):
     '--gin.loop.Schedule.log_period=1',
     *_SMALL,
     *(f'--gin.{name}={value!r}' for name, value in (values | macros).items()),
+  ]
+
+
+def evaluation_arguments(output: str) -> list[str]:
+  """The command line of an evaluation of the run `whole`."""
+  return [
+    *_asking(),
+    '--gin_file=runs/eval.gin',
+    "--gin.CHECKPOINT_PATH='whole'",
+    f'--gin.EVAL_OUTPUT_DIR={output!r}',
+    "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_teh']",
+    '--gin.settings.DataSettings.evaluation_queries=6',
+  ]
+
+
+def labelling_arguments(output: str) -> list[str]:
+  """The command line that labels the rows of `rows.jsonl`."""
+  return [
+    *_asking(),
+    '--gin_file=runs/infer.gin',
+    "--gin.CHECKPOINT_PATH='whole'",
+    "--gin.DATASET='subj'",
+    "--gin.INPUT_PATH='rows.jsonl'",
+    f'--gin.OUTPUT_PATH={output!r}',
+    '--gin.labelling.label_rows.rows_per_part=4',
+  ]
+
+
+def _asking() -> list[str]:
+  return [
+    '--gin_file=models/tiny.gin',
+    *_SMALL,
+    "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
+    "--gin.SEPARATOR='eos'",
+    '--gin.DATA_SOURCE=@sources.SyntheticSource()',
+    '--gin.sources.SyntheticSource.num_train=40',
+    '--gin.sources.SyntheticSource.num_validation=20',
+    '--gin.settings.DataSettings.evaluation_exemplars=1',
   ]
 
 

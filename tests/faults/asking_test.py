@@ -1,0 +1,103 @@
+"""Harms evaluations, reports and labelled rows at random; see faults_test."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+import pytest
+from faults import programs
+from faults.harm import delete, flip, some_file, truncate, zero
+from faults.programs import tries
+
+LABELLED = 'labelled.jsonl'
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+  """What an evaluation has found: all predictions and scores."""
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for path in folder.rglob('*.jsonl')
+    if 'inference_eval' not in path.parts
+  }
+
+
+def evaluate(world, name):
+  arguments = programs.evaluation_arguments(name)
+  return world.start_other('symbol_tuning.eval', *arguments)
+
+
+def label(world, name):
+  (world.folder / name).mkdir(exist_ok=True)
+  arguments = programs.labelling_arguments(f'{name}/{LABELLED}')
+  return world.start_other('symbol_tuning.infer', *arguments)
+
+
+@pytest.fixture(scope='module')
+def evaluated(world):
+  """The folder of an evaluation that nobody disturbed."""
+  evaluate(world, 'evaluated').wait().assert_done()
+  assert len(contents(world.folder / 'evaluated')) == 2
+  return world.folder / 'evaluated'
+
+
+@pytest.fixture(scope='module')
+def labelled(world):
+  """The folder of a file of labels that nobody disturbed."""
+  rows = [json.dumps({'text': f'row number {i}'}) for i in range(18)]
+  (world.folder / 'rows.jsonl').write_text('\n'.join(rows))
+  label(world, 'labelled').wait().assert_done()
+  return world.folder / 'labelled'
+
+
+@tries(1, 8)
+def test_kill_an_evaluation(world, evaluated, rng, tried, number):
+  name = world.new_name()
+  program = evaluate(world, name)
+  assert program.wait_for('reading')
+  time.sleep(rng.random() * 2)
+  os.kill(program.process.pid, signal.SIGKILL)
+  program.wait()
+  evaluate(world, name).wait().assert_done()
+  assert contents(world.folder / name) == contents(evaluated)
+  tried('survived')
+
+
+@pytest.mark.parametrize('harm', [flip, truncate, zero, delete])
+@tries(1, 8)
+def test_harm_to_results(world, evaluated, rng, tried, harm, number):
+  folder = world.folder / world.new_name()
+  shutil.copytree(evaluated, folder)
+  path = some_file(rng, folder / 'whole')
+  harm(rng, path)
+  report = world.start_other(
+    'symbol_tuning.report', folder.name, f'--output_dir={folder.name}-report'
+  ).wait()
+  report.assert_clear(folder.name)
+  tried('clear')
+  again = evaluate(world, folder.name).wait()
+  if again.status:
+    again.assert_clear(path.name)
+    tried('clear')
+  else:
+    assert contents(folder) == contents(evaluated)
+    tried('survived')
+
+
+@pytest.mark.parametrize('harm', [flip, truncate, delete])
+@tries(1, 8)
+def test_harm_to_labelled_rows(world, labelled, rng, tried, harm, number):
+  folder = world.folder / world.new_name()
+  shutil.copytree(labelled, folder)
+  path = some_file(rng, folder)
+  harm(rng, path)
+  again = label(world, folder.name).wait()
+  if again.status:
+    again.assert_clear(LABELLED)
+    tried('clear')
+  else:
+    whole = (labelled / LABELLED).read_bytes()
+    assert (folder / LABELLED).read_bytes() == whole
+    tried('survived')
