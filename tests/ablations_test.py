@@ -42,9 +42,9 @@ def mixture():
   return {task.name: mixed.get_rate(task) for task in mixed.tasks}
 
 
-def examples(task='symbol_tuning_sst2'):
-  dataset = mixing.get_mixture_or_task(task).get_dataset(
-    LENGTHS, 'train', shuffle=False, seed=0
+def examples(lengths=LENGTHS):
+  dataset = mixing.get_mixture_or_task('symbol_tuning_sst2').get_dataset(
+    lengths, 'train', shuffle=False, seed=0
   )
   return list(dataset.as_numpy_iterator())
 
@@ -114,7 +114,9 @@ def test_fewer_symbols(number):
 def test_fewer_symbols_than_classes_are_an_error(use_data):
   use_data(symbols_per_category=5)
   with pytest.raises(ValueError, match=r'trec has 6 classes.*is 5'):
-    examples('symbol_tuning_trec')
+    mixing.get_mixture_or_task('symbol_tuning_trec').get_dataset(
+      LENGTHS, 'train'
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,8 @@ def test_evaluation_may_show_more_exemplars():
 
 def test_labels_of_exemplars_have_loss_too():
   use('loss_on_labels')
-  asked = examples()
+  assert gin_utils.macro('LOSS_POSITIONS_PER_ROW') is None
+  asked = examples(LENGTHS | {'inputs_loss': LENGTHS['inputs']})
   assert all(example['inputs_loss'].sum() > 2 for example in asked)
   with settings.changed(loss_on='query'):
     for example, alone in zip(asked, examples(), strict=True):
