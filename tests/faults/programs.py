@@ -40,6 +40,11 @@ _SMALL = [
     'num_layers': 1, 'embed_dim': 16, 'head_dim': 8, 'mlp_dim': 32
   }.items()
 ]  # fmt: skip
+_STAND_INS = (
+  '--gin.DATA_SOURCE=@sources.SyntheticSource()',
+  '--gin.sources.SyntheticSource.num_train=40',
+  '--gin.sources.SyntheticSource.num_validation=20',
+)
 _LENGTHS = {'inputs': 16, 'targets': 8}
 
 
@@ -228,15 +233,26 @@ def labelling_arguments(output: str) -> list[str]:
   ]
 
 
+def caching_arguments(folder: str) -> list[str]:
+  """The command line that writes a mixture of stand-ins as packed rows."""
+  return [
+    '--gin_file=models/tiny.gin',
+    '--gin_file=runs/cache.gin',
+    *_STAND_INS,
+    "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning_sst2'",
+    f'--gin.CACHE_DIR={folder!r}',
+    '--gin.NUM_ROWS=40',
+    '--gin.NUM_SHARDS=4',
+  ]
+
+
 def _asking() -> list[str]:
   return [
     '--gin_file=models/tiny.gin',
     *_SMALL,
+    *_STAND_INS,
     "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
     "--gin.SEPARATOR='eos'",
-    '--gin.DATA_SOURCE=@sources.SyntheticSource()',
-    '--gin.sources.SyntheticSource.num_train=40',
-    '--gin.sources.SyntheticSource.num_validation=20',
     '--gin.settings.DataSettings.evaluation_exemplars=1',
   ]
 

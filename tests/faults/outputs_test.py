@@ -1,4 +1,4 @@
-"""Harms evaluations, reports and labelled rows at random; see faults_test."""
+"""Harms what is written beside checkpoints, at random; see faults_test."""
 
 import contextlib
 import json
@@ -102,4 +102,50 @@ def test_harm_to_labelled_rows(world, labelled, rng, tried, harm, number):
   else:
     whole = (labelled / LABELLED).read_bytes()
     assert (folder / LABELLED).read_bytes() == whole
+    tried('survived')
+
+
+def cache(world, name):
+  arguments = programs.caching_arguments(name)
+  return world.start_other('symbol_tuning.cache_tasks', *arguments)
+
+
+def shards(folder: pathlib.Path) -> dict[str, bytes]:
+  return {path.name: path.read_bytes() for path in folder.glob('*.array_record')}
+
+
+@pytest.fixture(scope='module')
+def cached(world):
+  """The folder of a cache that nobody disturbed."""
+  cache(world, 'cached').wait().assert_done()
+  assert len(shards(world.folder / 'cached')) == 4
+  return world.folder / 'cached'
+
+
+@tries(1, 8)
+def test_kill_the_writer_of_a_cache(world, cached, rng, tried, number):
+  name = world.new_name()
+  program = cache(world, name)
+  time.sleep(2 + rng.random() * 6)
+  with contextlib.suppress(ProcessLookupError):  # It may have ended.
+    os.kill(program.process.pid, signal.SIGKILL)
+  program.wait()
+  cache(world, name).wait().assert_done()
+  assert shards(world.folder / name) == shards(cached)
+  tried('survived')
+
+
+@pytest.mark.parametrize('harm', [flip, truncate, delete])
+@tries(1, 8)
+def test_harm_to_a_written_cache(world, cached, rng, tried, harm, number):
+  folder = world.folder / world.new_name()
+  shutil.copytree(cached, folder)
+  path = some_file(rng, folder)
+  harm(rng, path)
+  again = cache(world, folder.name).wait()
+  if again.status:
+    again.assert_clear(path.name)
+    tried('clear')
+  else:
+    assert shards(folder) == shards(cached)
     tried('survived')
