@@ -168,6 +168,18 @@ def test_checkpoints_without_digests_are_read_and_it_is_said(saved, capsys):
     restored(saved, make_state())
 
 
+def test_marks_without_digests_are_said_to_be_unchecked(saved, capsys):
+  step = newest(saved).folder
+  newest(saved).say()
+  assert capsys.readouterr().out == ''
+  (step / digests.SEAL).unlink()
+  newest(saved).say()
+  (line,) = capsys.readouterr().out.splitlines()
+  assert f'{step} has no {digests.SEAL}' in line
+  assert 'unchecked' in line
+  assert_equal(restored(saved, make_state()), make_state())
+
+
 def test_what_cannot_be_opened_is_not_called_damaged(saved, monkeypatch):
   def refuse(path):
     raise PermissionError(errno.EACCES, 'Permission denied', str(path))

@@ -167,6 +167,12 @@ def check(folder: files.Path) -> bool:
   return bool(there)
 
 
+def lacks_seal(folder: files.Path) -> bool:
+  """Whether Orbax's marks are there, and no digests of them."""
+  has_marks = any((folder / name).exists() for name in COMMIT_FILES)
+  return has_marks and not (folder / SEAL).exists()
+
+
 def _check_some(folder: files.Path, expected: Mapping[str, Digest]) -> None:
   """Checks this process's share of the files."""
   for name, digest in expected.items():

@@ -58,6 +58,12 @@ class Chosen:
         ' checkpoints: damaged files would not be noticed.',
         flush=True,
       )
+    elif digests.lacks_seal(self.folder):
+      print(
+        f'{self.folder} has no {digests.SEAL}, as after a kill at the very end'
+        " of saving: Orbax's own marks are unchecked, all else is whole.",
+        flush=True,
+      )
 
 
 def choose(path: files.PathLike) -> Chosen | None:
