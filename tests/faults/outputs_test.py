@@ -111,7 +111,9 @@ def cache(world, name):
 
 
 def shards(folder: pathlib.Path) -> dict[str, bytes]:
-  return {path.name: path.read_bytes() for path in folder.glob('*.array_record')}
+  return {
+    path.name: path.read_bytes() for path in folder.glob('*.array_record')
+  }
 
 
 @pytest.fixture(scope='module')
