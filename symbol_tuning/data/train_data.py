@@ -119,8 +119,9 @@ class TrainData:
       LOSS_POSITIONS_PER_ROW=loss_positions_per_row,
       RANDOM_SEED=seed,
       num_packing_bins=num_packing_bins,
-      **mixing.digests(mixture_or_task_name),
     )
+    tasks = mixing.available_tasks(mixture_or_task_name)
+    self._digests = mixing.digests(tasks)
     self._iterator = iter(rows.map(_without_tasks).batch(num_rows))
 
   def __iter__(self) -> Iterator[Batch]:
@@ -135,6 +136,7 @@ class TrainData:
       _SHARD: dataclasses.asdict(self.shard),
       _ROWS: self._iterator.get_state(),
       positions.OF: self._of,
+      positions.DIGESTS: self._digests,
     }
 
   def set_state(self, state: dict[str, Any]) -> None:
@@ -150,7 +152,7 @@ class TrainData:
         f' position there is {state}. Go on with those data, or use another'
         ' MODEL_DIR.'
       )
-    positions.check(state, self._of)
+    positions.check(state, self._of, self._digests)
     stored = BatchShard(**state[_SHARD])
     if stored != self.shard:
       raise ValueError(

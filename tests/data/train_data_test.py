@@ -185,11 +185,31 @@ def test_a_position_in_files_that_have_changed_is_an_error(use_data, tmp_path):
   rows[7]['sentence'] = 'another film'
   with pytest.raises(positions.OtherDataError, match='symbol_tuning_sst2 was'):
     open_files('changed').set_state(state)
-  del state['of']['symbol_tuning_sst2']  # as earlier versions saved it
-  open_files('from an earlier version').set_state(state)
+  rows[7]['sentence'] = 'film 7'
   words['long'].pop()
   with pytest.raises(positions.OtherDataError, match=r'word_files\[1\] was'):
     open_files('with other words').set_state(state)
+  del state['digests']  # as earlier versions saved it
+  open_files('from an earlier version').set_state(state)
+
+
+def test_a_position_before_a_dataset_was_there_is_an_error(use_data, tmp_path):
+  def open_files():
+    root = tmp_path / str(len(datasets))
+    for name, column in datasets.items():
+      (root / name).mkdir(parents=True)
+      lines = (f'{{"{column}": "{i}", "label": {i % 2}}}' for i in range(40))
+      (root / name / 'train.jsonl').write_text('\n'.join(lines))
+    use_data(source=sources.LocalSource(str(root)), skip_missing=True)
+    return train_data.TrainData('symbol_tuning', LENGTHS, 2)
+
+  datasets = {'sst2': 'sentence'}
+  state = json.loads(json.dumps(open_files().get_state()))
+  datasets['rotten_tomatoes'] = 'text'
+  with pytest.raises(
+    positions.OtherDataError, match='symbol_tuning_rt was None'
+  ):
+    open_files().set_state(state)
 
 
 def test_a_position_among_other_processes_is_an_error(use_data):

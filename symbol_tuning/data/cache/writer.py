@@ -176,7 +176,7 @@ def _settings(
     num_shards=num_shards,
     data=_data_settings(),
     version=symbol_tuning.__version__,
-    pools=mixing.digests(mixture_or_task_name),
+    pools=mixing.digests(rates),
     **others,
   )
 

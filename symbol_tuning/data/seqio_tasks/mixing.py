@@ -9,7 +9,7 @@ import difflib
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import seqio
@@ -59,16 +59,15 @@ def get_mixture_or_task(name: str) -> seqio.Mixture | seqio.Task:
   raise ValueError(f'No mixture or task is called {name!r}. {hint}')
 
 
-def digests(name: str) -> dict[str, str]:
-  """Returns what tells a mixture's rows, by task, and the words from others.
+def digests(tasks: Iterable[seqio.Task]) -> dict[str, str]:
+  """Returns what tells the rows of tasks, and the words, from others.
 
   Where the files are is no part of it, for they may be moved.
   """
   found = {
     task.name: task.source.digest()
-    for task in seqio.get_subtasks(get_mixture_or_task(name))
+    for task in tasks
     if isinstance(task.source, QuerySource)
-    and not dataset_tasks.missing_data(task)
   }
   for number, path in enumerate(settings.current().word_files or ()):
     content = files.path(path).read_bytes()
