@@ -25,6 +25,32 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
   }
 
 
+def copy_of(world, folder: pathlib.Path) -> pathlib.Path:
+  return pathlib.Path(shutil.copytree(folder, world.folder / world.new_name()))
+
+
+def kill(program) -> None:
+  with contextlib.suppress(ProcessLookupError):  # It may have ended.
+    os.kill(program.process.pid, signal.SIGKILL)
+  program.wait()
+
+
+def hold(ended, named, found, whole) -> str:
+  """What became of a program whose earlier output was harmed.
+
+  Args:
+    ended: the program; it names what is wrong, or mends it.
+    named: what it must name.
+    found: a function that reads what is there now.
+    whole: what is there if nobody disturbs.
+  """
+  if ended.status:
+    ended.assert_clear(named)
+    return 'clear'
+  assert found() == whole
+  return 'survived'
+
+
 def evaluate(world, name):
   arguments = programs.evaluation_arguments(name)
   return world.start_other('symbol_tuning.eval', *arguments)
@@ -59,9 +85,7 @@ def test_kill_an_evaluation(world, evaluated, rng, tried, number):
   program = evaluate(world, name)
   assert program.wait_for('reading')
   time.sleep(rng.random())
-  with contextlib.suppress(ProcessLookupError):  # It may have ended.
-    os.kill(program.process.pid, signal.SIGKILL)
-  program.wait()
+  kill(program)
   evaluate(world, name).wait().assert_done()
   assert contents(world.folder / name) == contents(evaluated)
   tried('survived')
@@ -70,8 +94,7 @@ def test_kill_an_evaluation(world, evaluated, rng, tried, number):
 @pytest.mark.parametrize('harm', [flip, truncate, zero, delete])
 @tries(1, 8)
 def test_harm_to_results(world, evaluated, rng, tried, harm, number):
-  folder = world.folder / world.new_name()
-  shutil.copytree(evaluated, folder)
+  folder = copy_of(world, evaluated)
   path = some_file(rng, folder / 'whole')
   harm(rng, path)
   report = world.start_other(
@@ -80,29 +103,18 @@ def test_harm_to_results(world, evaluated, rng, tried, harm, number):
   report.assert_clear(folder.name)
   tried('clear')
   again = evaluate(world, folder.name).wait()
-  if again.status:
-    again.assert_clear(path.name)
-    tried('clear')
-  else:
-    assert contents(folder) == contents(evaluated)
-    tried('survived')
+  tried(hold(again, path.name, lambda: contents(folder), contents(evaluated)))
 
 
 @pytest.mark.parametrize('harm', [flip, truncate, delete])
 @tries(1, 8)
 def test_harm_to_labelled_rows(world, labelled, rng, tried, harm, number):
-  folder = world.folder / world.new_name()
-  shutil.copytree(labelled, folder)
+  folder = copy_of(world, labelled)
   path = some_file(rng, folder)
   harm(rng, path)
   again = label(world, folder.name).wait()
-  if again.status:
-    again.assert_clear(LABELLED)
-    tried('clear')
-  else:
-    whole = (labelled / LABELLED).read_bytes()
-    assert (folder / LABELLED).read_bytes() == whole
-    tried('survived')
+  whole = (labelled / LABELLED).read_bytes()
+  tried(hold(again, LABELLED, (folder / LABELLED).read_bytes, whole))
 
 
 def cache(world, name):
@@ -129,9 +141,7 @@ def test_kill_the_writer_of_a_cache(world, cached, rng, tried, number):
   name = world.new_name()
   program = cache(world, name)
   time.sleep(2 + rng.random() * 6)
-  with contextlib.suppress(ProcessLookupError):  # It may have ended.
-    os.kill(program.process.pid, signal.SIGKILL)
-  program.wait()
+  kill(program)
   cache(world, name).wait().assert_done()
   assert shards(world.folder / name) == shards(cached)
   tried('survived')
@@ -140,14 +150,8 @@ def test_kill_the_writer_of_a_cache(world, cached, rng, tried, number):
 @pytest.mark.parametrize('harm', [flip, truncate, delete])
 @tries(1, 8)
 def test_harm_to_a_written_cache(world, cached, rng, tried, harm, number):
-  folder = world.folder / world.new_name()
-  shutil.copytree(cached, folder)
+  folder = copy_of(world, cached)
   path = some_file(rng, folder)
   harm(rng, path)
   again = cache(world, folder.name).wait()
-  if again.status:
-    again.assert_clear(path.name)
-    tried('clear')
-  else:
-    assert shards(folder) == shards(cached)
-    tried('survived')
+  tried(hold(again, path.name, lambda: shards(folder), shards(cached)))
