@@ -89,9 +89,7 @@ class Output:
     """Raises ValueError if the file is there and not what was written."""
     if known is None or not self.path.exists():
       return
-    with self.path.open('rb') as file:
-      found = hashlib.file_digest(file, _SHA256).hexdigest()
-    if found != known:
+    if files.sha256(self.path) != known:
       raise ValueError(
         f'{self.path} is not what was written: keep it under another name, or'
         ' remove it, and run the same command again.'
@@ -137,10 +135,8 @@ class Output:
         for number in range(num_parts):
           with parts[number].open('rb') as part:
             shutil.copyfileobj(part, joined)
-      with whole.open('rb') as joined:
-        digest = hashlib.file_digest(joined, _SHA256).hexdigest()
       # First, so that the file is never there without it.
-      run = self._begun() | {_SHA256: digest}
+      run = self._begun() | {_SHA256: files.sha256(whole)}
       files.write_text(self._run, sealed.to_json(run))
 
   def _whole_parts(self) -> dict[int, files.Path]:

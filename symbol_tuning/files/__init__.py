@@ -33,6 +33,7 @@ from symbol_tuning.files.paths import (
   path,
   remove,
   resolved,
+  sha256,
   size,
   url,
 )
@@ -68,6 +69,7 @@ __all__ = [
   'remove_partial',
   'replacing',
   'resolved',
+  'sha256',
   'size',
   'url',
   'write_bytes',

@@ -22,13 +22,11 @@ for _name in ('gcsfs', 'fsspec'):
   logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _HINTS = {
-  401: 'log in: gcloud auth application-default login, or name a key file in'
+  '401': 'log in: gcloud auth application-default login, or name a key file in'
   ' GOOGLE_APPLICATION_CREDENTIALS',
-  403: 'ask for the role Storage Object User on the bucket, and Storage Legacy'
-  ' Bucket Reader for checkpoints',
+  '403': 'ask for the role Storage Object User on the bucket, and Storage'
+  ' Legacy Bucket Reader for checkpoints',
 }
-
-
 _LOG_IN = (
   'no credentials were found; log in: gcloud auth application-default login'
 )
@@ -100,9 +98,7 @@ def _told(url: str, error: Exception, is_anonymous: bool) -> OSError:
   reason = ' '.join(str(error).split()) or type(error).__name__
   if reason.startswith('Forbidden'):
     code, reason = 403, reason.split(' ', 2)[-1]
-  told = _HINTS.get(int(str(code))) if str(code).isdigit() else None
-  if is_anonymous:
-    told = _LOG_IN
-  hint = f' ({told})' if told else ''
-  kind = PermissionError if hint else OSError
-  return kind(f'{url}: {reason}{hint}')
+  hint = _LOG_IN if is_anonymous else _HINTS.get(str(code))
+  if hint:
+    return PermissionError(f'{url}: {reason} ({hint})')
+  return OSError(f'{url}: {reason}')

@@ -152,13 +152,11 @@ def _remove_if_unused(copy: pathlib.Path) -> bool:
   own = _leases.pop(copy.parent, None)
   if own:
     own.close()
-  with (copy.parent / _LEASE).open('w') as lease:
-    try:
-      fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      copy.unlink(missing_ok=True)
-      return True
-    except BlockingIOError:
-      pass
+  lease = (copy.parent / _LEASE).open('w')
+  with lease, contextlib.suppress(BlockingIOError):
+    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    copy.unlink(missing_ok=True)
+    return True
   if own:
     _take_lease(copy.parent)
   return False
@@ -177,15 +175,8 @@ def _make_room(size: int, path: paths.Path) -> None:
   copies = []
   for copy in _folder().glob('*/*'):
     with contextlib.suppress(OSError):
-      if (
-        copy.is_file()
-        and not copy.is_symlink()
-        and copy.name
-        not in (
-          _LOCK,
-          _LEASE,
-        )
-      ):
+      is_copy = copy.is_file() and not copy.is_symlink()
+      if is_copy and copy.name not in (_LOCK, _LEASE):
         copies.append((copy.stat().st_mtime, copy.stat().st_size, copy))
   total = sum(size for _, size, _ in copies)
   for _, used, copy in sorted(copies):

@@ -1,6 +1,7 @@
 """Names of files, and what can be asked of them wherever they are."""
 
 import base64
+import hashlib
 import os
 import pathlib
 import re
@@ -98,6 +99,12 @@ def size(place: Path) -> int:
   if is_local(place):
     return place.stat().st_size
   return filesystem(place).info(os.fspath(place))['size']
+
+
+def sha256(place: Path) -> str:
+  """The SHA-256 of a file's content, in hexadecimal digits."""
+  with place.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def names(folder: Path) -> list[str]:

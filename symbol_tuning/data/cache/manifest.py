@@ -9,7 +9,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import json
 import operator
 from collections.abc import Iterator, Mapping
@@ -181,8 +180,7 @@ class Shard:
 
   def has_content(self, folder: files.Path) -> bool:
     """Whether the file holds what was written; reads all of it."""
-    with (folder / self.name).open('rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest() == self.sha256
+    return files.sha256(folder / self.name) == self.sha256
 
 
 @dataclasses.dataclass(frozen=True)

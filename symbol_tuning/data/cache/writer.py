@@ -10,7 +10,6 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
-import hashlib
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,8 +69,7 @@ class CacheJob:
           tally.add(row)
           on_row()
       size = partial.stat().st_size
-      with partial.open('rb') as written:
-        checksum = hashlib.file_digest(written, 'sha256').hexdigest()
+      checksum = files.sha256(partial)
     statistics = tally.statistics()
     manifest.Shard(name, size, checksum, statistics).write(self.folder)
 

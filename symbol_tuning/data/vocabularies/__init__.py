@@ -6,7 +6,6 @@ the fingerprint of its vocabulary without TensorFlow or SeqIO.
 
 import dataclasses
 import functools
-import hashlib
 import os
 import pathlib
 from typing import TYPE_CHECKING, Protocol
@@ -123,7 +122,4 @@ def _existing(path: str | files.Path, what: str) -> files.Path:
   return file
 
 
-@functools.cache
-def _sha256(file: pathlib.Path) -> str:
-  with file.open('rb') as opened:
-    return hashlib.file_digest(opened, 'sha256').hexdigest()
+_sha256 = functools.cache(files.sha256)
