@@ -26,6 +26,8 @@ _PRELOADED = (
   'grp',
   'orbax.checkpoint',
   'symbol_tuning.train',
+  'symbol_tuning.tasks',
+  'symbol_tuning.evaluation.jobs',
   'symbol_tuning.data.cache.reader',
   'symbol_tuning.training.loop',
 )
