@@ -6,7 +6,6 @@ datasets, by task type, serve to measure what their number matters.
 """
 
 import itertools
-from collections.abc import Iterable
 
 import seqio
 
@@ -15,7 +14,10 @@ from symbol_tuning.data.algorithmic import list_functions
 from symbol_tuning.data.datasets import catalog
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.tasks import algorithmic, registration
-from symbol_tuning.tasks.registration import number_of_examples
+from symbol_tuning.tasks.registration import (
+  add_tuning_mixtures,
+  number_of_examples,
+)
 
 # Mixtures are made of their tasks.
 __all__ = ['algorithmic', 'registration']
@@ -33,47 +35,26 @@ def instruction_rate(task: seqio.Task) -> float:
   return share * number_of_examples(task)
 
 
-def add_tuning(name: str, specs: Iterable[catalog.DatasetSpec]) -> None:
-  """Registers `symbol_tuning<name>` and `instruction_tuning<name>`."""
-  names = [spec.name for spec in specs]
-  for stage in registration.TUNING_STAGES:
-    seqio.MixtureRegistry.add(
-      f'{stage}{name}',
-      [f'{stage}_{dataset}' for dataset in names],
-      default_rate=number_of_examples,
-    )
-
-
 def of_many_types(number: int) -> list[catalog.DatasetSpec]:
   """Returns some tuning datasets, of as many task types as there can be.
 
   They are dealt out type by type, so that fewer are always among more.
   """
-  by_type = {}
-  for spec in catalog.TUNING_DATASETS:
-    by_type.setdefault(spec.task_type, []).append(spec)
-  rounds = itertools.zip_longest(*by_type.values())
-  dealt = [spec for one in rounds for spec in one if spec is not None]
-  return dealt[:number]
+  rounds = itertools.zip_longest(*catalog.BY_TASK_TYPE.values())
+  dealt = filter(None, itertools.chain(*rounds))
+  return list(itertools.islice(dealt, number))
 
 
-add_tuning('', catalog.TUNING_DATASETS)
+add_tuning_mixtures('', catalog.TUNING_DATASETS)
 
-task_types = tuple(
-  dict.fromkeys(spec.task_type for spec in catalog.TUNING_DATASETS)
-)
-for number, task_type in enumerate(task_types, start=1):
-  add_tuning(
-    f'_{task_type}',
-    [s for s in catalog.TUNING_DATASETS if s.task_type == task_type],
-  )
-  add_tuning(
-    f'_{number}_task_types',
-    [s for s in catalog.TUNING_DATASETS if s.task_type in task_types[:number]],
-  )
+of_first_types: list[catalog.DatasetSpec] = []
+for number, (task_type, specs) in enumerate(catalog.BY_TASK_TYPE.items(), 1):
+  of_first_types += specs
+  add_tuning_mixtures(f'_{task_type}', specs)
+  add_tuning_mixtures(f'_{number}_task_types', of_first_types)
 
 for number in (1, 2, 4, 8, 16):
-  add_tuning(f'_{number}_datasets', of_many_types(number))
+  add_tuning_mixtures(f'_{number}_datasets', of_many_types(number))
 
 seqio.MixtureRegistry.add(
   'symbol_and_instruction_tuning',

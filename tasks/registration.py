@@ -48,15 +48,9 @@ def register(spec: catalog.DatasetSpec) -> None:
     ValueError: if a dataset of that name is registered already.
   """
   register_tasks(spec)
-  for stage in TUNING_STAGES:
-    names = [s.name for s in (*catalog.TUNING_DATASETS, spec)]
-    seqio.MixtureRegistry.add(
-      f'{stage}_with_{spec.name}',
-      [f'{stage}_{name}' for name in names],
-      default_rate=number_of_examples,
-    )
+  add_tuning_mixtures(f'_with_{spec.name}', (*catalog.TUNING_DATASETS, spec))
   for setting in _suited(spec):
-    _add_own_icl_mixture(setting, spec)
+    add_icl_mixture(setting, spec)
   _add_mixture_of_settings(spec)
   _own.append(spec)
 
@@ -89,13 +83,37 @@ def register_setting(setting: IclSetting) -> None:
   add_icl_mixture(setting)
   for spec in _own:
     if setting.suits(spec.num_classes):
-      _add_own_icl_mixture(setting, spec)
+      add_icl_mixture(setting, spec)
       _add_mixture_of_settings(spec)
 
 
-def add_icl_mixture(setting: IclSetting) -> None:
-  """Registers the mixture of a setting over the evaluation datasets."""
-  _add_icl_mixture(setting.mixture, setting, catalog.EVALUATION_DATASETS)
+def add_tuning_mixtures(
+  name: str, specs: Iterable[catalog.DatasetSpec]
+) -> None:
+  """Registers `symbol_tuning<name>` and `instruction_tuning<name>`."""
+  names = [spec.name for spec in specs]
+  for stage in TUNING_STAGES:
+    seqio.MixtureRegistry.add(
+      f'{stage}{name}',
+      [f'{stage}_{dataset}' for dataset in names],
+      default_rate=number_of_examples,
+    )
+
+
+def add_icl_mixture(setting: IclSetting, *own: catalog.DatasetSpec) -> None:
+  """Registers the mixture of a setting over the evaluation datasets.
+
+  With a dataset of one's own, it is `icl_<setting>_with_<name>`.
+  """
+  seqio.MixtureRegistry.add(
+    '_with_'.join([setting.mixture, *(spec.name for spec in own)]),
+    [
+      setting.task_name(spec.name)
+      for spec in (*catalog.EVALUATION_DATASETS, *own)
+      if setting.suits(spec.num_classes)
+    ],
+    default_rate=1.0,
+  )
 
 
 def _suited(spec: catalog.DatasetSpec) -> list[IclSetting]:
@@ -110,31 +128,6 @@ def _add_mixture_of_settings(spec: catalog.DatasetSpec) -> None:
   seqio.MixtureRegistry.add(
     name,
     [setting.task_name(spec.name) for setting in _suited(spec)],
-    default_rate=1.0,
-  )
-
-
-def _add_own_icl_mixture(
-  setting: IclSetting, spec: catalog.DatasetSpec
-) -> None:
-  """Registers `icl_<setting>_with_<name>`: the paper's datasets and it."""
-  _add_icl_mixture(
-    f'{setting.mixture}_with_{spec.name}',
-    setting,
-    (*catalog.EVALUATION_DATASETS, spec),
-  )
-
-
-def _add_icl_mixture(
-  name: str, setting: IclSetting, specs: Iterable[catalog.DatasetSpec]
-) -> None:
-  seqio.MixtureRegistry.add(
-    name,
-    [
-      setting.task_name(spec.name)
-      for spec in specs
-      if setting.suits(spec.num_classes)
-    ],
     default_rate=1.0,
   )
 

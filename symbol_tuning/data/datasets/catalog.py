@@ -8,7 +8,10 @@ dataset, add its `DatasetSpec` to `catalog_tuning` or `catalog_evaluation`.
 import difflib
 
 from symbol_tuning.data.datasets.catalog_evaluation import EVALUATION_DATASETS
-from symbol_tuning.data.datasets.catalog_tuning import TUNING_DATASETS
+from symbol_tuning.data.datasets.catalog_tuning import (
+  BY_TASK_TYPE,
+  TUNING_DATASETS,
+)
 from symbol_tuning.data.datasets.spec import (
   DatasetSpec,
   HubLocation,
@@ -16,6 +19,7 @@ from symbol_tuning.data.datasets.spec import (
 )
 
 __all__ = [
+  'BY_TASK_TYPE',
   'CATALOG',
   'EVALUATION_DATASETS',
   'TUNING_DATASETS',

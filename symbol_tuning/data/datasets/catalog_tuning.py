@@ -1,5 +1,15 @@
 """The 22 datasets of symbol tuning, by task type (Wei et al., 2023, app. A)."""
 
+import dataclasses
+import itertools
+
+from symbol_tuning.data.datasets.benchmarks import (
+  MATCHED,
+  TEST_AS_VALIDATION,
+  glue,
+  super_glue,
+  tweet_eval,
+)
 from symbol_tuning.data.datasets.spec import (
   CONVERTED,
   DatasetSpec,
@@ -7,58 +17,30 @@ from symbol_tuning.data.datasets.spec import (
   TfdsLocation,
 )
 
-_TEST_AS_VALIDATION = (('train', 'train'), ('validation', 'test'))
-_MATCHED = (('train', 'train'), ('validation', 'validation_matched'))
-
-
-def _glue(task: str) -> HubLocation:
-  return HubLocation('nyu-mll/glue', task)
-
-
-def _super_glue(task: str) -> HubLocation:
-  return HubLocation('aps/super_glue', task)
-
-
-def _tweet_eval(task: str) -> HubLocation:
-  return HubLocation('cardiffnlp/tweet_eval', task)
-
-
 _NLI = (
   DatasetSpec(
-    name='rte',
-    task_type='nli',
-    hub=_glue('rte'),
-    tfds=TfdsLocation('glue/rte'),
+    **glue('rte'),
     template='Premise: {sentence1}\nHypothesis: {sentence2}',
     labels=('entailment', 'not entailment'),
     instruction='Read the premise and decide whether the hypothesis must '
     'be true as well.',
   ),
   DatasetSpec(
-    name='wnli',
-    task_type='nli',
-    hub=_glue('wnli'),
-    tfds=TfdsLocation('glue/wnli'),
+    **glue('wnli'),
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not entailment', 'entailment'),
     instruction='The second sentence says whom or what a pronoun of the '
     'first one stands for. Decide whether the first sentence implies it.',
   ),
   DatasetSpec(
-    name='qnli',
-    task_type='nli',
-    hub=_glue('qnli'),
-    tfds=TfdsLocation('glue/qnli'),
+    **glue('qnli'),
     template='Question: {question}\nSentence: {sentence}',
     labels=('entailment', 'not entailment'),
     instruction='Decide whether the sentence contains the answer to the '
     'question.',
   ),
   DatasetSpec(
-    name='mnli',
-    task_type='nli',
-    hub=HubLocation('nyu-mll/glue', 'mnli', splits=_MATCHED),
-    tfds=TfdsLocation('glue/mnli', splits=_MATCHED),
+    **glue('mnli', MATCHED),
     template='Premise: {premise}\nHypothesis: {hypothesis}',
     labels=('entailment', 'neutral', 'contradiction'),
     instruction='Suppose that the premise is true. Decide whether the '
@@ -66,7 +48,6 @@ _NLI = (
   ),
   DatasetSpec(
     name='snli',
-    task_type='nli',
     hub=HubLocation('stanfordnlp/snli', 'plain_text'),
     tfds=TfdsLocation('snli'),
     template='Premise: {premise}\nHypothesis: {hypothesis}',
@@ -75,10 +56,7 @@ _NLI = (
     'of the picture, may it be true, or must it be false?',
   ),
   DatasetSpec(
-    name='cb',
-    task_type='nli',
-    hub=_super_glue('cb'),
-    tfds=TfdsLocation('super_glue/cb'),
+    **super_glue('cb', 'cb'),
     template='Premise: {premise}\nHypothesis: {hypothesis}',
     labels=('entailment', 'contradiction', 'neutral'),
     instruction='Decide what the author of the premise holds the '
@@ -88,76 +66,56 @@ _NLI = (
 
 _SENTIMENT = (
   DatasetSpec(
-    name='sst2',
-    task_type='sentiment',
-    hub=_glue('sst2'),
-    tfds=TfdsLocation('glue/sst2'),
-    template='{sentence}',
-    labels=('negative', 'positive'),
+    **glue('sst2'),
+    template='{sentence}', labels=('negative', 'positive'),
     instruction='Does the writer of this phrase from a film review like '
     'the film?',
   ),
   DatasetSpec(
     name='rt',
-    task_type='sentiment',
     hub=HubLocation('cornell-movie-review-data/rotten_tomatoes'),
     local='rotten_tomatoes',
     template='{text}',
-    labels=('negative', 'positive'),
+    labels=('negative', 'positive'), label_values=('neg', 'pos'),
     instruction='Read the sentence from a film review and classify the '
     "critic's opinion of the film.",
-    label_values=('neg', 'pos'),
   ),
   DatasetSpec(
-    name='tes',
-    task_type='sentiment',
-    hub=_tweet_eval('sentiment'),
-    local='tweet_eval_sentiment',
-    template='{text}',
+    **tweet_eval('tes', 'sentiment'),
     labels=('negative', 'neutral', 'positive'),
     instruction='Classify the sentiment of the tweet: how does its author '
     'feel about the topic?',
   ),
-)
+)  # fmt: skip
 
 _PARAPHRASE = (
   DatasetSpec(
-    name='qqp',
-    task_type='paraphrase',
-    hub=_glue('qqp'),
-    tfds=TfdsLocation('glue/qqp'),
+    **glue('qqp'),
     template='Question 1: {question1}\nQuestion 2: {question2}',
     labels=('not duplicate', 'duplicate'),
     instruction='Do the two questions ask the same thing?',
   ),
   DatasetSpec(
-    name='mrpc',
-    task_type='paraphrase',
-    hub=_glue('mrpc'),
-    tfds=TfdsLocation('glue/mrpc'),
+    **glue('mrpc'),
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not equivalent', 'equivalent'),
     instruction='Do the two sentences from the news mean the same thing?',
   ),
   DatasetSpec(
     name='paws',
-    task_type='paraphrase',
     hub=HubLocation('google-research-datasets/paws', 'labeled_final'),
     tfds=TfdsLocation('paws_wiki/labeled_final_raw'),
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}',
     labels=('not paraphrase', 'paraphrase'),
+    label_values=('different_meaning', 'paraphrase'),
     instruction='The two sentences share most of their words. Do they also '
     'share their meaning?',
-    label_values=('different_meaning', 'paraphrase'),
   ),
 )
 
 _COMMON_SENSE = (
   DatasetSpec(
-    name='copa',
-    task_type='common_sense',
-    hub=_super_glue('copa'),
-    tfds=TfdsLocation('super_glue/copa'),
+    **super_glue('copa', 'copa'),
     template='Premise: {premise}\nWhat was the {question}?\n'
     'Choice 1: {choice1}\nChoice 2: {choice2}',
     labels=('choice 1', 'choice 2'),
@@ -166,7 +124,6 @@ _COMMON_SENSE = (
   ),
   DatasetSpec(
     name='piqa',
-    task_type='common_sense',
     hub=HubLocation('ybisk/piqa', 'plain_text', revision=CONVERTED),
     tfds=TfdsLocation('piqa'),
     template='Goal: {goal}\nSolution 1: {sol1}\nSolution 2: {sol2}',
@@ -178,12 +135,9 @@ _COMMON_SENSE = (
 _TOPIC = (
   DatasetSpec(
     name='agn',
-    task_type='topic',
-    hub=HubLocation('fancyzhx/ag_news', splits=_TEST_AS_VALIDATION),
+    hub=HubLocation('fancyzhx/ag_news', splits=TEST_AS_VALIDATION),
     tfds=TfdsLocation(
-      'ag_news_subset',
-      splits=_TEST_AS_VALIDATION,
-      columns=(('text', 'description'),),
+      'ag_news_subset', TEST_AS_VALIDATION, columns=(('text', 'description'),)
     ),
     local='ag_news',
     template='{text}',
@@ -192,47 +146,30 @@ _TOPIC = (
   ),
   DatasetSpec(
     name='trec',
-    task_type='topic',
     hub=HubLocation(
-      'CogComp/trec',
-      'default',
-      splits=_TEST_AS_VALIDATION,
-      columns=(('label', 'coarse_label'),),
-      revision=CONVERTED,
+      'CogComp/trec', 'default', TEST_AS_VALIDATION,
+      columns=(('label', 'coarse_label'),), revision=CONVERTED,
     ),
     tfds=TfdsLocation(
-      'trec',
-      splits=_TEST_AS_VALIDATION,
-      columns=(('label', 'label-coarse'),),
+      'trec', TEST_AS_VALIDATION, columns=(('label', 'label-coarse'),)
     ),
     template='{text}',
-    labels=(
-      'abbreviation',
-      'entity',
-      'description',
-      'human',
-      'location',
-      'number',
-    ),
-    instruction='What kind of answer does the question ask for?',
+    labels=('abbreviation', 'entity', 'description', 'human', 'location',
+            'number'),
     label_values=('ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'),
+    instruction='What kind of answer does the question ask for?',
   ),
-)
+)  # fmt: skip
 
 _COREFERENCE = (
   DatasetSpec(
-    name='wsc',
-    task_type='coreference',
-    hub=_super_glue('wsc.fixed'),
-    tfds=TfdsLocation('super_glue/wsc.fixed'),
+    **super_glue('wsc', 'wsc.fixed'),
     template='Text: {text}\nNoun: {span1_text}\nPronoun: {span2_text}',
-    labels=('different', 'same'),
+    labels=('different', 'same'), label_values=(False, True),
     instruction='Does the pronoun stand for the noun in the text?',
-    label_values=(False, True),
   ),
   DatasetSpec(
     name='wino',
-    task_type='coreference',
     hub=HubLocation('allenai/winogrande', 'winogrande_xl'),
     tfds=TfdsLocation(
       'winogrande',
@@ -242,64 +179,50 @@ _COREFERENCE = (
     local='winogrande',
     template='Sentence: {sentence}\nOption 1: {option1}\nOption 2: {option2}',
     labels=('option 1', 'option 2'),
+    label_column='answer', label_values=('1', '2'),
     instruction='Which of the two words or names fills the blank (_) in '
     'the sentence?',
-    label_column='answer',
-    label_values=('1', '2'),
   ),
-)
+)  # fmt: skip
 
 _OTHER = (
   DatasetSpec(
-    name='teo',
-    task_type='other',
-    hub=_tweet_eval('offensive'),
-    local='tweet_eval_offensive',
-    template='{text}',
+    **tweet_eval('teo', 'offensive'),
     labels=('not offensive', 'offensive'),
-    instruction='Does the tweet contain insults, threats or swearing?',
     label_values=('non-offensive', 'offensive'),
+    instruction='Does the tweet contain insults, threats or swearing?',
   ),
   DatasetSpec(
-    name='tei',
-    task_type='other',
-    hub=_tweet_eval('irony'),
-    local='tweet_eval_irony',
-    template='{text}',
-    labels=('not ironic', 'ironic'),
+    **tweet_eval('tei', 'irony'),
+    labels=('not ironic', 'ironic'), label_values=('non_irony', 'irony'),
     instruction='Does the author of the tweet mean the opposite of what '
     'the words say?',
-    label_values=('non_irony', 'irony'),
   ),
   DatasetSpec(
-    name='wic',
-    task_type='other',
-    hub=_super_glue('wic'),
-    tfds=TfdsLocation('super_glue/wic'),
+    **super_glue('wic', 'wic'),
     template='Sentence 1: {sentence1}\nSentence 2: {sentence2}\nWord: {word}',
-    labels=('different meaning', 'same meaning'),
+    labels=('different meaning', 'same meaning'), label_values=(False, True),
     instruction='Is the word used in one sense in both sentences, or in '
     'two senses?',
-    label_values=(False, True),
   ),
   DatasetSpec(
-    name='cola',
-    task_type='other',
-    hub=_glue('cola'),
-    tfds=TfdsLocation('glue/cola'),
-    template='{sentence}',
-    labels=('unacceptable', 'acceptable'),
+    **glue('cola'),
+    template='{sentence}', labels=('unacceptable', 'acceptable'),
     instruction='Judge the grammar of the English sentence: would a native '
     'speaker say it?',
   ),
-)
+)  # fmt: skip
 
-TUNING_DATASETS = (
-  *_NLI,
-  *_SENTIMENT,
-  *_PARAPHRASE,
-  *_COMMON_SENSE,
-  *_TOPIC,
-  *_COREFERENCE,
-  *_OTHER,
-)
+BY_TASK_TYPE = {
+  task_type: tuple(dataclasses.replace(s, task_type=task_type) for s in specs)
+  for task_type, specs in {
+    'nli': _NLI,
+    'sentiment': _SENTIMENT,
+    'paraphrase': _PARAPHRASE,
+    'common_sense': _COMMON_SENSE,
+    'topic': _TOPIC,
+    'coreference': _COREFERENCE,
+    'other': _OTHER,
+  }.items()
+}
+TUNING_DATASETS = tuple(itertools.chain(*BY_TASK_TYPE.values()))

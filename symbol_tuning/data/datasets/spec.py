@@ -18,7 +18,7 @@ Pairs = tuple[tuple[str, str], ...]
 LabelValue = int | str | bool
 
 CONVERTED = 'refs/convert/parquet'
-_SAME_SPLITS = (('train', 'train'), ('validation', 'validation'))
+SAME_SPLITS = (('train', 'train'), ('validation', 'validation'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class HubLocation:
 
   repository: str
   configuration: str | None = None
-  splits: Pairs = _SAME_SPLITS
+  splits: Pairs = SAME_SPLITS
   columns: Pairs = ()
   revision: str | None = None
 
@@ -52,7 +52,7 @@ class TfdsLocation:
   """
 
   name: str
-  splits: Pairs = _SAME_SPLITS
+  splits: Pairs = SAME_SPLITS
   columns: Pairs = ()
 
 
