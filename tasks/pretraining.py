@@ -21,24 +21,14 @@ class TinyDocuments(seqio.DataSource):
 
   @property
   def supports_arbitrary_sharding(self) -> bool:
-    return True
+    return False
 
   def list_shards(self, split: str) -> list[str]:
     return [split]
 
-  def get_dataset(
-    self,
-    split: str = 'train',
-    shuffle: bool = True,
-    seed: int | None = None,
-    shard_info: seqio.ShardInfo | None = None,
-    **unused,
-  ) -> tf.data.Dataset:
+  def get_dataset(self, split: str = 'train', **unused) -> tf.data.Dataset:
     documents = synthetic.documents(NUM_DOCUMENTS, seed=0)
-    dataset = tf.data.Dataset.from_tensor_slices({'targets': documents})
-    if shard_info:
-      dataset = dataset.shard(shard_info.num_shards, shard_info.index)
-    return dataset
+    return tf.data.Dataset.from_tensor_slices({'targets': documents})
 
 
 seqio.TaskRegistry.add(
