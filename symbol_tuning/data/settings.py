@@ -18,6 +18,15 @@ from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import sources
 from symbol_tuning.data.prompting import frames, symbols
 
+_CHOICES = {
+  'separator': frames.SEPARATORS,
+  'loss_on': ('query', 'labels'),
+  'instruction_placement': ('each', 'once'),
+}
+_LEAST_EXEMPLARS = {
+  'symbol_tuning_exemplars': 1,  # Without, nothing tells what a symbol means.
+  'instruction_tuning_exemplars': 0,
+}
 _LEAST = {
   'max_examples': 1,
   'symbols_per_category': 1,
@@ -91,31 +100,17 @@ class DataSettings:
       value = getattr(self, name)
       if isinstance(value, list):
         object.__setattr__(self, name, tuple(value))
-    if self.separator not in frames.SEPARATORS:
-      raise ValueError(
-        f'separator {self.separator!r} is none of'
-        f' {", ".join(frames.SEPARATORS)}.'
-      )
-    if self.loss_on not in ('query', 'labels'):
-      raise ValueError(
-        f"loss_on {self.loss_on!r} is neither 'query' nor 'labels'."
-      )
-    for name in ('symbol_tuning_exemplars', 'instruction_tuning_exemplars'):
-      if not _is_range(getattr(self, name)):
+    for name, choices in _CHOICES.items():
+      value = getattr(self, name)
+      if value not in choices:
+        raise ValueError(f'{name} {value!r} is none of {", ".join(choices)}.')
+    for name, least in _LEAST_EXEMPLARS.items():
+      value = getattr(self, name)
+      if not _is_range(value, least):
         raise ValueError(
-          f'{name} = {getattr(self, name)!r} is not the least and the most'
-          ' exemplars per class, such as (2, 10).'
+          f'{name} = {value!r} is not the least and the most exemplars per'
+          f' class, such as (2, 10), of {least} or more.'
         )
-    if self.symbol_tuning_exemplars[0] < 1:
-      raise ValueError(
-        f'symbol_tuning_exemplars = {self.symbol_tuning_exemplars}: without'
-        ' exemplars nothing tells what a symbol means; begin with 1.'
-      )
-    if self.instruction_placement not in ('each', 'once'):
-      raise ValueError(
-        f'instruction_placement {self.instruction_placement!r} is neither'
-        " 'each' nor 'once'."
-      )
     for name, least in _LEAST.items():
       value = getattr(self, name)
       if not isinstance(value, int) or value < least:
@@ -142,13 +137,13 @@ class DataSettings:
       )
 
 
-def _is_range(value: object) -> bool:
-  """Whether a value is two whole numbers, 0 ≤ least ≤ most, most > 0."""
+def _is_range(value: object, least: int) -> bool:
+  """Whether a value is two whole numbers from `least` on, the second no 0."""
   return (
     isinstance(value, tuple)
     and len(value) == 2
     and all(isinstance(number, int) for number in value)
-    and 0 <= value[0] <= value[1] != 0
+    and least <= value[0] <= value[1] != 0
   )
 
 

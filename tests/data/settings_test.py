@@ -56,7 +56,7 @@ def test_what_is_not_set_is_named(read_gin, bindings, message):
   ('binding', 'message'),
   [
     ('settings.DataSettings.max_examples = 0', 'max_examples is 0; it must'),
-    ("settings.DataSettings.loss_on = 'all'", "loss_on 'all' is neither"),
+    ("settings.DataSettings.loss_on = 'all'", "loss_on 'all' is none of query"),
     (
       "sources.from_environment.stand_ins = (('train', 'test'),)",
       'stand_ins = .* set SYMBOL_TUNING_DATA_ROOT',
@@ -84,6 +84,7 @@ def test_a_bad_value_in_gin_is_told_by_its_own_message(
     ('evaluation_exemplars', -1),
     ('evaluation_queries', -5),
     ('symbol_tuning_exemplars', (3, 2)),
+    ('symbol_tuning_exemplars', (0, 2)),
     ('instruction_tuning_exemplars', (0, 0)),
     ('instruction_share', 1.5),
     ('symbol_tuning_exemplars', 4),

@@ -91,17 +91,9 @@ def inventory(
       tuning, those that only the second has evaluation. None for `wordfreq`'s.
 
   Raises:
-    ValueError: an unknown split or category, or a file that is no list of
-      words.
+    ValueError: a file that is no list of words.
     FileNotFoundError: a file of words is missing.
   """
-  if split not in _RANKS:
-    raise ValueError(f'split {split!r} is none of {", ".join(_RANKS)}.')
-  unknown = [name for name in categories if name not in CATEGORIES]
-  if unknown:
-    raise ValueError(
-      f'categories {unknown} are unknown; choose from {", ".join(CATEGORIES)}.'
-    )
   reserved = frozenset(word.lower() for word in reserved)
   found = {name: _ranked(name, reserved)[_RANKS[split]] for name in categories}
   if word_files and 'words' in found:
@@ -131,13 +123,7 @@ def choose(
 
 
 def letter_string(number: int) -> str:
-  """Returns the bijective base-26 numeral of a positive integer: A, …, Z, AA.
-
-  Raises:
-    ValueError: `number` is below 1, where there are no numerals.
-  """
-  if number < 1:
-    raise ValueError(f'Letter strings count from 1, not from {number}.')
+  """Returns the bijective base-26 numeral of a number from 1: A, …, Z, AA."""
   letters = []
   while number:
     number, digit = divmod(number - 1, 26)
@@ -148,8 +134,12 @@ def letter_string(number: int) -> str:
 @functools.cache
 def _ranked(category: str, reserved: frozenset[str]) -> tuple[str, ...]:
   """The symbols of both splits, in order of rank."""
-  candidates = {'integers': _integers, 'letters': _letters, 'words': _words}
-  allowed = _allowed(candidates[category](), reserved)
+  candidates = {
+    'integers': map(str, itertools.count()),
+    'letters': map(letter_string, itertools.count(1)),
+    'words': _words(),
+  }
+  allowed = _allowed(candidates[category], reserved)
   return tuple(itertools.islice(allowed, _NUM_RANKED))
 
 
@@ -157,14 +147,6 @@ def _allowed(
   candidates: Iterable[str], reserved: frozenset[str]
 ) -> Iterator[str]:
   return (symbol for symbol in candidates if symbol.lower() not in reserved)
-
-
-def _integers() -> Iterator[str]:
-  return map(str, itertools.count())
-
-
-def _letters() -> Iterator[str]:
-  return map(letter_string, itertools.count(1))
 
 
 def _words() -> Iterator[str]:
@@ -178,11 +160,6 @@ def _words() -> Iterator[str]:
 def _words_of_files(
   split: str, paths: tuple[str, str], reserved: frozenset[str]
 ) -> tuple[str, ...]:
-  if len(paths) != 2:
-    raise ValueError(
-      f'word_files = {paths}: name two files, one for tuning and one for'
-      ' evaluation.'
-    )
   tuning, evaluation = map(_read_words, paths)
   if split == 'evaluation':
     known = {word.lower() for word in tuning}
