@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import gin
-from gin import resource_reader
+from gin import config_parser, resource_reader
 
 from symbol_tuning import files
 
@@ -167,6 +167,40 @@ def _with_includes(path: str, folders: Sequence[str]) -> Iterator[files.Path]:
   for included in _INCLUDE.findall(text):
     yield from _with_includes(included, folders)
   yield found
+
+
+class _NoValues(config_parser.ParserDelegate):
+  """Has gin's parser leave out the values of bindings."""
+
+  def configurable_reference(self, scoped_configurable_name, evaluate):
+    return None
+
+  def macro(self, macro_name):
+    return None
+
+
+def bound_in_own_files(
+  gin_files: Sequence[str], search_paths: Sequence[str]
+) -> dict[files.Path, list[str]]:
+  """Returns the parameters that each file which is not ours binds.
+
+  Args:
+    gin_files: as for `parse`, which has read them; what they include counts.
+    search_paths: as for `parse`.
+  """
+  folders = [*map(os.path.expanduser, search_paths), str(configs_dir())]
+  found: dict[files.Path, list[str]] = {}
+  for path in map(os.path.expanduser, gin_files):
+    for file in _with_includes(path, folders):
+      if not str(file).startswith(f'{configs_dir()}/'):
+        text = file.read_text(encoding='utf-8')
+        found[file] = [
+          f'{statement.selector}.{statement.arg_name}'
+          for statement in config_parser.ConfigParser(text, _NoValues())
+          if isinstance(statement, config_parser.BindingStatement)
+          and statement.arg_name
+        ]
+  return found
 
 
 def _why_no_binding(binding: str, error: Exception) -> str:

@@ -192,10 +192,10 @@ def _configure(
   usage.check_set(used)
   values.check(used)
   gin.finalize()
-  _warn(used)
+  _warn(used, gin_files)
 
 
-def _warn(used: usage.Usage) -> None:
+def _warn(used: usage.Usage, gin_files: Sequence[str]) -> None:
   """Names what nothing reads; only process 0 does."""
   bindings = [
     binding
@@ -208,6 +208,9 @@ def _warn(used: usage.Usage) -> None:
     for sentence in [
       *usage.unread(bindings, used),
       *usage.misspelt(used, [b.partition('=')[0] for b in bindings]),
+      *usage.unread_in_files(
+        parsing.bound_in_own_files(gin_files, _GIN_SEARCH_PATHS.value), used
+      ),
     ]:
       print(f'warning: {sentence}', file=sys.stderr, flush=True)
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import gin
 
+from symbol_tuning import files
+
 _MACRO = 'gin.macro'
 # What library code looks up by itself, without a reference in a gin file.
 _LOOKED_UP = (
@@ -240,6 +242,37 @@ def unread(
       sentence += '.'
     sentences.append(sentence)
   return sentences
+
+
+def unread_in_files(
+  bound: Mapping[files.Path, Sequence[str]], used: Usage
+) -> list[str]:
+  """Returns a sentence for each file that binds what the program does not read.
+
+  Args:
+    bound: the parameters that each file binds.
+    used: what the program reads.
+  """
+  sentences = []
+  for file, names in bound.items():
+    idle = [name for name in names if _is_idle(name, used)]
+    if idle:
+      more = f' and {len(idle) - 3} more' if len(idle) > 3 else ''
+      sentences.append(
+        f'{file}: {", ".join(idle[:3])}{more} has no effect: this program does'
+        ' not read it.'
+      )
+  return sentences
+
+
+def _is_idle(name: str, used: Usage) -> bool:
+  selector = _selector(name)
+  return (
+    selector is not None
+    and selector not in used.selectors
+    # What @gin.configurable decorates reads its bindings when it is called.
+    and gin.config._REGISTRY[selector].import_source is not None
+  )
 
 
 def _selector(name: str) -> str | None:

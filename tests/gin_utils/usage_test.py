@@ -75,3 +75,18 @@ def test_a_slip_in_a_file_is_told(small):
   assert 'TRAIN_STPES' in told
   assert 'TRAIN_STEPS?' in told
   assert not usage.misspelt(used, ['TRAIN_STPES'])
+
+
+def test_what_a_file_binds_and_nothing_reads_is_told(small):
+  used = read(small, more='\nsmall_program.Linear.slope = 2\n')
+  bound = parsing.bound_in_own_files([small[1]], [])
+  [told] = usage.unread_in_files(bound, used)
+  assert f'{small[1]}: small_program.Linear.slope has no effect' in told
+  used = read(small, 'SCHEDULE=@small_program.Linear()')
+  [told] = usage.unread_in_files(bound, used)
+  assert f'{small[1]}: small_program.Constant.value has no effect' in told
+
+
+def test_our_own_files_may_bind_what_one_program_alone_reads():
+  files = ['runs/train.gin', 'runs/eval.gin']
+  assert not parsing.bound_in_own_files(files, [])
