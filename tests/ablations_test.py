@@ -15,9 +15,8 @@ LENGTHS = {'inputs': 2000, 'targets': 64}
 
 
 @pytest.fixture(autouse=True)
-def fresh_gin():
+def fresh_settings(clean_gin):
   yield
-  gin.clear_config()
   settings.use(None)
 
 

@@ -1,12 +1,10 @@
 """Tests of the way from Python, on the tiny model."""
 
-import subprocess
-import sys
-
 import gin
 import jax
 import matplotlib.figure
 import numpy as np
+import processes
 import pytest
 
 import symbol_tuning as st
@@ -161,7 +159,5 @@ def test_the_package_offers_what_the_module_does():
 
 def test_the_package_alone_imports_nothing_heavy():
   code = 'import symbol_tuning, sys; print("jax" in sys.modules)'
-  done = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=True
-  )
+  done = processes.python('-c', code, check=True)
   assert done.stdout.strip() == 'False'

@@ -13,6 +13,7 @@ os.environ.setdefault(
   '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true',
 )
 
+import gin
 import hypothesis
 import jax
 import object_store
@@ -39,6 +40,13 @@ def compilation_cache(tmp_path_factory):
     # Programs that tests start keep nothing in the home of who tests.
     patch.setenv('JAX_COMPILATION_CACHE_DIR', str(folder))
     yield
+
+
+@pytest.fixture
+def clean_gin():
+  gin.clear_config()
+  yield
+  gin.clear_config()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from symbol_tuning.evaluation import checkpoint_queue, jobs
 from symbol_tuning.models import decoder, families, parameters
 from symbol_tuning.training import loop
 
+pytestmark = pytest.mark.usefixtures('clean_gin')
 REQUIRED = {
   'CACHE_DIR': 'folder',
   'CHECKPOINT': str(pathlib.Path(__file__).parent / 'golden' / 'llama2'),
@@ -26,13 +27,6 @@ EXPERIMENTS = sorted(
   path.stem for path in gin_utils.configs_dir().glob('experiments/*.gin')
 )
 BILLIONS = {'palm_8b': 8.6, 'palm_62b': 62.5, 'palm_540b': 540}
-
-
-@pytest.fixture(autouse=True)
-def clean_gin():
-  gin.clear_config()
-  yield
-  gin.clear_config()
 
 
 def parse(*files):

@@ -3,9 +3,8 @@
 import importlib.util
 import json
 import pathlib
-import subprocess
-import sys
 
+import processes
 import pytest
 
 from symbol_tuning import precompile as precompile_main
@@ -30,16 +29,11 @@ SMALL = (
 
 
 def precompile(folder, *bindings, flags=()):
-  return subprocess.run(
-    [
-      *(sys.executable, '-m', 'symbol_tuning.precompile', *flags),
-      '--gin_file=models/palm_8b.gin',
-      '--gin_file=runs/precompile.gin',
-      *(f'--gin.{binding}' for binding in bindings),
-      f'--gin.OUTPUT_DIR={str(folder)!r}',
-    ],
-    capture_output=True,
-    text=True,
+  return processes.python(
+    *('-m', 'symbol_tuning.precompile', *flags),
+    *('--gin_file=models/palm_8b.gin', '--gin_file=runs/precompile.gin'),
+    *(f'--gin.{binding}' for binding in bindings),
+    f'--gin.OUTPUT_DIR={str(folder)!r}',
   )
 
 
@@ -105,9 +99,7 @@ def test_a_sweep_is_asked_for_as_any_flag(arguments, expected):
 @needs_compiler
 def test_experiments_on_slices_are_the_papers_and_can_be_laid_out():
   script = pathlib.Path(__file__).parent / 'helpers' / 'experiments_layout.py'
-  ended = subprocess.run(
-    [sys.executable, str(script)], capture_output=True, text=True
-  )
+  ended = processes.python(script)
   assert ended.returncode == 0, ended.stderr[-3000:]
   experiments = json.loads(ended.stdout.splitlines()[-1])
   assert len(experiments) >= 15

@@ -1,5 +1,6 @@
 """Tests of our decoder under T5X, where there is a checkout of T5X."""
 
+import dataclasses
 import functools
 import importlib
 import pathlib
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 import seqio
 import tensorflow as tf
+import tiny_models
 
 from symbol_tuning import gin_utils
 from symbol_tuning.data import packing
 from symbol_tuning.models import likelihood, parameters
 from symbol_tuning.models.checkpoints import native
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
 t5x_models = pytest.importorskip(
@@ -47,18 +48,9 @@ def make_model():
   """A function: changes to a tiny configuration → a model of T5X."""
 
   def make(**changes):
-    sizes = {
-      'vocab_size': 32,
-      'num_layers': 2,
-      'embed_dim': 8,
-      'num_heads': 4,
-      'num_kv_heads': 1,
-      'head_dim': 2,
-      'mlp_dim': 16,
-      'conv_width': 3,
-    }
+    config = dataclasses.replace(tiny_models.TINY, conv_width=3, **changes)
     return t5x_models.DecoderModel(
-      Decoder(DecoderConfig(**sizes | changes)),
+      Decoder(config),
       vocabulary=seqio.PassThroughVocabulary(32, eos_id=1),
       optimizer_def=adafactor.Adafactor(),
       decode_fn=functools.partial(decoding.temperature_sample, temperature=0.0),
@@ -66,13 +58,6 @@ def make_model():
     )
 
   return make
-
-
-@pytest.fixture
-def clean_gin():
-  gin.clear_config()
-  yield
-  gin.clear_config()
 
 
 @pytest.fixture

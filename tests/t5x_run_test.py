@@ -2,10 +2,9 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import gin
+import processes
 import pytest
 
 from symbol_tuning import gin_utils
@@ -32,17 +31,13 @@ def model_dir(tmp_path_factory):
   """The quickstart under T5X, a few steps of it."""
   folder = tmp_path_factory.mktemp('t5x')
   (folder / 'few_steps.gin').write_text(FEW_STEPS)
-  done = subprocess.run(
-    [
-      sys.executable, '-m', 't5x.train', '--gin_file=few_steps.gin',
-      f'--gin_search_paths={gin_utils.configs_dir()},{folder}',
-      f"--gin.MODEL_DIR='{folder}/run'",
-    ],
+  done = processes.python(
+    *('-m', 't5x.train', '--gin_file=few_steps.gin'),
+    f'--gin_search_paths={gin_utils.configs_dir()},{folder}',
+    f"--gin.MODEL_DIR='{folder}/run'",
     # Gin finds T5X's own files from its clone only.
     cwd=pathlib.Path(t5x.__file__).parents[1],
-    capture_output=True,
-    text=True,
-  )  # fmt: skip
+  )
   assert done.returncode == 0, done.stderr[-3000:]
   return folder / 'run'
 

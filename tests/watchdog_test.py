@@ -1,9 +1,8 @@
 """Ends processes that hang."""
 
-import subprocess
-import sys
 import threading
 
+import processes
 import pytest
 
 from symbol_tuning import watchdog
@@ -34,9 +33,7 @@ print('done')
 
 
 def test_a_process_that_hangs_says_where_and_asks_to_be_started_again():
-  ended = subprocess.run(
-    [sys.executable, '-c', HANGS], capture_output=True, text=True, timeout=60
-  )
+  ended = processes.python('-c', HANGS, timeout=60)
   assert ended.returncode == watchdog.STATUS == 75
   assert 'nothing was finished for' in ended.stderr
   assert 'since step 12' in ended.stderr
@@ -46,9 +43,7 @@ def test_a_process_that_hangs_says_where_and_asks_to_be_started_again():
 
 
 def test_what_goes_on_is_left_alone():
-  ended = subprocess.run(
-    [sys.executable, '-c', GOES_ON], capture_output=True, text=True, timeout=60
-  )
+  ended = processes.python('-c', GOES_ON, timeout=60)
   assert (ended.returncode, ended.stdout) == (0, 'done\n'), ended.stderr
   assert 'hangs' not in ended.stderr
 

@@ -3,6 +3,7 @@ import functools
 
 import jax
 import pytest
+import tiny_models
 
 from symbol_tuning.compilation import (
   chips,
@@ -14,7 +15,7 @@ from symbol_tuning.compilation import (
   sweep,
 )
 from symbol_tuning.compilation import topology as topologies
-from symbol_tuning.models import config, decoder
+from symbol_tuning.models import decoder
 from symbol_tuning.training import optimizers, partitioning, step
 
 
@@ -27,8 +28,6 @@ def topology():
 
 @pytest.fixture
 def compare(topology, tmp_path):
-  sizes = {'num_layers': 2, 'embed_dim': 8, 'mlp_dim': 16, 'vocab_size': 32}
-  heads = {'num_heads': 2, 'num_kv_heads': 1, 'head_dim': 4}
   return functools.partial(
     sweep.sweep,
     program=functools.partial(
@@ -39,7 +38,7 @@ def compare(topology, tmp_path):
       task_feature_lengths={'inputs': 6, 'targets': 2},
     ),
     topology=topology,
-    model=decoder.Decoder(config.DecoderConfig(**sizes, **heads)),
+    model=decoder.Decoder(dataclasses.replace(tiny_models.TINY, num_heads=2)),
     partitioner=partitioning.Partitioner(),
     output_dir=str(tmp_path),
   )

@@ -3,11 +3,10 @@
 import multiprocessing
 import os
 import pathlib
-import subprocess
-import sys
 import time
 
 import object_store
+import processes
 import pytest
 
 from symbol_tuning import files
@@ -243,13 +242,8 @@ def test_absent_credentials_are_told_within_seconds(tmp_path):
   }
   code = "from symbol_tuning import files; files.checked_output('gs://b/run')"
   start = time.monotonic()
-  done = subprocess.run(
-    [sys.executable, '-c', code],
-    env=environment
-    | {'HOME': str(tmp_path), 'GCE_METADATA_HOST': '127.0.0.1:1'},
-    capture_output=True,
-    text=True,
-  )
+  environment |= {'HOME': str(tmp_path), 'GCE_METADATA_HOST': '127.0.0.1:1'}
+  done = processes.python('-c', code, env=environment)
   assert time.monotonic() - start < 20
   told = done.stderr.splitlines()[-1]
   assert told.startswith('PermissionError: gs://b/run/.writable-')

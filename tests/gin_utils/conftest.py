@@ -4,7 +4,6 @@ import importlib
 import sys
 import textwrap
 
-import gin
 import pytest
 
 PROGRAM = '''
@@ -68,10 +67,8 @@ CONFIG = """
 
 
 @pytest.fixture(autouse=True)
-def clean_gin():
-  gin.clear_config()
-  yield
-  gin.clear_config()
+def without_gin(clean_gin):
+  """Every test here begins and ends without a configuration."""
 
 
 @pytest.fixture(scope='session')

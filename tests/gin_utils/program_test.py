@@ -1,29 +1,10 @@
 """Tests of the command line, through the programs and through `parse`."""
 
-import subprocess
-import sys
-
-import gin
+import processes
 import pytest
 
 from symbol_tuning import gin_utils
 from symbol_tuning.gin_utils import program
-
-
-@pytest.fixture(autouse=True)
-def clean_gin():
-  gin.clear_config()
-  yield
-  gin.clear_config()
-
-
-def run(module, *arguments, cwd=None):
-  return subprocess.run(
-    [sys.executable, '-m', module, *arguments],
-    capture_output=True,
-    text=True,
-    cwd=cwd,
-  )
 
 
 def write(folder, name, *lines):
@@ -86,7 +67,7 @@ def test_a_missing_file_is_named():
   ],
 )
 def test_bad_input_ends_the_program_with_one_message(arguments, message):
-  ended = run('symbol_tuning.train', *arguments)
+  ended = processes.python('-m', 'symbol_tuning.train', *arguments)
   assert ended.returncode == 1
   assert message in ended.stderr
   assert 'Traceback' not in ended.stderr

@@ -1,7 +1,6 @@
 import os
-import subprocess
-import sys
 
+import processes
 import pytest
 
 from symbol_tuning.gin_utils import quiet
@@ -64,11 +63,6 @@ convert.convert = assembly.write = fail
 def test_a_program_that_fails_does_not_wait_for_threads(
   call, arguments, message
 ):
-  ended = subprocess.run(
-    [sys.executable, '-c', _WITH_A_THREAD.format(call=call), *arguments],
-    capture_output=True,
-    text=True,
-    timeout=60,
-    check=False,
-  )
+  program = _WITH_A_THREAD.format(call=call)
+  ended = processes.python('-c', program, *arguments, timeout=60)
   assert (ended.returncode, ended.stderr.strip()) == (1, message)

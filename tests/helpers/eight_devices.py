@@ -19,24 +19,14 @@ import random_cache
 import tiny_models
 from jax.sharding import PartitionSpec
 
-from symbol_tuning.models import config, decoder, layers, parameters
+from symbol_tuning.models import decoder, layers, parameters
 from symbol_tuning.training import checkpoints, optimizers, partitioning
 from symbol_tuning.training import state as states
 from symbol_tuning.training import step as steps
 
-MODEL = decoder.Decoder(
-  config.DecoderConfig(
-    vocab_size=32,
-    num_layers=2,
-    embed_dim=8,
-    num_heads=4,
-    num_kv_heads=1,
-    head_dim=4,
-    mlp_dim=16,
-  )
-)
+MODEL = decoder.Decoder(tiny_models.TINY)
 UNSCANNED = decoder.Decoder(
-  dataclasses.replace(MODEL.config, scan_layers=False)
+  dataclasses.replace(tiny_models.TINY, scan_layers=False)
 )
 # The trace keeps each step's gradient in the state, to be compared.
 OPTIMIZER = optax.chain(

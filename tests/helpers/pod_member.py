@@ -13,27 +13,19 @@ import time
 
 import numpy as np
 import random_cache
+import tiny_models
 from absl import app
 
 from symbol_tuning import distributed
 from symbol_tuning.data.prompting.records import Option, Query
 from symbol_tuning.evaluation import layout
 from symbol_tuning.evaluation.ranking import scoring
-from symbol_tuning.models import config, decoder
+from symbol_tuning.models import decoder
 from symbol_tuning.training import feeding, loop, optimizers, partitioning
 
-BATCH_SIZE, LENGTH, VOCAB_SIZE = 8, 8, 32
+BATCH_SIZE, LENGTH = 8, 8
 MODEL = decoder.Decoder(
-  config.DecoderConfig(
-    vocab_size=VOCAB_SIZE,
-    num_layers=1,
-    embed_dim=8,
-    num_heads=4,
-    num_kv_heads=1,
-    head_dim=4,
-    mlp_dim=16,
-    dropout_rate=0.1,
-  )
+  dataclasses.replace(tiny_models.TINY, num_layers=1, dropout_rate=0.1)
 )
 
 
@@ -50,7 +42,7 @@ class Data:
     rng = np.random.default_rng(self.count)
     size = (BATCH_SIZE, LENGTH + 1)
     rows = BATCH_SIZE // self.shard.count
-    tokens = rng.integers(1, VOCAB_SIZE, size, dtype=np.int32)
+    tokens = rng.integers(1, MODEL.config.vocab_size, size, dtype=np.int32)
     tokens = tokens[self.shard.index * rows :][:rows]
     return random_cache.whole_rows(tokens)
 

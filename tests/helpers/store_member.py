@@ -3,31 +3,24 @@
 store_member.py CACHE_DIR MODEL_DIR STEPS
 """
 
+import dataclasses
 import sys
 
 import jax
 import random_cache
+import tiny_models
 
 from symbol_tuning.data import vocabularies
 from symbol_tuning.data.cache import reader
 from symbol_tuning.files import locks
-from symbol_tuning.models import config, decoder
+from symbol_tuning.models import decoder
 from symbol_tuning.training import loop, optimizers
 
 MIXTURE = 'some_mixture'
 LENGTHS = {'inputs': 6, 'targets': 2}
 LENGTH = sum(LENGTHS.values())
 MODEL = decoder.Decoder(
-  config.DecoderConfig(
-    vocab_size=32,
-    num_layers=1,
-    embed_dim=8,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=4,
-    mlp_dim=16,
-    dropout_rate=0.1,
-  )
+  dataclasses.replace(tiny_models.TINY, num_layers=1, dropout_rate=0.1)
 )
 
 

@@ -10,6 +10,16 @@ from symbol_tuning.models import parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
+# Whose arrays four devices can share in every way.
+TINY = DecoderConfig(
+  vocab_size=32,
+  num_layers=2,
+  embed_dim=8,
+  num_heads=4,
+  num_kv_heads=1,
+  head_dim=4,
+  mlp_dim=16,
+)
 LLAMA = DecoderConfig(
   vocab_size=50,
   num_layers=2,

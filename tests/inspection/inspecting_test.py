@@ -2,10 +2,9 @@
 
 import io
 import os
-import subprocess
-import sys
 
 import numpy as np
+import processes
 import pytest
 import rich.console
 import seqio
@@ -157,21 +156,15 @@ def test_the_command_inspects_an_experiment_and_a_module(tmp_path):
   (tmp_path / 'own' / 'train.jsonl').write_text(
     ''.join(row.format(i, i % 2) for i in range(20))
   )
-  done = subprocess.run(
-    [
-      sys.executable, '-m', 'symbol_tuning.inspect_tasks', 'symbol_tuning_own',
-      '--module_import=own',
-      '--gin_file=experiments/quickstart_symbol_tune.gin',
-      '--gin.DATA_SOURCE=@sources.from_environment()',
-    ],
+  own = {'SYMBOL_TUNING_DATA_ROOT': str(tmp_path), 'PYTHONPATH': ''}
+  done = processes.python(
+    *('-m', 'symbol_tuning.inspect_tasks', 'symbol_tuning_own'),
+    '--module_import=own',
+    '--gin_file=experiments/quickstart_symbol_tune.gin',
+    '--gin.DATA_SOURCE=@sources.from_environment()',
     cwd=tmp_path,
-    env=os.environ | {
-      'SYMBOL_TUNING_DATA_ROOT': str(tmp_path), 'PYTHONPATH': '',
-    },
-    capture_output=True,
-    text=True,
-    check=False,
-  )  # fmt: skip
+    env=os.environ | own,
+  )
   assert not done.returncode, done.stderr
   assert 'symbol_tuning_own · ' in done.stdout
   assert 'no 50%, yes 50%' in done.stdout

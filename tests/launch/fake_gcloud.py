@@ -1,9 +1,8 @@
-"""Stands in for gcloud: records its calls, and its hosts are folders.
+"""Stands in for gcloud, whose hosts are folders here; see fake_tools.
 
-In the folder $FAKES, `calls` gets the arguments of each call as JSON, and
-`slices` holds what is allocated. A call that has the text of the file `fails`
-among its arguments fails. The file `plan` is a JSON list that says what becomes
-of the slices that are asked for, one after the other (the last for ever):
+In the folder $FAKES, `slices` holds what is allocated. The file `plan` is a
+JSON list that says what becomes of the slices that are asked for, one after the
+other (the last for ever):
 
   create: 'refused', or 'slow' (it comes, but no answer does)
   states: what `describe` says, one a call and the last one for ever
@@ -39,36 +38,30 @@ class Cloud:
   """What is allocated; kept in a file from one call to the next."""
 
   def __init__(self):
-    self.plan = json.loads((FOLDER / 'plan').read_text())
     path = FOLDER / 'slices'
     self.slices = json.loads(path.read_text()) if path.exists() else {}
-    self.count = len((FOLDER / 'asked').read_text()) if self.asked() else 0
-
-  def asked(self):
-    return (FOLDER / 'asked').exists()
 
   def save(self):
     (FOLDER / 'slices').write_text(json.dumps(self.slices))
 
   def create(self, name, arguments):
-    wish = self.plan[min(self.count, len(self.plan) - 1)]
-    (FOLDER / 'asked').write_text('x' * (self.count + 1))
+    wish, *later = json.loads((FOLDER / 'plan').read_text())
+    (FOLDER / 'plan').write_text(json.dumps(later or [wish]))
     if wish.get('create') == 'refused':
       return 'ERROR: (gcloud) RESOURCE_EXHAUSTED: no quota left'
-    self.slices[name] = wish | {'states': list(wish.get('states', ['ACTIVE']))}
+    self.slices[name] = {'states': ['ACTIVE']} | wish
     self.save()
     if wish.get('create') == 'slow':
       time.sleep(60)
     return 0
 
   def describe(self, name, arguments):
-    states = self.slices[name]['states']
-    print(states[0])
-    if states[0] != 'ACTIVE':
+    state, *later = self.slices[name]['states']
+    print(state)
+    if state != 'ACTIVE':
       remove_hosts()
-    if len(states) > 1:
-      self.slices[name]['states'] = states[1:]
-      self.save()
+    self.slices[name]['states'] = later or [state]
+    self.save()
     return 0
 
   def delete(self, name, arguments):
@@ -79,8 +72,7 @@ class Cloud:
 
   def scp(self, name, arguments):
     for home in self.homes(name, arguments):
-      home.mkdir(exist_ok=True)
-      (home / 'symbol_tuning').mkdir(exist_ok=True)
+      (home / 'symbol_tuning').mkdir(parents=True, exist_ok=True)
       with contextlib.suppress(FileExistsError):
         (home / 'symbol_tuning' / 'launch').symlink_to(LAUNCH)
     return 0
@@ -122,21 +114,13 @@ def remove_hosts():
     shutil.rmtree(home, ignore_errors=True)
 
 
-def copy_to_bucket(source, target):
-  path = FOLDER / target.removeprefix('gs://')
-  path.parent.mkdir(parents=True, exist_ok=True)
-  shutil.copy(source, path)
-  return 0
-
-
-def main(arguments):
-  with (FOLDER / 'calls').open('a') as calls:
-    calls.write(json.dumps(arguments) + '\n')
-  fails = FOLDER / 'fails'
-  if fails.exists() and fails.read_text() in ' '.join(arguments):
-    return f'ERROR: (gcloud) PERMISSION_DENIED: {fails.read_text()}'
+def call(arguments):
+  """Does what gcloud is told; what it returns is for sys.exit."""
   if arguments[:2] == ['storage', 'cp']:
-    return copy_to_bucket(*arguments[2:])
+    target = FOLDER / arguments[3].removeprefix('gs://')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(arguments[2], target)
+    return 0
   assert arguments[:3] == ['compute', 'tpus', 'queued-resources'], arguments
   verb, name = arguments[3], arguments[5 if arguments[3] == 'scp' else 4]
   refused = synopses.refusal(arguments[4:], synopses.QUEUED_RESOURCES[verb])
@@ -148,6 +132,3 @@ def main(arguments):
   if verb != 'create' and name not in cloud.slices:
     return f'ERROR: (gcloud) NOT_FOUND: {name}'
   return getattr(cloud, verb)(name, arguments)
-
-
-sys.exit(main(sys.argv[2:]))

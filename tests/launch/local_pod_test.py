@@ -142,18 +142,3 @@ def test_the_rest_is_ended_and_the_status_kept():
   ended = run(2, 1, '--', 'bash', '-c', command, grace=0)
   assert ended.returncode == 7
   assert 'process 1 of 2 failed, status 7' in ended.stdout
-
-
-@pytest.mark.parametrize(
-  ('arguments', 'message'),
-  [
-    ((), "N, processes, is ''"),
-    ((2,), "M, devices of a process, is ''"),
-    ((0, 1, '--', 'true'), "N, processes, is '0'"),
-    ((2, 1), 'the command stands after --'),
-  ],
-)
-def test_bad_arguments_are_named(arguments, message):
-  ended = run(*arguments)
-  assert ended.returncode == 2
-  assert message in ended.stdout

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,3 +60,42 @@ def test_dry_runs_print_the_commands_of_a_laptop(tmp_path):
   assert all(line.startswith('python -m symbol_') for line in shown[0])
   assert all(line.startswith('env JAX_COORDINATOR') for line in shown[1])
   assert not list(tmp_path.iterdir())
+
+
+PLACE = '--project=p --zone=z'
+WHAT = '--cluster=c --type=v5litepod-16 --image=r/i:1'
+
+
+@pytest.mark.parametrize(
+  ('command', 'message'),
+  [
+    ('local_pod.sh', "N, processes, is ''"),
+    ('local_pod.sh 2', "M, devices of a process, is ''"),
+    ('local_pod.sh 0 1 -- true', "N, processes, is '0'"),
+    ('local_pod.sh 2 1', 'the command stands after --'),
+    ('slurm.sbatch', 'a command is needed'),
+    ('slurm.sbatch true', 'this is for sbatch'),
+    ('tpu_vm.sh create', 'a subcommand and a NAME'),
+    ("tpu_vm.sh create 'A b'", "NAME is 'A b'"),
+    ('tpu_vm.sh create st --zone=z', 'say which project'),
+    ('tpu_vm.sh create st --project=p', 'say which zone'),
+    (f'tpu_vm.sh create st {PLACE}', 'needs --type and --version'),
+    (f'tpu_vm.sh create st {PLACE} --spot --reserved', 'not both'),
+    (f'tpu_vm.sh run st {PLACE}', 'needs a command'),
+    (f'tpu_vm.sh watch st {PLACE}', 'needs a command'),
+    (f'tpu_vm.sh wait st {PLACE} --timeout_minutes=x', "'x' is no number"),
+    (f'tpu_vm.sh wait st {PLACE} --network=n', 'no option --network=n'),
+    (f'tpu_vm.sh fly st {PLACE}', 'no subcommand fly'),
+    ('xpk.sh run', 'a subcommand and a NAME'),
+    (f'xpk.sh run st {PLACE}', 'say which cluster'),
+    (f'xpk.sh run st {PLACE} --cluster=c', 'needs --type and --image'),
+    (f'xpk.sh run st {PLACE} {WHAT}', 'needs a command'),
+    (f'xpk.sh run st {PLACE} --cluster=c --spot', 'no option --spot'),
+    (f'xpk.sh fly st {PLACE} --cluster=c', 'no subcommand fly'),
+  ],
+)
+def test_bad_arguments_are_named(launch, command, message):
+  script, *arguments = shlex.split(command)
+  ended = launch(*arguments, script=script)
+  assert ended.returncode == 2
+  assert message in ended.stderr

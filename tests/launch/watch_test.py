@@ -2,42 +2,27 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-WATCH = (
-  *('watch', 'st', '--project=lab', '--zone=us-west4-a', '--spot'),
-  *('--type=v5litepod-16', '--version=v2-alpha-tpuv5-lite'),
-)
-
-# A run that trains to step 3, one step a start, as one that is preempted; the
-# files of its MODEL_DIR outlive its slice.
-TRAINS = """
-import os, pathlib, sys, time
-steps = pathlib.Path(sys.argv[1])
-steps.write_text(steps.read_text() + 'x' if steps.exists() else 'x')
-print('at step', len(steps.read_text()), flush=True)
-if len(steps.read_text()) >= 3: sys.exit(0)
-status = sys.argv[2]
-sys.exit(int(status)) if status.isdigit() else time.sleep(100)
-"""
+WHAT = ('--spot', '--type=v5litepod-16', '--version=v2-alpha-tpuv5-lite')
 
 
 @pytest.fixture
-def watch(tpu_vm, tmp_path):
-  """A function that watches the run; `ends` says how, before the last step."""
+def watch(tpu_vm, job):
+  """A function that watches a run of three starts.
+
+  It is as one that is preempted: the files of its MODEL_DIR outlive its slice.
+  `ends` says how the first two starts end.
+  """
 
   def run(*plan, ends='never', tries=6, **variables):
-    return tpu_vm(
-      *(*WATCH, f'--tries={tries}', '--'),
-      *(sys.executable, '-c', TRAINS, str(tmp_path / 'steps'), ends),
-      plan=plan,
-      **variables,
-    )
+    command = ('watch', *WHAT, f'--tries={tries}', '--', *job(ends, ends, 0))
+    return tpu_vm(*command, plan=plan, **variables)
 
   return run
 
@@ -67,7 +52,7 @@ def test_the_run_comes_back_and_its_slice_is_given_back(
 ):
   ended = watch(*plan, ends=ends)
   assert ended.returncode == 0, ended.stdout + ended.stderr
-  assert (tmp_path / 'steps').read_text() == 'xxx'
+  assert (tmp_path / 'starts').read_text() == '--multiprocess\n' * 3
   assert f'the run is done; {slices} slices created (1 × v5' in ended.stdout
   assert allocated(tmp_path) == []
 
@@ -86,7 +71,7 @@ def test_an_error_ends_all_and_leaves_the_logs(watch, tmp_path):
   assert '1 slices created' in ended.stderr
   logs = [path.read_text() for path in (tmp_path / 'st-logs').iterdir()]
   assert len(logs) == 2
-  assert all('at step' in log for log in logs)
+  assert all('at start' in log for log in logs)
   assert allocated(tmp_path) == []
 
 
@@ -101,7 +86,7 @@ def test_a_first_refusal_ends_it(watch, tmp_path):
   ended = watch({'create': 'refused'})
   assert ended.returncode == 1
   assert 'no quota left' in ended.stderr
-  assert not (tmp_path / 'steps').exists()
+  assert not (tmp_path / 'starts').exists()
 
 
 def test_a_slice_that_cannot_be_deleted_is_told(watch, tmp_path):
@@ -113,22 +98,16 @@ def test_a_slice_that_cannot_be_deleted_is_told(watch, tmp_path):
   assert allocated(tmp_path) == ['st']
 
 
-def test_who_stops_watching_is_told_what_costs(tmp_path, fake_tools):
-  fake_tools('fake_gcloud.py', 'gcloud')
+def test_who_stops_watching_is_told_what_costs(tmp_path, environment):
   (tmp_path / 'plan').write_text('[{}]')
-  script = os.path.join(os.path.dirname(__file__), '../../launch/tpu_vm.sh')
+  script = pathlib.Path(__file__).parents[2] / 'launch' / 'tpu_vm.sh'
+  place = ('--project=lab', '--zone=us-west4-a')
   watching = subprocess.Popen(
-    ['bash', script, *WATCH, '--', 'sleep', '100'],
+    ['bash', script, 'watch', 'st', *place, *WHAT, '--', 'sleep', '100'],
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
-    env={
-      'PATH': f'{tmp_path / "bin"}:{os.environ["PATH"]}',
-      'HOME': str(tmp_path),
-      'TMPDIR': str(tmp_path),
-      'FAKES': str(tmp_path),
-      'TPU_POLL_SECONDS': '0.2',
-    },
+    env=environment,
   )
   deadline = time.monotonic() + 60
   while not (tmp_path / 'host-0/run/pid').exists():

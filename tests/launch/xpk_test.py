@@ -1,5 +1,6 @@
 """Runs launch/xpk.sh and the image's Dockerfile with tools that pretend."""
 
+import functools
 import pathlib
 import re
 import subprocess
@@ -13,46 +14,32 @@ ROOT = pathlib.Path(__file__).parents[2]
 WHERE = ('--cluster=lab', '--project=p', '--zone=us-west4-a')
 WHAT = ('--type=v5litepod-16', '--image=us-docker.pkg.dev/p/r/symbol_tuning:1')
 
-# Counts its starts in a file, and ends with the next of the statuses.
-COUNTS = """
-import pathlib, sys
-starts = pathlib.Path(sys.argv[1])
-starts.write_text(starts.read_text() + 'x' if starts.exists() else 'x')
-sys.exit(int(sys.argv[2].split(',')[len(starts.read_text()) - 1]))
-"""
-
 
 @pytest.fixture
-def xpk(launch, fake_tools):
-  fake_tools('fake_cluster.py', 'xpk', 'kubectl', 'docker')
-
-  def run(*arguments, **variables):
-    return launch(*arguments, script='xpk.sh', **variables)
-
-  return run
+def xpk(launch):
+  return functools.partial(launch, script='xpk.sh')
 
 
 @pytest.mark.parametrize(
   ('statuses', 'starts', 'last'),
   [
-    ('0', 1, '0'),
-    ('143,75,0', 3, '0'),
-    ('143,1,0', 2, '1'),
-    ('75,75,75,75', 4, '75'),
+    ((0,), 1, '0'),
+    ((143, 75, 0), 3, '0'),
+    ((143, 1, 0), 2, '1'),
+    ((75, 75, 75, 75), 4, '75'),
   ],
   ids=['done', 'preempted and hung', 'error', 'given up'],
 )
 def test_a_workload_is_started_again_as_its_status_asks(
-  xpk, tmp_path, statuses, starts, last
+  xpk, job, tmp_path, statuses, starts, last
 ):
-  command = (sys.executable, '-c', COUNTS, str(tmp_path / 'starts'), statuses)
   ended = xpk(
     *('run', 'st', *WHERE, *WHAT, '--num_slices=2', '--max_restarts=3'),
-    *('--', *command),
+    *('--', *job(*statuses)),
   )
   assert ended.returncode == 0, ended.stderr
   assert 'The node pools of lab cost until they are deleted' in ended.stdout
-  assert (tmp_path / 'starts').read_text() == 'x' * starts
+  assert (tmp_path / 'starts').read_text() == '--multiprocess\n' * starts
   assert (tmp_path / 'workload').read_text() == last
 
 
@@ -97,23 +84,6 @@ def test_a_dry_run_calls_nothing_and_can_be_pasted(xpk, launch, calls):
   assert xpk(*told).returncode == 0
   pasted, run = calls()
   assert pasted == run
-
-
-@pytest.mark.parametrize(
-  ('arguments', 'message'),
-  [
-    (('run',), 'a subcommand and a NAME'),
-    (('run', 'st', *WHERE[1:]), 'say which cluster'),
-    (('run', 'st', *WHERE), 'needs --type and --image'),
-    (('run', 'st', *WHERE, *WHAT), 'needs a command'),
-    (('run', 'st', *WHERE, '--spot'), 'no option --spot'),
-    (('fly', 'st', *WHERE), 'no subcommand fly'),
-  ],
-)
-def test_bad_arguments_are_named(xpk, arguments, message):
-  ended = xpk(*arguments)
-  assert ended.returncode == 2
-  assert message in ended.stderr
 
 
 def test_the_image_holds_the_commit(xpk, tmp_path):

@@ -1,4 +1,4 @@
-"""Stands in for xpk, kubectl, docker, sbatch, srun and scontrol.
+"""Stands in for gcloud, xpk, kubectl, docker, sbatch, srun and scontrol.
 
 The first argument is the tool's name. In the folder $FAKES, `calls` gets each
 call as JSON, and a call that has the text of `fails` in it fails. A workload
@@ -13,9 +13,14 @@ import pathlib
 import subprocess
 import sys
 
+import fake_gcloud
 import synopses
 
 FOLDER = pathlib.Path(os.environ['FAKES'])
+
+
+def gcloud(arguments):
+  return fake_gcloud.call(arguments)
 
 
 def xpk(arguments):
@@ -83,13 +88,13 @@ def scontrol(arguments):
   return 0
 
 
-def main(name, arguments):
+def main(name, *arguments):
   with (FOLDER / 'calls').open('a') as calls:
     calls.write(json.dumps([name, *arguments]) + '\n')
   fails = FOLDER / 'fails'
   if fails.exists() and fails.read_text() in ' '.join([name, *arguments]):
     return f'{name}: permission denied'
-  return globals()[name](arguments)
+  return globals()[name](list(arguments))
 
 
-sys.exit(main(sys.argv[1], sys.argv[2:]))
+sys.exit(main(*sys.argv[1:]))
