@@ -20,6 +20,8 @@ the contender's steps, what it holds for the others included.
 """
 
 import argparse
+import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -80,51 +82,65 @@ def write_batches(arguments: argparse.Namespace) -> None:
     np.savez(pathlib.Path(arguments.folder) / f'{index}.npz', **kept)
 
 
+class OurTrainer:
+  """Our model, its optimizer and a state that all of our steps share."""
+
+  def __init__(self, checkpoint: str):
+    import jax
+    import optax
+
+    from symbol_tuning.models import decoder, parameters
+    from symbol_tuning.training import partitioning
+    from symbol_tuning.training import state as states
+
+    self._config = parameters.read_config(checkpoint)
+    self._partitioner = partitioning.Partitioner()
+    self._optimizer = optax.adamw(LEARNING_RATE)
+    model = decoder.Decoder(self._config)
+    self._abstract = states.abstract_state(
+      model, self._optimizer, self._partitioner
+    )
+    params = parameters.load_params(
+      checkpoint, model, states.shardings(self._abstract.params)
+    )
+    key = jax.random.PRNGKey(0)
+    self._state = states.first_state(
+      params, self._optimizer, self._abstract, key
+    )
+
+  def compile(self, remat: str, dtype: str, example: Batch) -> Any:
+    """Compiles the step of a batch of that shape."""
+    from symbol_tuning.models import decoder
+    from symbol_tuning.training import step as training
+
+    config = dataclasses.replace(self._config, remat=remat, dtype=dtype)
+    loss = training.Loss(positions_per_row=LOSS_POSITIONS)
+    return training.compile_train_step(
+      training.make_train_step(decoder.Decoder(config), self._optimizer, loss),
+      self._abstract,
+      example,
+      self._partitioner,
+    )
+
+  def step(self, compiled: Any, batch: Batch) -> float:
+    """Makes a step, waits for it, and returns its loss."""
+    import jax
+
+    self._state, metrics = compiled(
+      self._state, self._partitioner.put_batch(batch)
+    )
+    jax.block_until_ready(self._state)
+    return float(metrics.loss)
+
+
 def our_steps(arguments: argparse.Namespace) -> dict[str, Step]:
   """Makes our steps, which share one state."""
-  import dataclasses
-
-  import jax
-  import optax
-
-  from symbol_tuning.models import decoder, parameters
-  from symbol_tuning.training import partitioning
-  from symbol_tuning.training import state as states
-  from symbol_tuning.training import step as training
-
-  partitioner = partitioning.Partitioner()
-  optimizer = optax.adamw(LEARNING_RATE)
-  config = parameters.read_config(arguments.checkpoint)
-  model = decoder.Decoder(config)
-  abstract = states.abstract_state(model, optimizer, partitioner)
-  params = parameters.load_params(
-    arguments.checkpoint, model, states.shardings(abstract.params)
-  )
-  key = jax.random.PRNGKey(0)
-  shared = [states.first_state(params, optimizer, abstract, key)]
-  loss = training.Loss(positions_per_row=LOSS_POSITIONS)
+  trainer = OurTrainer(arguments.checkpoint)
   example = batch_of(arguments, 0)
-
-  def make(remat: str, dtype: str) -> Step:
-    chosen = decoder.Decoder(
-      dataclasses.replace(config, remat=remat, dtype=dtype)
-    )
-    compiled = training.compile_train_step(
-      training.make_train_step(chosen, optimizer, loss),
-      abstract,
-      example,
-      partitioner,
-    )
-
-    def step(batch: Batch) -> float:
-      shared[0], metrics = compiled(shared[0], partitioner.put_batch(batch))
-      jax.block_until_ready(shared[0])
-      return float(metrics.loss)
-
-    return step
-
   return {
-    name: make(*OURS[name]) for name in OURS if name in arguments.contenders
+    name: functools.partial(trainer.step, trainer.compile(*chosen, example))
+    for name, chosen in OURS.items()
+    if name in arguments.contenders
   }
 
 
