@@ -68,7 +68,7 @@ def load_params(
   elif path.suffix == '.safetensors':
     copy = files.local_copy(path)
     family = families.of_decoder(config)
-    flat = huggingface.load_files([copy], family, config, specs, path)
+    flat = huggingface.load_files([copy], family, specs, path)
   elif path.is_dir() and (path / huggingface.CONFIG).exists():
     copy = files.local_folder(path, huggingface.FILES)
     flat = huggingface.load_folder(copy, config, specs)

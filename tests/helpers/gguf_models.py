@@ -48,9 +48,9 @@ def write(path, params, config, family=None, pre='smollm'):
 def published_tensors(params, config, family):
   """Name and value of each tensor of a Hugging Face file."""
   specs = parameters.parameter_specs(Decoder(config))
-  sources = published.sources(family, config, family.block_weights(config))
+  sources = published.sources(family, specs, family.fused_by_head)
   flat = traverse_util.flatten_dict(params, sep='/')
-  return published.write(flat, sources, specs)
+  return published.write(flat, sources)
 
 
 def _write_header(writer, config, architecture):

@@ -74,10 +74,9 @@ def load(
   found = _decoder_config(readers, path)
   parameter_specs.check_config(path, found, config)
   family = _family(readers[0], path)
-  block = family.gguf_block_weights(config)
-  sources = published.sources(family, config, block)
+  sources = published.sources(family, specs)
   tensors = _named_tensors(readers, family, sources, config)
-  return published.read(tensors, sources, specs, config, path)
+  return published.read(tensors, sources, path)
 
 
 def _family(reader: gguf.GGUFReader, path: str | Path) -> Family:
@@ -92,7 +91,7 @@ def _decoder_config(
   family = _family(header, path)
   tensors = {tensor.name: tensor for r in readers for tensor in r.tensors}
   values = family.gguf_values(_values(header, tensors))
-  fields = family.read_config(ConfigJson(values, path, family.defaults))
+  fields = family.read_config(ConfigJson(family.defaults | values, path))
   if 'rope_freqs.weight' in tensors:
     divisors = _array(tensors['rope_freqs.weight'])
     fields['rope_scaling'] = _llama3_scaling(divisors, fields, path)
@@ -122,8 +121,6 @@ def _values(
     'attention_bias': has_biases or 'blk.0.attn_qkv.bias' in tensors,
     'mlp_bias': 'blk.0.ffn_down.bias' in tensors,
     'partial_rotary_factor': rotated / values['head_dim'],
-    'rotary_pct': rotated / values['head_dim'],
-    'rotary_emb_base': values.get('rope_theta'),
     'sliding_window': values.get('sliding_window') or None,
     'rope_scaling': _scaling_values(number, tensors),
   }

@@ -91,22 +91,21 @@ def load_folder(
   """The parameters of a folder, by path; errors as `published.read`."""
   parameter_specs.check_config(folder, decoder_config(folder), config)
   paths = safetensors_files.find(Path(folder))
-  return load_files(paths, family(folder), config, specs, folder)
+  return load_files(paths, family(folder), specs, folder)
 
 
 def load_files(
   paths: list[Path],
   family: Family,
-  config: DecoderConfig,
   specs: Mapping[str, ParameterSpec],
   source: str | Path,
 ) -> dict[str, jax.Array]:
   """The parameters in safetensors files, by path."""
   tensors = _named(safetensors_files.SafeTensors(paths), family)
-  sources = published.sources(family, config, family.block_weights(config))
-  if config.tied_embeddings:
-    _leave_out_copies(tensors, sources, config)
-  return published.read(tensors, sources, specs, config, source)
+  sources = published.sources(family, specs, family.fused_by_head)
+  if 'unembedding/embedding' not in sources:
+    _leave_out_copies(tensors, sources['token_embedding/embedding'])
+  return published.read(tensors, sources, source)
 
 
 def export(
@@ -135,12 +134,11 @@ def export(
   if family is None or families.differences(family, config):
     family = families.of_decoder(config)
   Path(folder).mkdir(parents=True, exist_ok=True)
-  sources = published.sources(family, config, family.block_weights(config))
-  sizes = published.shapes(sources, config)
+  sources = published.sources(family, specs, family.fused_by_head)
   item = np.dtype(config.param_dtype).itemsize
   safetensors_files.write(
-    published.write(params, sources, specs),
-    {name: item * math.prod(shape) for name, shape in sizes.items()},
+    published.write(params, sources),
+    {x: item * math.prod(y) for x, y in published.shapes(sources).items()},
     Path(folder),
     shard_bytes,
   )
@@ -175,18 +173,16 @@ def _named(
 
 
 def _leave_out_copies(
-  tensors: dict[str, published.Tensor],
-  sources: Mapping[str, published.Source],
-  config: DecoderConfig,
+  tensors: dict[str, published.Tensor], embedding: published.Source
 ) -> None:
   """Forgets an unembedding that repeats the embedding, as some files do."""
-  [name] = sources['token_embedding/embedding'].names
+  [name] = embedding.names
   for head in ('lm_head.weight', 'embed_out.weight'):
     if head not in tensors or name not in tensors:
       continue
     blocks = [
       (slice(start, start + 4096),)
-      for start in range(0, config.vocab_size, 4096)
+      for start in range(0, embedding.spec.shape[0], 4096)
     ]
     if tensors[head].shape == tensors[name].shape and all(
       np.array_equal(tensors[head][block], tensors[name][block])

@@ -52,6 +52,11 @@ class ParameterSpec:
     """Whether the first axis is layers."""
     return self.axes[0] == 'layers'
 
+  @property
+  def axes_in_layer(self) -> tuple[str, ...]:
+    """Those of one layer, where layers are stacked."""
+    return self.axes[1:] if self.is_stacked else self.axes
+
   def make(self, read: Callable[[Index], np.ndarray]) -> jax.Array:
     """The array, of parts that `read` gives; only those of this process.
 

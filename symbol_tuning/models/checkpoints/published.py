@@ -4,9 +4,12 @@ Nothing is read whole: each process asks a tensor for the ranges that its
 devices hold, and what is written is made one tensor at a time.
 """
 
+import dataclasses
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -16,8 +19,12 @@ from symbol_tuning.models.checkpoints.parameter_specs import (
   Index,
   ParameterSpec,
 )
-from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families.family import Family, Weight, fuse
+from symbol_tuning.models.families.family import Family
+
+Axes = tuple[str, ...]
+PART = 'part'  # the axis of a fused tensor that tells its parts apart
+# Of a parameter: the number of its layer, its module and its own name.
+_PATH = re.compile(r'(?:layers(?:_(\d+))?/)?(.+)/(\w+)')
 
 
 class Tensor(Protocol):
@@ -28,161 +35,218 @@ class Tensor(Protocol):
   def __getitem__(self, index: Index) -> np.ndarray: ...
 
 
-class Source(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Source:
   """Where a parameter comes from.
 
   Attributes:
-    weight: the published form of the parameter.
+    spec: what it must be.
     names: of the published tensors; several, one a layer, if it is stacked.
+    axes: of a published tensor, each as the logical axes of ours that it is
+      made of, the slowest first: (('heads', 'head_dim'), ('embed',)) is a
+      matrix whose rows are heads, then channels.
+    start: along each of them, what comes before this parameter.
+    part: where the axes name 'part': the index of this parameter along it.
+    num_parts: and the size of that axis.
   """
 
-  weight: Weight
+  spec: ParameterSpec
   names: list[str]
+  axes: tuple[Axes, ...]
+  start: tuple[int, ...]
+  part: int = 0
+  num_parts: int = 1
+
+  @property
+  def end(self) -> tuple[int, ...]:
+    """The shape of the published tensor, if this is the last part of it."""
+    sizes = self._sizes
+    return tuple(
+      start + math.prod(sizes[axis] for axis in group)
+      for start, group in zip(self.start, self.axes, strict=True)
+    )
+
+  @property
+  def _sizes(self) -> dict[str, int]:
+    ours = zip(self.spec.axes, self.spec.shape, strict=True)
+    return {**dict(ours), PART: self.num_parts}
+
+  def read(self, tensor: Tensor, index: Mapping[str, slice]) -> np.ndarray:
+    """A part of the parameter, reading no more of the tensor than needed.
+
+    Args:
+      tensor: the published one; is sliced once.
+      index: the range that is wanted of each of our axes.
+    """
+    sizes = self._sizes
+    index = {**index, PART: slice(self.part, self.part + 1)}
+    read, shape, within = [], [], []
+    for before, (first, *rest) in zip(self.start, self.axes, strict=True):
+      start, stop, _ = index[first].indices(sizes[first])
+      stride = math.prod(sizes[axis] for axis in rest)
+      read.append(slice(before + start * stride, before + stop * stride))
+      shape += [stop - start, *(sizes[axis] for axis in rest)]
+      within += [slice(None), *(index[axis] for axis in rest)]
+    array = np.asarray(tensor[tuple(read)]).reshape(shape)[tuple(within)]
+    order = [axis for group in self.axes for axis in group]
+    if PART in order:
+      array = array.take(0, order.index(PART))
+      order.remove(PART)
+    return array.transpose(list(map(order.index, self.spec.axes_in_layer)))
+
+  def write(self, tensor: np.ndarray, array: np.ndarray) -> None:
+    """Puts the parameter, that of one layer, into the published tensor."""
+    sizes, ours = self._sizes, self.spec.axes_in_layer
+    order = [axis for group in self.axes for axis in group]
+    place = tensor[tuple(map(slice, self.start, self.end))]
+    # A view, since axes are only split.
+    split = place.reshape([sizes[axis] for axis in order])
+    own = tuple(self.part if axis == PART else slice(None) for axis in order)
+    split[own] = array.transpose([ours.index(x) for x in order if x != PART])
 
 
 def sources(
-  family: Family, config: DecoderConfig, block: Sequence[Weight]
+  family: Family, specs: Mapping[str, ParameterSpec], by_head: bool = False
 ) -> dict[str, Source]:
   """The source of each parameter, by path.
 
   Args:
     family: of the model.
-    config: of the model.
-    block: its weights in a block, as the file's format has them.
+    specs: what each parameter must be.
+    by_head: whether fused tensors have the parts of each head side by side.
   """
-  found = {w.path: Source(w, [w.name]) for w in family.outer_weights(config)}
-  for weight in block:
-    names = [
-      family.layer_name(i, weight.name) for i in range(config.num_layers)
-    ]
-    if config.scan_layers:
-      found[f'layers/{weight.path}'] = Source(weight, names)
-    else:
-      for i, name in enumerate(names):
-        found[f'layers_{i}/{weight.path}'] = Source(weight, [name])
-  return found
+  return {path: _source(family, specs, path, by_head) for path in specs}
+
+
+def _source(
+  family: Family, specs: Mapping[str, ParameterSpec], path: str, by_head: bool
+) -> Source:
+  spec = specs[path]
+  match = _PATH.fullmatch(path)
+  assert match is not None  # As all parameters have a module.
+  number, module, leaf = match.groups()
+  layers = range(spec.shape[0]) if spec.is_stacked else [number]
+  ending = 'bias' if leaf == 'bias' else 'weight'
+  axes = _published_axes(leaf, spec.axes_in_layer)
+  start = [0] * len(axes)
+  name = family.tensors[module]
+  fused = [other for other, x in family.tensors.items() if x == name]
+  part = fused.index(module)
+  if by_head and len(fused) > 1:
+    heads, head_dim = axes[0]
+    axes[0] = heads, PART, head_dim
+  else:
+    others = [specs[path.replace(module, other)] for other in fused[:part]]
+    start[0] = sum(_num_outputs(leaf, other) for other in others)
+  if leaf == 'kernel' and family.inputs_first:
+    axes, start = axes[::-1], start[::-1]
+  return Source(
+    spec,
+    [f'{family.tensor_name(module, layer)}.{ending}' for layer in layers],
+    tuple(axes),
+    tuple(start),
+    part,
+    len(fused),
+  )
+
+
+def _published_axes(leaf: str, axes: Axes) -> list[Axes]:
+  """Our axes as those of a published tensor, outputs ahead of inputs."""
+  if leaf == 'embedding':
+    return [(axis,) for axis in axes]
+  if leaf != 'kernel':
+    return [axes]
+  num_inputs = 1 if axes[0] == 'embed' else len(axes) - 1
+  return [axes[num_inputs:], axes[:num_inputs]]
+
+
+def _num_outputs(leaf: str, spec: ParameterSpec) -> int:
+  sizes = dict(zip(spec.axes, spec.shape, strict=True))
+  outputs = _published_axes(leaf, spec.axes_in_layer)[0]
+  return math.prod(sizes[axis] for axis in outputs)
 
 
 def read(
-  tensors: Mapping[str, Tensor],
-  sources: Mapping[str, Source],
-  specs: Mapping[str, ParameterSpec],
-  config: DecoderConfig,
-  file: Any,
+  tensors: Mapping[str, Tensor], sources: Mapping[str, Source], file: Any
 ) -> dict[str, jax.Array]:
   """The parameters, by path.
 
   Args:
     tensors: by published name.
     sources: of each parameter.
-    specs: what each must be.
-    config: of their model.
     file: what the tensors are read from, for errors.
 
   Raises:
     ValueError: a tensor is missing, left over or of another shape.
   """
-  sizes = axis_sizes(config)
-  _check(tensors, sources, specs, config, file)
-  params = {}
+  _check(tensors, sources, file)
   # What is read of an array is held beside the array; the largest go first,
   # while there are few.
-  for path in sorted(sources, key=lambda path: -math.prod(specs[path].shape)):
-    source, spec = sources[path], specs[path]
+  largest_first = sorted(
+    sources.items(), key=lambda item: -math.prod(item[1].spec.shape)
+  )
+  return {
+    path: source.spec.make(functools.partial(_part, tensors, source))
+    for path, source in largest_first
+  }
 
-    def part(
-      index: Index, source: Source = source, spec: ParameterSpec = spec
-    ) -> np.ndarray:
-      axes = spec.axes[1:] if spec.is_stacked else spec.axes
-      ranges = dict(zip(spec.axes, index, strict=True))
-      names = source.names[ranges.get('layers', slice(None))]
-      arrays = (
-        source.weight.read(tensors[name], axes, sizes, ranges) for name in names
-      )
-      return (
-        _stack(arrays, len(names), spec) if spec.is_stacked else next(arrays)
-      )
 
-    params[path] = spec.make(part)
-  return params
+def _part(
+  tensors: Mapping[str, Tensor], source: Source, index: Index
+) -> np.ndarray:
+  """A part of a parameter, stacked if it is, one layer at a time."""
+  spec = source.spec
+  ranges = dict(zip(spec.axes, index, strict=True))
+  if not spec.is_stacked:
+    return source.read(tensors[source.names[0]], ranges)
+  names = source.names[ranges['layers']]
+  first = source.read(tensors[names[0]], ranges)
+  stack = np.empty((len(names), *first.shape), spec.dtype)
+  stack[0] = first
+  for i, name in enumerate(names[1:], 1):
+    stack[i] = source.read(tensors[name], ranges)
+  return stack
 
 
 def write(
-  params: Mapping[str, jax.Array],
-  sources: Mapping[str, Source],
-  specs: Mapping[str, ParameterSpec],
+  params: Mapping[str, jax.Array], sources: Mapping[str, Source]
 ) -> Iterator[tuple[str, np.ndarray]]:
   """Name and value of each published tensor, made when it is asked for.
 
   Args:
     params: by path.
     sources: of each of them.
-    specs: of each of them.
   """
-  for name, parts in _parts(sources).items():
-    arrays = []
-    for path, layer in parts:
-      spec, weight = specs[path], sources[path].weight
-      array = params[path] if layer is None else params[path][layer]
-      axes = spec.axes if layer is None else spec.axes[1:]
-      arrays.append((weight, weight.rows(np.asarray(array), axes)))
-    yield name, np.ascontiguousarray(fuse(arrays))
-
-
-def shapes(
-  sources: Mapping[str, Source], config: DecoderConfig
-) -> dict[str, tuple[int, ...]]:
-  """The shape of each published tensor."""
-  sizes = axis_sizes(config)
-  return {
-    name: sources[parts[-1][0]].weight.published_shape(sizes)
-    for name, parts in _parts(sources).items()
-  }
-
-
-def axis_sizes(config: DecoderConfig) -> dict[str, int]:
-  """The size of each logical axis of the parameters."""
-  fields = parameter_specs.FIELDS_OF_AXES
-  return {axis: getattr(config, field) for axis, field in fields.items()}
-
-
-def _parts(
-  sources: Mapping[str, Source],
-) -> dict[str, list[tuple[str, int | None]]]:
-  """For each published tensor, the parameters and layers that it is made of."""
-  parts: dict[str, list[tuple[str, int | None]]] = {}
+  parts: dict[str, list[tuple[str, Any]]] = {}
   for path, source in sources.items():
-    is_stacked = path.startswith('layers/')
     for layer, name in enumerate(source.names):
-      parts.setdefault(name, []).append((path, layer if is_stacked else None))
-  return parts
+      index = layer if source.spec.is_stacked else ...
+      parts.setdefault(name, []).append((path, index))
+  for name, shape in shapes(sources).items():
+    tensor = np.empty(shape, params[parts[name][0][0]].dtype)
+    for path, index in parts[name]:
+      sources[path].write(tensor, np.asarray(params[path][index]))
+    yield name, tensor
+
+
+def shapes(sources: Mapping[str, Source]) -> dict[str, tuple[int, ...]]:
+  """The shape of each published tensor."""
+  found: dict[str, tuple[int, ...]] = {}
+  for source in sources.values():
+    for name in source.names:
+      # The last part of a tensor ends where the tensor does.
+      found[name] = max(found.get(name, ()), source.end)
+  return found
 
 
 def _check(
-  tensors: Mapping[str, Tensor],
-  sources: Mapping[str, Source],
-  specs: Mapping[str, ParameterSpec],
-  config: DecoderConfig,
-  file: Any,
+  tensors: Mapping[str, Tensor], sources: Mapping[str, Source], file: Any
 ) -> None:
   """Raises ValueError unless the tensors are those that the model needs."""
-  parts = _parts(sources)
-  parameter_specs.check_names(file, set(tensors), set(parts))
-  parameter_specs.check_names('This family', set(sources), set(specs))
-  for name, shape in shapes(sources, config).items():
-    weight = sources[parts[name][-1][0]].weight
-    parameter_specs.check_shape(
-      f'{name} in {file}', tensors[name].shape, shape, weight.axes
-    )
-
-
-def _stack(
-  arrays: Iterator[np.ndarray], count: int, spec: ParameterSpec
-) -> np.ndarray:
-  """The arrays, stacked and in the parameter's dtype, one at a time."""
-  first = next(arrays)
-  stack = np.empty((count, *first.shape), spec.dtype)
-  stack[0] = first
-  for i, array in enumerate(arrays, 1):
-    stack[i] = array
-  return stack
+  expected = shapes(sources)
+  parameter_specs.check_names(file, set(tensors), set(expected))
+  for source in sources.values():
+    for name in source.names:
+      parameter_specs.check_shape(
+        f'{name} in {file}', tensors[name].shape, expected[name], source.axes
+      )

@@ -134,8 +134,8 @@ def of_decoder(config: DecoderConfig) -> Family:
 
 def differences(family: Family, config: DecoderConfig) -> list[str]:
   """In what a decoder differs from the nearest one of a family."""
-  source = f'the config.json of {family.name}'
-  values = ConfigJson(family.write_config(config), source, family.defaults)
+  written = family.defaults | family.write_config(config)
+  values = ConfigJson(written, f'the config.json of {family.name}')
   try:
     nearest = DecoderConfig(**family.read_config(values))
   except ValueError as error:  # not even a value that the family may have
@@ -177,8 +177,8 @@ def read_config(
     ValueError: it asks for something that the decoder does not have.
   """
   family = of_config_json(values, path)
-  values = text_values(values)
-  fields = family.read_config(ConfigJson(values, path, family.defaults))
+  known = {**family.defaults, **text_values(values)}
+  fields = family.read_config(ConfigJson(known, path))
   try:
     return DecoderConfig(**fields | overrides)
   except ValueError as error:

@@ -1,8 +1,10 @@
 """The values of a config.json, with errors that name file, field and value."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from symbol_tuning.models.config import DecoderConfig
 
 # Hugging Face's names of activations → ours.
 ACTIVATIONS = {
@@ -29,27 +31,38 @@ class ConfigJson:
   """What a config.json says of a model.
 
   Attributes:
-    values: of the file, of its text part if the model sees images too.
+    values: of the file, of its text part if the model sees images too; and the
+      defaults of what it leaves out.
     path: of the file, for errors.
-    defaults: of what the file may leave out; names that are in neither have no
-      default and are required.
   """
 
   values: Mapping[str, Any]
   path: Any
-  defaults: Mapping[str, Any]
 
   def get(self, name: str) -> Any:
-    """The value, or its default.
+    """The value.
 
     Raises:
-      ValueError: there is neither.
+      ValueError: there is none, and no default.
     """
-    if name in self.values:
-      return self.values[name]
-    if name in self.defaults:
-      return self.defaults[name]
-    raise ValueError(f'{self.path} does not say {name}, which is required.')
+    if name not in self.values:
+      raise ValueError(f'{self.path} does not say {name}, which is required.')
+    return self.values[name]
+
+  def field(self, field: str, name: str) -> Any:
+    """The value that a field of DecoderConfig has here by another name.
+
+    Raises:
+      ValueError: it is of another kind than the field.
+    """
+    if field == 'activation':
+      return self.activation(name)
+    if field == 'head_dim':
+      return self.head_dim()
+    if field == 'num_kv_heads' and self.get(name) is None:
+      return self.size('num_attention_heads')
+    kind = DecoderConfig.__annotations__[field]
+    return {int: self.size, float: self.number, bool: self.flag}[kind](name)
 
   def size(self, name: str) -> int:
     """A whole number of at least one.
@@ -101,40 +114,37 @@ class ConfigJson:
     Raises:
       ValueError: it is none of those that are supported.
     """
-    value = self.values.get(name, self.defaults.get(name, supported[0]))
+    value = self.values.get(name, supported[0])
     if value not in supported:
       raise self.error(name, value, ' or '.join(map(repr, supported)))
 
   def head_dim(self) -> int:
     """The width of a head; by default the model's width shared out."""
-    if self.values.get('head_dim', self.defaults.get('head_dim')) is not None:
+    if self.values.get('head_dim') is not None:
       return self.size('head_dim')
     return self.size('hidden_size') // self.size('num_attention_heads')
 
-  def num_kv_heads(self) -> int:
-    """Key-value heads; by default as many as query heads."""
-    if self.get('num_key_value_heads') is None:
-      return self.size('num_attention_heads')
-    return self.size('num_key_value_heads')
-
-  def layer_kinds(self, kinds: list[str]) -> tuple[str, ...]:
-    """The kinds of the layers, as the shortest pattern that gives them.
+  def windows(self, is_local: Callable[[int], bool]) -> dict[str, Any]:
+    """The fields of DecoderConfig that say which layers see a window.
 
     Args:
-      kinds: Hugging Face's names for them where layer_types does not say.
+      is_local: whether a layer sees one, where layer_types does not say.
 
     Raises:
       ValueError: there is a kind of layer that the decoder does not have, or
         another number of layers.
     """
     num_layers = self.size('num_hidden_layers')
-    types = self.values.get('layer_types') or kinds
+    types = self.values.get('layer_types') or [
+      LOCAL if is_local(layer) else GLOBAL for layer in range(num_layers)
+    ]
     if len(types) != num_layers:
       raise self.error('layer_types', types, f'{num_layers} layers')
-    for kind in types:
-      if kind not in KINDS:
-        raise self.error('layer_types', types, ' and '.join(map(repr, KINDS)))
-    return shortest_pattern([KINDS[kind] for kind in types])
+    if not set(types) <= set(KINDS):
+      raise self.error('layer_types', types, ' and '.join(map(repr, KINDS)))
+    kinds = shortest_pattern([KINDS[kind] for kind in types])
+    window = self.size('sliding_window') if 'local' in kinds else 0
+    return {'layer_kinds': kinds, 'local_window': window}
 
   def error(self, name: str, value: Any, supported: str) -> ValueError:
     """The error of a value that is not supported."""

@@ -5,26 +5,20 @@ GeGLU, a scaled embedding and norms that multiply by 1 + scale; from Gemma 2 on
 norms around each sublayer and layers that see a window.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families import rope
-from symbol_tuning.models.families.config_json import (
-  GLOBAL,
-  LOCAL,
-  ConfigJson,
-  layer_types,
-)
-from symbol_tuning.models.families.family import Weight
+from symbol_tuning.models.families.config_json import ConfigJson, layer_types
 from symbol_tuning.models.families.llama import (
+  FIELDS,
+  QK_NORMS,
+  TENSORS,
   Llama,
-  attention_weights,
-  mlp_weights,
-  norm,
 )
 
 GELU = 'gelu_pytorch_tanh'
-DEFAULTS = {
+DEFAULTS = Llama.defaults | {
   'vocab_size': 256_000,
   'hidden_size': 2304,
   'intermediate_size': 9216,
@@ -35,9 +29,7 @@ DEFAULTS = {
   'hidden_act': GELU,  # read by Gemma 1 only
   'hidden_activation': GELU,
   'max_position_embeddings': 8192,
-  'rms_norm_eps': 1e-6,
   'tie_word_embeddings': True,
-  'attention_bias': False,
   'query_pre_attn_scalar': 256,
   'sliding_window': 4096,
 }
@@ -60,29 +52,29 @@ class Gemma(Llama):
     'num_attention_heads': 16,
     'num_key_value_heads': 16,
   }
+  fields = FIELDS
+  constants: ClassVar[dict[str, Any]] = {
+    'activation': 'gelu',
+    'centered_norms': True,
+  }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
     # 'gelu' of early files means the approximation too, says transformers.
     values.require('hidden_act', GELU, 'gelu')
     values.require('hidden_activation', GELU, None)
-    return self.gemma_fields(values) | rope.read(values)
-
-  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    return self.common_values(config) | {
-      'hidden_activation': GELU,
-      'attention_bias': False,
-      **rope.write(config),
-    }
+    return self.gemma_fields(values)
 
   def gemma_fields(self, values: ConfigJson) -> dict[str, Any]:
     """What all Gemmas have in common."""
     values.require('attention_bias', False)
     values.require('use_bidirectional_attention', False, None)
-    fields = self.common_fields(values)
-    return fields | {
-      'activation': 'gelu',
-      'centered_norms': True,
-      'embedding_multiplier': fields['embed_dim'] ** 0.5,
+    fields = super().read_config(values)
+    return fields | {'embedding_multiplier': fields['embed_dim'] ** 0.5}
+
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
+    return super().write_config(config) | {
+      'hidden_activation': GELU,
+      'attention_bias': False,
     }
 
 
@@ -98,53 +90,39 @@ class Gemma2(Gemma):
     'attn_logit_softcapping': 50.0,
     'final_logit_softcapping': 30.0,
   }
+  constants = Gemma.constants | {'post_norms': True}
+  tensors = TENSORS | {
+    'attention_norm': 'input_layernorm',
+    'attention_post_norm': 'post_attention_layernorm',
+    'mlp_norm': 'pre_feedforward_layernorm',
+    'mlp_post_norm': 'post_feedforward_layernorm',
+  }
   pattern = 2
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return self.later_fields(values) | rope.read(values)
-
-  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    return self.later_values(config) | rope.write(config)
-
-  def later_fields(self, values: ConfigJson) -> dict[str, Any]:
-    """What Gemma 2 and 3 have in common."""
     values.require('hidden_activation', GELU)
     scalar = values.number('query_pre_attn_scalar')
+    period = (
+      values.values.get('sliding_window_pattern')
+      or values.values.get('_sliding_window_pattern')
+      or self.pattern
+    )
     fields = self.gemma_fields(values)
-    kinds = values.layer_kinds(self._default_layers(values))
-    is_local = 'local' in kinds
     return fields | {
-      'post_norms': True,
       # A scale of head_dim ** -0.5 is what 0 stands for.
       'attention_scale': (
         0.0 if scalar == fields['head_dim'] else scalar**-0.5
       ),
       'attention_soft_cap': float(values.get('attn_logit_softcapping') or 0),
       'logit_soft_cap': float(values.get('final_logit_softcapping') or 0),
-      'layer_kinds': kinds,
-      'local_window': values.size('sliding_window') if is_local else 0,
+      **values.windows(lambda layer: (layer + 1) % period != 0),
     }
 
-  def _default_layers(self, values: ConfigJson) -> list[str]:
-    known = values.values
-    period = (
-      known.get('sliding_window_pattern')
-      or known.get('_sliding_window_pattern')
-      or self.pattern
-    )
-    return [
-      LOCAL if (i + 1) % period else GLOBAL
-      for i in range(values.size('num_hidden_layers'))
-    ]
-
-  def later_values(self, config: DecoderConfig) -> dict[str, Any]:
-    """The same, the other way."""
+  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     scalar = config.head_dim
     if config.attention_scale:
       scalar = round(config.attention_scale**-2)
-    return self.common_values(config) | {
-      'hidden_activation': GELU,
-      'attention_bias': False,
+    return super().write_config(config) | {
       'query_pre_attn_scalar': scalar,
       'attn_logit_softcapping': config.attention_soft_cap or None,
       'final_logit_softcapping': config.logit_soft_cap or None,
@@ -153,16 +131,6 @@ class Gemma2(Gemma):
       'sliding_window_pattern': len(config.layer_kinds),
       'layer_types': layer_types(config.kind_of_layer),
     }
-
-  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    return (
-      *attention_weights(config),
-      *mlp_weights(config),
-      norm('attention_norm', 'input_layernorm'),
-      norm('attention_post_norm', 'post_attention_layernorm'),
-      norm('mlp_norm', 'pre_feedforward_layernorm'),
-      norm('mlp_post_norm', 'post_feedforward_layernorm'),
-    )
 
   def gguf_values(self, values: dict[str, Any]) -> dict[str, Any]:
     # The header leaves it out; llama.cpp knows the 27B models by their depth.
@@ -187,24 +155,16 @@ class Gemma3(Gemma2):
     'max_position_embeddings': 131_072,
     'attn_logit_softcapping': None,
     'final_logit_softcapping': None,
+    'rope_theta': 1e6,
+    'rope_local_base_freq': 1e4,
   }
+  constants = Gemma2.constants | {'qk_norm': 'head'}
+  tensors = Gemma2.tensors | QK_NORMS
   pattern = 6
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return self.later_fields(values) | {
-      'qk_norm': 'head',
-      **rope.read_by_kind(values, 1e6, 'rope_local_base_freq', 1e4),
-    }
+    return super().read_config(values) | rope.read_by_kind(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    return self.later_values(config) | {
-      'rope_local_base_freq': config.local_rope_base,
-      **rope.write(config),
-    }
-
-  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    return (
-      *super().block_weights(config),
-      norm('attention/query_norm', 'self_attn.q_norm', 'head_dim'),
-      norm('attention/key_norm', 'self_attn.k_norm', 'head_dim'),
-    )
+    local = {'rope_local_base_freq': config.local_rope_base}
+    return super().write_config(config) | local

@@ -5,18 +5,13 @@ Attention and MLP read the stream side by side, each through a LayerNorm of its
 own; a quarter of the channels is rotated; everything has a bias.
 """
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families import rope
-from symbol_tuning.models.families.config_json import (
-  ACTIVATION_NAMES,
-  ConfigJson,
-)
-from symbol_tuning.models.families.family import Family, Weight
-
-ROTARY_FRACTION = 0.25
+from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.families.family import Family
+from symbol_tuning.models.families.llama import ATTENTION_BIAS, NORMS
 
 
 class GptNeoX(Family):
@@ -27,8 +22,9 @@ class GptNeoX(Family):
   model_type = 'gpt_neox'
   architecture = 'GPTNeoXForCausalLM'
   base = 'gpt_neox.'
+  fused_by_head = True  # in llama.cpp's files they are not
   gguf_architecture = 'gptneox'
-  defaults: ClassVar[Mapping[str, Any]] = {
+  defaults: ClassVar[dict[str, Any]] = {
     'vocab_size': 50_432,
     'hidden_size': 6144,
     'num_hidden_layers': 44,
@@ -37,131 +33,55 @@ class GptNeoX(Family):
     'hidden_act': 'gelu',
     'max_position_embeddings': 2048,
     'layer_norm_eps': 1e-5,
+    'rotary_emb_base': 10_000.0,
+    'rotary_pct': 0.25,
     'tie_word_embeddings': False,
     'use_parallel_residual': True,
     'attention_bias': True,
   }
+  fields = ATTENTION_BIAS | {
+    'vocab_size': 'vocab_size',
+    'num_layers': 'num_hidden_layers',
+    'embed_dim': 'hidden_size',
+    'num_kv_heads': 'num_attention_heads',
+    'num_heads': 'num_attention_heads',
+    'mlp_dim': 'intermediate_size',
+    'activation': 'hidden_act',
+    'parallel_block': 'use_parallel_residual',
+    'norm_epsilon': 'layer_norm_eps',
+    'tied_embeddings': 'tie_word_embeddings',
+    'context_length': 'max_position_embeddings',
+  }
+  constants: ClassVar[dict[str, Any]] = {
+    'gated_mlp': False,
+    'norm': 'layer',
+    'norm_bias': True,
+    'mlp_bias': True,
+  }
+  tensors = NORMS | {
+    'token_embedding': 'embed_in',
+    'final_norm': 'final_layer_norm',
+    'unembedding': 'embed_out',
+    'attention/query': 'attention.query_key_value',
+    'attention/key': 'attention.query_key_value',
+    'attention/value': 'attention.query_key_value',
+    'attention/output': 'attention.dense',
+    'mlp/up': 'mlp.dense_h_to_4h',
+    'mlp/down': 'mlp.dense_4h_to_h',
+  }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    fraction = values.values.get('rotary_pct', ROTARY_FRACTION)
-    bias = values.flag('attention_bias')
-    return {
-      'vocab_size': values.size('vocab_size'),
-      'num_layers': values.size('num_hidden_layers'),
-      'embed_dim': values.size('hidden_size'),
-      'num_heads': values.size('num_attention_heads'),
-      'num_kv_heads': values.size('num_attention_heads'),
+    fields = super().read_config(values) | rope.read(values)
+    return fields | {
       'head_dim': values.head_dim(),
-      'mlp_dim': values.size('intermediate_size'),
-      'activation': values.activation('hidden_act'),
-      'gated_mlp': False,
-      'parallel_block': values.flag('use_parallel_residual'),
-      'shared_norm': not values.flag('use_parallel_residual'),
-      'norm': 'layer',
-      'norm_bias': True,
-      'norm_epsilon': values.number('layer_norm_eps'),
-      'qkv_bias': bias,
-      'output_bias': bias,
-      'mlp_bias': True,
-      'tied_embeddings': values.flag('tie_word_embeddings'),
-      'context_length': values.size('max_position_embeddings'),
-      **rope.read(values, 'rotary_emb_base', rotary_fraction=fraction),
+      'shared_norm': not fields['parallel_block'],
     }
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    values = {
-      'vocab_size': config.vocab_size,
-      'num_hidden_layers': config.num_layers,
-      'hidden_size': config.embed_dim,
-      'num_attention_heads': config.num_heads,
-      'intermediate_size': config.mlp_dim,
-      'hidden_act': ACTIVATION_NAMES[config.activation],
-      'layer_norm_eps': config.norm_epsilon,
-      'use_parallel_residual': config.parallel_block,
-      'attention_bias': config.qkv_bias,
+    values = super().write_config(config) | {
       'rotary_emb_base': config.rope_base,
       'rotary_pct': (config.rotary_dim or config.head_dim) / config.head_dim,
-      'tie_word_embeddings': config.tied_embeddings,
-      'max_position_embeddings': config.context_length,
     }
     if config.rope_scaling:
       values['rope_scaling'] = rope.write_scaling(config.rope_scaling)
     return values
-
-  def outer_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    rows = (('vocab',), ('embed',))
-    weights = (
-      Weight('token_embedding/embedding', f'{self.base}embed_in.weight', rows),
-      *_norm('final_norm', f'{self.base}final_layer_norm'),
-    )
-    if config.tied_embeddings:
-      return weights
-    return *weights, Weight('unembedding/embedding', 'embed_out.weight', rows)
-
-  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    return self._block_weights(config, 'heads', 'part', 'head_dim')
-
-  def gguf_block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    # llama.cpp puts all queries first, then all keys, then all values.
-    return self._block_weights(config, 'part', 'heads', 'head_dim')
-
-  def _block_weights(
-    self, config: DecoderConfig, *fused: str
-  ) -> tuple[Weight, ...]:
-    """All weights of a block, given the axes of fused queries, keys, values."""
-    weights = []
-    for part, ours in enumerate(('query', 'key', 'value')):
-      axes = tuple(
-        'kv_heads' if axis == 'heads' and part else axis for axis in fused
-      )
-      weights += _linear(
-        f'attention/{ours}',
-        'attention.query_key_value',
-        axes,
-        ('embed',),
-        config.qkv_bias,
-        part,
-      )
-    for ours, theirs, rows, columns, bias in (
-      (
-        'attention/output',
-        'attention.dense',
-        ('embed',),
-        ('heads', 'head_dim'),
-        config.output_bias,
-      ),
-      ('mlp/up', 'mlp.dense_h_to_4h', ('mlp',), ('embed',), True),
-      ('mlp/down', 'mlp.dense_4h_to_h', ('embed',), ('mlp',), True),
-    ):
-      weights += _linear(ours, theirs, rows, columns, bias)
-    return (
-      *weights,
-      *_norm('attention_norm', 'input_layernorm'),
-      *_norm('mlp_norm', 'post_attention_layernorm'),
-    )
-
-
-def _linear(
-  path: str,
-  name: str,
-  rows: tuple[str, ...],
-  columns: tuple[str, ...],
-  bias: bool,
-  part: int = 0,
-) -> list[Weight]:
-  num_parts = 3 if 'part' in rows else 1
-  weights = [
-    Weight(f'{path}/kernel', f'{name}.weight', (rows, columns), part, num_parts)
-  ]
-  if bias:
-    weights.append(
-      Weight(f'{path}/bias', f'{name}.bias', (rows,), part, num_parts)
-    )
-  return weights
-
-
-def _norm(path: str, name: str) -> tuple[Weight, ...]:
-  return (
-    Weight(f'{path}/scale', f'{name}.weight', (('embed',),)),
-    Weight(f'{path}/bias', f'{name}.bias', (('embed',),)),
-  )

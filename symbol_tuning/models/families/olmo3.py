@@ -3,20 +3,13 @@
 RoPE is stretched by YaRN in the others only.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families import rope
-from symbol_tuning.models.families.config_json import (
-  GLOBAL,
-  LOCAL,
-  ConfigJson,
-  layer_types,
-)
+from symbol_tuning.models.families.config_json import ConfigJson, layer_types
 from symbol_tuning.models.families.olmo2 import Olmo2
 
-THETA = 500_000.0
 PERIOD = 4
 
 
@@ -28,24 +21,14 @@ class Olmo3(Olmo2):
   model_type = 'olmo3'
   architecture = 'Olmo3ForCausalLM'
   gguf_architecture = None
-  defaults: ClassVar[Mapping[str, Any]] = {
-    **Olmo2.defaults,
-    'sliding_window': 4096,
-  }
+  defaults = Olmo2.defaults | {'sliding_window': 4096, 'rope_theta': 500_000.0}
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    kinds = values.layer_kinds(
-      [
-        LOCAL if (i + 1) % PERIOD else GLOBAL
-        for i in range(values.size('num_hidden_layers'))
-      ]
+    return (
+      super().read_config(values)
+      | values.windows(lambda layer: (layer + 1) % PERIOD != 0)
+      | rope.read_by_kind(values)
     )
-    is_local = 'local' in kinds
-    return super().read_config(values) | {
-      'layer_kinds': kinds,
-      'local_window': values.size('sliding_window') if is_local else 0,
-      **rope.read_by_kind(values, THETA),
-    }
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     return super().write_config(config) | {

@@ -5,34 +5,20 @@ values. Yang et al. 2025 (arXiv 2505.09388): no biases, but normalized queries
 and keys.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families import rope
 from symbol_tuning.models.families.config_json import (
-  GLOBAL,
   LOCAL,
   ConfigJson,
   layer_types,
 )
-from symbol_tuning.models.families.family import Weight
-from symbol_tuning.models.families.llama import Llama, norm
-
-DEFAULTS = {
-  'vocab_size': 151_936,
-  'hidden_size': 4096,
-  'intermediate_size': 22_016,
-  'num_hidden_layers': 32,
-  'num_attention_heads': 32,
-  'num_key_value_heads': 32,
-  'hidden_act': 'silu',
-  'max_position_embeddings': 32_768,
-  'rms_norm_eps': 1e-6,
-  'tie_word_embeddings': False,
-  'use_sliding_window': False,
-  'sliding_window': 4096,
-  'max_window_layers': 28,
-}
+from symbol_tuning.models.families.llama import (
+  ATTENTION_BIAS,
+  FIELDS,
+  QK_NORMS,
+  Llama,
+)
 
 
 class Qwen2(Llama):
@@ -44,19 +30,36 @@ class Qwen2(Llama):
   architecture = 'Qwen2ForCausalLM'
   gguf_architecture = 'qwen2'
   gguf_pairs_channels = False
-  defaults = DEFAULTS
+  defaults = Llama.defaults | {
+    'vocab_size': 151_936,
+    'intermediate_size': 22_016,
+    'num_key_value_heads': 32,
+    'max_position_embeddings': 32_768,
+    'use_sliding_window': False,
+    'sliding_window': 4096,
+    'max_window_layers': 28,
+  }
+  fields = FIELDS
+  constants: ClassVar[dict[str, Any]] = {'qkv_bias': True}
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return self.common_fields(values) | {
-      'qkv_bias': True,
-      **_windows(values),
-      **rope.read(values),
-    }
+    """Layers from the max_window_layers-th on see a window, where asked."""
+    fields = super().read_config(values)
+    has_windows = values.flag('use_sliding_window')
+    if not (has_windows and values.get('sliding_window')):
+      return fields
+    first = values.get('max_window_layers')
+    return fields | values.windows(lambda layer: layer >= first)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    return (
-      self.common_values(config) | _write_windows(config) | rope.write(config)
-    )
+    values = super().write_config(config) | {
+      'use_sliding_window': config.local_window > 0,
+      'sliding_window': config.local_window or None,
+    }
+    if config.local_window:
+      types = layer_types(config.kind_of_layer)
+      values |= {'max_window_layers': types.index(LOCAL), 'layer_types': types}
+    return values
 
 
 class Qwen3(Qwen2):
@@ -67,56 +70,7 @@ class Qwen3(Qwen2):
   model_type = 'qwen3'
   architecture = 'Qwen3ForCausalLM'
   gguf_architecture = 'qwen3'
-  defaults = DEFAULTS | {'head_dim': 128, 'attention_bias': False}
-
-  def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    bias = values.flag('attention_bias')
-    return self.common_fields(values) | {
-      'qk_norm': 'head',
-      'qkv_bias': bias,
-      'output_bias': bias,
-      **_windows(values),
-      **rope.read(values),
-    }
-
-  def write_config(self, config: DecoderConfig) -> dict[str, Any]:
-    values = super().write_config(config)
-    return values | {'attention_bias': config.qkv_bias}
-
-  def block_weights(self, config: DecoderConfig) -> tuple[Weight, ...]:
-    return (
-      *super().block_weights(config),
-      norm('attention/query_norm', 'self_attn.q_norm', 'head_dim'),
-      norm('attention/key_norm', 'self_attn.k_norm', 'head_dim'),
-    )
-
-
-def _windows(values: ConfigJson) -> dict[str, Any]:
-  """Layers from the max_window_layers-th on see a window, where asked."""
-  num_layers = values.size('num_hidden_layers')
-  has_windows = values.flag('use_sliding_window') and values.get(
-    'sliding_window'
-  )
-  if not has_windows:
-    return {}
-  kinds = values.layer_kinds(
-    [
-      LOCAL if i >= values.get('max_window_layers') else GLOBAL
-      for i in range(num_layers)
-    ]
-  )
-  if 'local' not in kinds:
-    return {}
-  return {'layer_kinds': kinds, 'local_window': values.size('sliding_window')}
-
-
-def _write_windows(config: DecoderConfig) -> dict[str, Any]:
-  if not config.local_window:
-    return {'use_sliding_window': False, 'sliding_window': None}
-  types = layer_types(config.kind_of_layer)
-  return {
-    'use_sliding_window': True,
-    'sliding_window': config.local_window,
-    'max_window_layers': types.index(LOCAL),
-    'layer_types': types,
-  }
+  defaults = Qwen2.defaults | {'head_dim': 128}
+  fields = FIELDS | ATTENTION_BIAS
+  constants: ClassVar[dict[str, Any]] = {'qk_norm': 'head'}
+  tensors = Qwen2.tensors | QK_NORMS

@@ -9,88 +9,58 @@ from collections.abc import Mapping
 from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families.config_json import (
-  GLOBAL,
-  LOCAL,
-  ConfigJson,
-)
+from symbol_tuning.models.families.config_json import GLOBAL, LOCAL, ConfigJson
 from symbol_tuning.models.rotary import RopeScaling
 
-THETA = 10_000.0  # transformers' default
 KINDS = ('default', 'linear', 'dynamic', 'llama3', 'yarn', 'longrope')
 
 
-def read(
-  config: ConfigJson,
-  theta_name: str = 'rope_theta',
-  default_theta: float = THETA,
-  rotary_fraction: float = 1.0,
-) -> dict[str, Any]:
+def read(config: ConfigJson) -> dict[str, Any]:
   """The fields of DecoderConfig that say how positions are rotated.
-
-  Args:
-    config: the file.
-    theta_name: where transformers 4 has the base.
-    default_theta: the base where the file has none.
-    rotary_fraction: of the channels that are rotated, likewise.
 
   Raises:
     ValueError: RoPE is scaled in an unknown way.
   """
-  values = dict(config.values.get('rope_scaling') or {})
-  values |= config.values.get('rope_parameters') or {}
-  theta = values.get('rope_theta') or config.values.get(theta_name)
-  fraction = values.get('partial_rotary_factor') or config.values.get(
-    'partial_rotary_factor', rotary_fraction
+  known = config.values
+  values = dict(known.get('rope_scaling') or {})
+  values |= known.get('rope_parameters') or {}
+  # GPT-NeoX has names of its own.
+  base = 'rope_theta' if 'rope_theta' in known else 'rotary_emb_base'
+  fraction = (
+    values.get('partial_rotary_factor')
+    or known.get('partial_rotary_factor')
+    or known.get('rotary_pct', 1.0)
   )
   head_dim = config.head_dim()
   rotary_dim = int(head_dim * fraction)
   return {
-    'rope_base': float(theta or default_theta),
+    'rope_base': float(values.get('rope_theta') or config.number(base)),
     'rotary_dim': 0 if rotary_dim == head_dim else rotary_dim,
     'rope_scaling': read_scaling(config, values),
   }
 
 
-def read_by_kind(
-  config: ConfigJson,
-  default_theta: float,
-  local_theta_name: str = 'rope_theta',
-  default_local_theta: float | None = None,
-) -> dict[str, Any]:
+def read_by_kind(config: ConfigJson) -> dict[str, Any]:
   """The same of models whose local layers are rotated in a way of their own.
 
-  Only the others are scaled.
-
-  Args:
-    config: the file.
-    default_theta: the base of layers that are not local.
-    local_theta_name: where transformers 4 has the base of local layers.
-    default_local_theta: that base where the file has none; as in the others if
-      None.
+  Only the others are scaled. The base of local layers is that of the others
+  where neither the file nor the defaults say.
 
   Raises:
     ValueError: RoPE is scaled in an unknown way, or in local layers.
   """
-  kinds = config.values.get('rope_parameters') or {}
+  known = config.values
+  kinds = known.get('rope_parameters') or {}
   of_global, of_local = (kinds.get(kind) or {} for kind in (GLOBAL, LOCAL))
   if read_scaling(config, of_local):
     raise config.error('rope_parameters', of_local, "rope_type 'default'")
-  theta = float(
-    of_global.get('rope_theta')
-    or config.values.get('rope_theta')
-    or default_theta
-  )
-  scaling = of_global or config.values.get('rope_scaling') or {}
+  theta = of_global.get('rope_theta') or config.number('rope_theta')
+  local_theta = of_local.get('rope_theta') or known.get('rope_local_base_freq')
+  scaling = of_global or known.get('rope_scaling') or {}
   return {
-    'rope_base': theta,
+    'rope_base': float(theta),
     'rope_scaling': read_scaling(config, scaling),
-    'local_rope_base': float(
-      of_local.get('rope_theta')
-      or config.values.get(local_theta_name)
-      or default_local_theta
-      or theta
-    ),
+    'local_rope_base': float(local_theta or theta),
   }
 
 
@@ -114,9 +84,8 @@ def read_scaling(
   if kind == 'default':
     return None
   context = config.size('max_position_embeddings')
-  known = {**config.defaults, **config.values}
   original = (
-    known.get('original_max_position_embeddings')
+    config.values.get('original_max_position_embeddings')
     or values.get('original_max_position_embeddings')
     or context
   )

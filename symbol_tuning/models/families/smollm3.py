@@ -1,17 +1,14 @@
 """SmolLM3 (Bakouch et al. 2025): a Llama, every fourth layer without RoPE."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families import rope
 from symbol_tuning.models.families.config_json import (
   ConfigJson,
   shortest_pattern,
 )
 from symbol_tuning.models.families.llama import Llama
 
-THETA = 2_000_000.0
 ROTATED = {1: 'global', 0: 'unrotated'}
 
 
@@ -23,19 +20,15 @@ class SmolLM3(Llama):
   model_type = 'smollm3'
   architecture = 'SmolLM3ForCausalLM'
   gguf_architecture = 'smollm3'
-  defaults: ClassVar[Mapping[str, Any]] = {
+  defaults = Llama.defaults | {
     'vocab_size': 128_256,
     'hidden_size': 2048,
-    'intermediate_size': 11_008,
     'num_hidden_layers': 36,
     'num_attention_heads': 16,
     'num_key_value_heads': 4,
-    'hidden_act': 'silu',
     'max_position_embeddings': 32_768,
-    'rms_norm_eps': 1e-6,
+    'rope_theta': 2_000_000.0,
     'tie_word_embeddings': True,
-    'attention_bias': False,
-    'mlp_bias': False,
     'no_rope_layers': None,
     'no_rope_layer_interval': 4,
   }
@@ -51,11 +44,8 @@ class SmolLM3(Llama):
       raise values.error(
         'no_rope_layers', rotated, f'0 or 1 for each of {num_layers} layers'
       )
-    kinds = [ROTATED[x] for x in rotated]
-    return super().read_config(values) | {
-      'layer_kinds': shortest_pattern(kinds),
-      **rope.read(values, default_theta=THETA),
-    }
+    kinds = shortest_pattern([ROTATED[x] for x in rotated])
+    return super().read_config(values) | {'layer_kinds': kinds}
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     rotated = [int(kind == 'global') for kind in config.kind_of_layer]

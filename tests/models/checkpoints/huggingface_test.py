@@ -89,8 +89,8 @@ def test_another_shape_is_named_with_both_and_its_cause(folder, config):
   with pytest.raises(ValueError) as error:
     parameters.load_params(folder / 'model.safetensors', other)
   for part in (
-    'model.layers.0.mlp.gate_proj.weight in ',
-    'has shape (40, 24), but the model needs (48, 24)',
+    'model.layers.0.mlp.down_proj.weight in ',
+    'has shape (24, 40), but the model needs (24, 48)',
     'DecoderConfig.mlp_dim',
   ):
     assert part in str(error.value)
