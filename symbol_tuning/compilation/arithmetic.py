@@ -9,7 +9,6 @@ model needs, by which utilization is measured (after PaLM, Chowdhery et al.,
 
 import dataclasses
 import math
-from typing import Any
 
 import jax
 from jax.extend import core
@@ -120,19 +119,12 @@ def forward_flops(
     loss_positions: positions of a row that may carry loss.
   """
   config = model.config
-  kernels = _matrix_parameters(parameters.abstract_params(model))
+  # Numbers in the kernels of linear maps, embeddings not among them.
+  params = jax.tree.leaves_with_path(parameters.abstract_params(model))
+  kernels = sum(leaf.size for path, leaf in params if path[-1].key == 'kernel')
   width = config.num_heads * config.head_dim
   attention = 2 * width * (length + 1) * config.num_layers
   unembedding = 2 * config.vocab_size * config.embed_dim
   return rows * float(
     length * (2 * kernels + attention) + loss_positions * unembedding
-  )
-
-
-def _matrix_parameters(params: Any) -> int:
-  """Numbers in the kernels of linear maps, embeddings not among them."""
-  return sum(
-    leaf.size
-    for path, leaf in jax.tree.leaves_with_path(params)
-    if path[-1].key == 'kernel'
   )

@@ -106,20 +106,21 @@ def _with_work(
   found: Findings, program: Program, compiled: hlo.Module
 ) -> Timed:
   """Adds what a device does in a step, and the time that takes at least."""
-  chip = program.topology.chip
+  topology, mesh = program.topology, program.partitioner.mesh
+  chip = topology.chip
   in_step = arithmetic.count(program.trace())
   kernels = in_step.kernels / found.num_devices
   device_flops, hbm_bytes, core = kernels, 0.0, kernels / chip.peak_flops
-  for computation, instruction, times in hlo.executed(compiled):
-    flops = times * hlo.flops(compiled, computation, instruction)
-    moved = times * hlo.hbm_bytes(compiled, computation, instruction)
+  for instruction, times in hlo.executed(compiled):
+    flops = times * hlo.flops(instruction)
+    moved = times * hlo.hbm_bytes(instruction)
     device_flops += flops
     hbm_bytes += moved
     core += max(flops / chip.peak_flops, moved / chip.hbm_bandwidth)
-  collectives = hlo.find_collectives(
-    compiled, found.mesh, program.topology.num_slices
+  collectives = hlo.find_collectives(compiled, found.mesh, topology.num_slices)
+  links, network = roofline.communication(
+    (one, roofline.bandwidth(one, topology, mesh)) for one in collectives
   )
-  links, network = _communication(collectives, program)
   return Timed(
     **vars(found),
     work=Work(
@@ -141,19 +142,7 @@ def _with_work(
   )
 
 
-def _communication(
-  collectives: list[hlo.Collective], program: Program
-) -> tuple[float, float]:
-  """Seconds of the links and of the network."""
-  topology, mesh = program.topology, program.partitioner.mesh
-  return roofline.communication(
-    (one, roofline.bandwidth(one, topology, mesh)) for one in collectives
-  )
-
-
-def _by_kind(
-  collectives: list[hlo.Collective],
-) -> tuple[CollectiveTotal, ...]:
+def _by_kind(collectives: list[hlo.Collective]) -> tuple[CollectiveTotal, ...]:
   groups = collections.defaultdict(list)
   for one in collectives:
     groups[one.kind, one.axes, one.between_slices].append(one)

@@ -6,9 +6,8 @@ from rich import console
 from rich import markdown as rich_markdown
 
 from symbol_tuning.compilation import memory, roofline
+from symbol_tuning.compilation.chips import GIB
 from symbol_tuning.compilation.findings import Findings, Timed
-
-GIB = 2**30
 
 
 def markdown(found: Findings) -> str:
@@ -21,7 +20,7 @@ def markdown(found: Findings) -> str:
     f'**{verdict(found)}**',
     f'The compiler took {found.compile_seconds:.0f} s and '
     f'{found.compile_bytes / GIB:.1f} GiB of memory.',
-    '## MemoryNeed of a device',
+    '## Memory of a device',
     _memory_table(found),
   ]
   if isinstance(found, Timed):

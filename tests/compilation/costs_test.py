@@ -16,8 +16,7 @@ def compiled(function, *arguments):
 
 def total(program, cost):
   return sum(
-    times * cost(program, computation, instruction)
-    for computation, instruction, times in hlo.executed(program)
+    times * cost(instruction) for instruction, times in hlo.executed(program)
   )
 
 

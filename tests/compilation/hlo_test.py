@@ -124,9 +124,8 @@ dim_labels=0bf_0io->0bf
 )
 def test_a_batched_product_as_a_convolution_has_one_tap_each(window):
   program = hlo.parse(WINDOWS.replace('WINDOW', window))
-  [execution] = [e for e in hlo.executed(program) if e.instruction.name == 'z']
-  expected = 2 * 4 * 6 * 5 * 7
-  assert hlo.flops(program, *execution[:2]) == expected
+  *_, (product, _) = hlo.executed(program)
+  assert hlo.flops(product) == 2 * 4 * 6 * 5 * 7
 
 
 ON_CHIP = """
@@ -153,8 +152,8 @@ def test_only_what_lies_in_hbm_is_traffic():
   """A copy reads 288 bytes; a slice of 32 is written; all else is on chip."""
   program = hlo.parse(ON_CHIP)
   moved = {
-    instruction.name: hlo.hbm_bytes(program, computation, instruction)
-    for computation, instruction, _ in hlo.executed(program)
+    instruction.name: hlo.hbm_bytes(instruction)
+    for instruction, _ in hlo.executed(program)
   }
   assert moved['c'] == 9 * 8 * 4
   assert moved['f'] == 8 * 4

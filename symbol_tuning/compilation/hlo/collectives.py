@@ -80,16 +80,14 @@ def find_collectives(
   in_slice = dict([(first[0], first[1] // num_slices), *rest])
   started = _started_channels(module)
   found: list[Collective] = []
-  for computation, instruction, times in loops.executed(module):
+  for instruction, times in loops.executed(module):
     if instruction.opcode == 'send':
-      found += _megascale(computation, instruction, times, first[0], num_slices)
-    for inside, collective, kind in _with_fused(
-      module, computation, instruction
-    ):
+      found += _megascale(instruction, times, first[0], num_slices)
+    for collective, kind in _with_fused(instruction):
       channel = collective.attribute('channel_id')
-      carried_on = channel in started and not _starts(inside)
-      if inside is computation or not carried_on:
-        found.append(_collective(inside, collective, kind, times, in_slice))
+      carried_on = channel in started and not _starts(collective.computation)
+      if collective is instruction or not carried_on:
+        found.append(_collective(collective, kind, times, in_slice))
   return [collective for collective in found if collective.num_bytes]
 
 
@@ -112,16 +110,13 @@ def _starts(fused: Computation) -> bool:
   )
 
 
-def _with_fused(
-  module: Module, computation: Computation, instruction: Instruction
-) -> Iterator[tuple[Computation, Instruction, str]]:
+def _with_fused(instruction: Instruction) -> Iterator[tuple[Instruction, str]]:
   """The collectives that executing one instruction means, and their kinds."""
   if kind := _kind(instruction):
-    yield computation, instruction, kind
+    yield instruction, kind
   elif instruction.opcode == 'fusion':
-    fused = module.computations[instruction.callees[0]]
-    for inner in fused.instructions.values():
-      yield from _with_fused(module, fused, inner)
+    for inner in instruction.callees[0].instructions.values():
+      yield from _with_fused(inner)
 
 
 def _kind(instruction: Instruction) -> str | None:
@@ -130,20 +125,12 @@ def _kind(instruction: Instruction) -> str | None:
 
 
 def _collective(
-  computation: Computation,
-  instruction: Instruction,
-  kind: str,
-  times: int,
-  mesh: Mapping[str, int],
+  instruction: Instruction, kind: str, times: int, mesh: Mapping[str, int]
 ) -> Collective:
-  if 'all-reduce-scatter' in computation.name:
+  if 'all-reduce-scatter' in instruction.computation.name:
     kind = 'reduce-scatter'
   group = _group(instruction, tuple(mesh.values()))
-  operand_bytes = sum(
-    shape.num_bytes
-    for operand in computation.operands(instruction)
-    for shape in operand.shapes
-  )
+  operand_bytes = sum(shape.num_bytes for shape in instruction.operand_shapes)
   return Collective(
     kind=kind,
     num_bytes=_received(kind, operand_bytes, len(group)),
@@ -155,30 +142,24 @@ def _collective(
 
 def _received(kind: str, operand_bytes: float, size: int) -> float:
   """Bytes that each of `size` devices receives."""
-  return (
-    operand_bytes
-    * {
-      'all-gather': size - 1,
-      'all-reduce': 2 * (size - 1) / size,
-      'reduce-scatter': (size - 1) / size,
-      'all-to-all': (size - 1) / size,
-      'collective-permute': size > 1,
-    }[kind]
-  )
+  shares = {
+    'all-gather': size - 1,
+    'all-reduce': 2 * (size - 1) / size,
+    'reduce-scatter': (size - 1) / size,
+    'all-to-all': (size - 1) / size,
+    'collective-permute': size > 1,
+  }
+  return operand_bytes * shares[kind]
 
 
 def _megascale(
-  computation: Computation,
-  send: Instruction,
-  times: int,
-  axis: str,
-  num_slices: int,
+  send: Instruction, times: int, axis: str, num_slices: int
 ) -> Iterator[Collective]:
   """What is sent from slice to slice by way of the hosts."""
   rendezvous = _RENDEZVOUS.search(send.attributes)
   if rendezvous and rendezvous[1].strip('-') in KINDS:
     kind = rendezvous[1].strip('-')
-    sent = computation.operands(send)[0].shapes[0].num_bytes
+    sent = send.operands[0].shapes[0].num_bytes
     yield Collective(
       kind=kind,
       num_bytes=_received(kind, sent, num_slices),

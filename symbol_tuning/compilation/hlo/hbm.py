@@ -9,12 +9,7 @@ write the slice only.
 import math
 from collections.abc import Iterator, Sequence
 
-from symbol_tuning.compilation.hlo.parsing import (
-  Computation,
-  Instruction,
-  Module,
-  Shape,
-)
+from symbol_tuning.compilation.hlo.parsing import Instruction, Shape
 
 _FREE = (
   *('after-all', 'async-start', 'bitcast', 'call', 'conditional', 'constant'),
@@ -25,26 +20,18 @@ _SLICES = ('dynamic-slice', 'slice', 'gather')
 _VIEWS = ('bitcast', 'reshape')
 
 
-def hbm_bytes(
-  module: Module, computation: Computation, instruction: Instruction
-) -> float:
+def hbm_bytes(instruction: Instruction) -> float:
   """Bytes that an instruction moves in and out of HBM."""
-  return sum(_traffic(module, computation, instruction))
+  return sum(_traffic(instruction))
 
 
-def _traffic(
-  module: Module, computation: Computation, instruction: Instruction
-) -> Iterator[float]:
+def _traffic(instruction: Instruction) -> Iterator[float]:
   opcode = instruction.opcode
   if opcode in _FREE or opcode.endswith(('-done', '-update')):
     return
-  operands = [
-    shape
-    for operand in computation.operands(instruction)
-    for shape in operand.shapes
-  ]
+  operands = instruction.operand_shapes
   if opcode == 'fusion':
-    yield from _fusion_traffic(module, computation, instruction)
+    yield from _fusion_traffic(instruction)
   elif opcode in _SLICES:
     yield 2 * _in_hbm(instruction.shapes[0])
   elif opcode == 'dynamic-update-slice':
@@ -68,54 +55,46 @@ def _start_traffic(
   yield _in_hbm(target)
 
 
-def _fusion_traffic(
-  module: Module, computation: Computation, fusion: Instruction
-) -> Iterator[float]:
-  fused = module.computations[fusion.callees[0]]
-  for inner in fused.instructions.values():
-    if inner.opcode == 'parameter':
-      operand = computation.operands(fusion)[int(inner.arguments)]
-      read = _read(module, fused, inner.name)
-      yield from (min(_in_hbm(shape), read) for shape in operand.shapes)
-  root = fused.instructions[fused.root]
-  results = root.operands if root.opcode == 'tuple' else (root.name,)
-  for shape, name in zip(fusion.shapes, results, strict=False):
-    yield min(_in_hbm(shape), _written(module, fused, name))
+def _fusion_traffic(fusion: Instruction) -> Iterator[float]:
+  for parameter, operand in fusion.parameters:
+    read = _read(parameter)
+    yield from (min(_in_hbm(shape), read) for shape in operand.shapes)
+  root = fusion.callees[0].root
+  results = root.operands if root.opcode == 'tuple' else [root]
+  for shape, result in zip(fusion.shapes, results, strict=False):
+    yield min(_in_hbm(shape), _written(result))
 
 
-def _read(module: Module, fused: Computation, name: str) -> float:
+def _read(parameter: Instruction) -> float:
   """How much of a parameter a fusion reads; infinity for all of it."""
   total = 0.0
-  for user in fused.users(name):
+  for user in parameter.computation.users(parameter):
+    is_first = user.operands[0] is parameter
     if user.opcode in _VIEWS:
-      total += _read(module, fused, user.name)
-    elif user.opcode in _SLICES and user.operands[0] == name:
+      total += _read(user)
+    elif user.opcode in _SLICES and is_first:
       total += user.shapes[0].num_bytes
-    elif user.opcode == 'dynamic-update-slice' and user.operands[0] == name:
+    elif user.opcode == 'dynamic-update-slice' and is_first:
       continue
     elif user.opcode == 'fusion':
-      inner = module.computations[user.callees[0]]
       total += sum(
-        _read(module, inner, parameter.name)
-        for parameter in inner.instructions.values()
-        if parameter.opcode == 'parameter'
-        and user.operands[int(parameter.arguments)] == name
+        _read(inner)
+        for inner, operand in user.parameters
+        if operand is parameter
       )
     else:
       return math.inf
   return total
 
 
-def _written(module: Module, fused: Computation, name: str) -> float:
+def _written(result: Instruction) -> float:
   """How much of a result a fusion writes; infinity for all of it."""
-  instruction = fused.instructions[name]
-  while instruction.opcode in _VIEWS:
-    instruction = fused.operands(instruction)[0]
-  if instruction.opcode == 'dynamic-update-slice':
-    return fused.operands(instruction)[1].shapes[0].num_bytes
-  if instruction.opcode == 'fusion' and len(instruction.shapes) == 1:
-    inner = module.computations[instruction.callees[0]]
-    return _written(module, inner, inner.root)
+  while result.opcode in _VIEWS:
+    result = result.operands[0]
+  if result.opcode == 'dynamic-update-slice':
+    return result.operands[1].shapes[0].num_bytes
+  if result.opcode == 'fusion' and len(result.shapes) == 1:
+    return _written(result.callees[0].root)
   return math.inf
 
 

@@ -10,7 +10,6 @@ steps of two.
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from symbol_tuning.compilation.hlo.parsing import (
   Computation,
@@ -21,70 +20,54 @@ from symbol_tuning.compilation.hlo.parsing import (
 _TRANSPARENT = ('copy', 'bitcast', 'convert')
 
 
-class Execution(NamedTuple):
-  """An instruction where it stands, and how often a device executes it."""
-
-  computation: Computation
-  instruction: Instruction
-  times: int
-
-
-def executed(module: Module) -> Iterator[Execution]:
-  """What a device executes; fusions are one instruction each.
+def executed(module: Module) -> Iterator[tuple[Instruction, int]]:
+  """What a device executes, and how often; a fusion is one instruction.
 
   A loop of unknown length counts as one turn; see `unknown_loops`. All branches
   of a conditional count, though it takes one only.
   """
-  yield from _executed(module, module.computations[module.entry], 1)
+  yield from _executed(module.entry, 1)
 
 
 def _executed(
-  module: Module, computation: Computation, times: int
-) -> Iterator[Execution]:
+  computation: Computation, times: int
+) -> Iterator[tuple[Instruction, int]]:
   for instruction in computation.instructions.values():
-    yield Execution(computation, instruction, times)
+    yield instruction, times
     if instruction.opcode == 'while':
-      body = module.computations[instruction.callee('body')]
-      turns = trip_count(module, computation, instruction)
-      yield from _executed(
-        module, body, times * (1 if turns is None else turns)
-      )
+      turns = trip_count(instruction)
+      body = instruction.callee('body')
+      yield from _executed(body, times * (1 if turns is None else turns))
     elif instruction.opcode in ('call', 'conditional', 'async-start'):
-      for name in instruction.callees:
-        yield from _executed(module, module.computations[name], times)
+      for callee in instruction.callees:
+        yield from _executed(callee, times)
 
 
 def unknown_loops(module: Module) -> list[str]:
   """Names of the loops whose lengths cannot be read from the program."""
   return [
     instruction.name
-    for computation, instruction, _ in executed(module)
-    if instruction.opcode == 'while'
-    and trip_count(module, computation, instruction) is None
+    for instruction, _ in executed(module)
+    if instruction.opcode == 'while' and trip_count(instruction) is None
   ]
 
 
-def trip_count(
-  module: Module, computation: Computation, loop: Instruction
-) -> int | None:
-  """How often a `while` of this computation turns; None if that is unknown."""
+def trip_count(loop: Instruction) -> int | None:
+  """How often a `while` turns; None if that is unknown."""
   known = re.search(r'known_trip_count":\{"n":"(\d+)"', loop.attributes)
   if known:
     return int(known[1])
-  condition = module.computations[loop.callee('condition')]
-  body = module.computations[loop.callee('body')]
-  start = computation.operands(loop)[0].operands
-  compare, sides = _found(module, condition, condition.root, 'compare')
-  elements = [_state_element(*side) for side in sides]
+  body = loop.callee('body')
+  start = loop.operands[0].operands
+  compare, sides = _found(loop.callee('condition').root, 'compare')
+  elements = [_state_element(side) for side in sides]
   counter = _counter(body, elements)
   if compare is None or counter is None or counter >= len(start):
     return None
-  first = _constant(computation, start[counter])
-  step = _step(module, body, counter)
+  first = _constant(start[counter])
+  step = _step(body, counter)
   limits = [
-    _constant(*side)
-    if element is None
-    else _constant(computation, start[element])
+    _constant(side if element is None else start[element])
     for side, element in zip(sides, elements, strict=True)
     if element != counter
   ]
@@ -95,28 +78,21 @@ def trip_count(
 
 
 def _found(
-  module: Module, computation: Computation, name: str, opcode: str
-) -> tuple[Instruction | None, list[tuple[Computation, str]]]:
+  instruction: Instruction, opcode: str
+) -> tuple[Instruction | None, list[Instruction]]:
   """An instruction of this opcode, be it fused or not, and its operands."""
-  instruction = computation.instructions[name]
   if instruction.opcode == opcode:
-    return instruction, [(computation, side) for side in instruction.operands]
+    return instruction, instruction.operands
   if instruction.opcode == 'fusion':
-    fused = module.computations[instruction.callees[0]]
-    for inner in fused.instructions.values():
+    outside = {inner.name: operand for inner, operand in instruction.parameters}
+    for inner in instruction.callees[0].instructions.values():
       if inner.opcode == opcode:
-        return inner, [
-          (computation, instruction.operands[int(side.arguments)])
-          if side.opcode == 'parameter'
-          else (fused, side.name)
-          for side in fused.operands(inner)
-        ]
+        return inner, [outside.get(side.name, side) for side in inner.operands]
   return None, []
 
 
-def _state_element(computation: Computation, name: str) -> int | None:
+def _state_element(instruction: Instruction) -> int | None:
   """Which element of the loop's state an instruction reads."""
-  instruction = computation.instructions[name]
   if instruction.opcode != 'get-tuple-element':
     return None
   return int(instruction.required('index'))
@@ -124,26 +100,24 @@ def _state_element(computation: Computation, name: str) -> int | None:
 
 def _counter(body: Computation, elements: Sequence[int | None]) -> int | None:
   """The element that the body changes."""
-  results = body.instructions[body.root].operands
+  results = body.root.operands
   for element in elements:
     if element is None or element >= len(results):
       continue
-    if _state_element(body, results[element]) != element:
+    if _state_element(results[element]) != element:
       return element
   return None
 
 
-def _step(module: Module, body: Computation, counter: int) -> int | None:
-  result = body.instructions[body.root].operands[counter]
-  _, sides = _found(module, body, result, 'add')
-  values = [_constant(*side) for side in sides]
+def _step(body: Computation, counter: int) -> int | None:
+  _, sides = _found(body.root.operands[counter], 'add')
+  values = map(_constant, sides)
   return next((value for value in values if value is not None), None)
 
 
-def _constant(computation: Computation, name: str) -> int | None:
-  instruction = computation.instructions[name]
+def _constant(instruction: Instruction) -> int | None:
   while instruction.opcode in _TRANSPARENT:
-    instruction = computation.instructions[instruction.operands[0]]
+    instruction = instruction.operands[0]
   if instruction.opcode != 'constant':
     return None
   text = instruction.arguments.strip('{}')

@@ -43,7 +43,7 @@ class Shape:
     return self.size * bits / 8
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Instruction:
   """One line of a computation.
 
@@ -51,17 +51,17 @@ class Instruction:
     name: unique in the module.
     opcode: such as 'all-gather-start'.
     shapes: of its result; several if that is a tuple, nested ones flattened.
-    operands: names of instructions of the same computation.
     arguments: the text between the parentheses.
     attributes: the text behind them.
+    computation: in which it stands.
   """
 
   name: str
   opcode: str
   shapes: tuple[Shape, ...]
-  operands: tuple[str, ...]
   arguments: str
   attributes: str
+  computation: 'Computation' = dataclasses.field(repr=False)
 
   def attribute(self, name: str) -> str | None:
     """The text of an attribute: in braces, or without commas and spaces."""
@@ -79,30 +79,58 @@ class Instruction:
       raise ValueError(f'{self.opcode} {self.name} does not say its {name}')
     return text
 
-  def callee(self, role: str) -> str:
+  @functools.cached_property
+  def operands(self) -> list['Instruction']:
+    """Instructions of the same computation, whose results it takes."""
+    names = _REFERENCE.findall(self.arguments)
+    return [self.computation.instructions[name] for name in names]
+
+  @property
+  def operand_shapes(self) -> list[Shape]:
+    return [shape for operand in self.operands for shape in operand.shapes]
+
+  def callee(self, role: str) -> 'Computation':
     """The computation that is this instruction's 'body', 'condition', …"""
-    return self.required(role).lstrip('%')
+    return self.computation.others[self.required(role).lstrip('%')]
 
   @functools.cached_property
-  def callees(self) -> tuple[str, ...]:
-    """Names of the computations that it refers to."""
-    found = _CALLEE.findall(self.attributes)
-    return tuple(name for text in found for name in _REFERENCE.findall(text))
+  def callees(self) -> list['Computation']:
+    """The computations that it refers to."""
+    found = ' '.join(_CALLEE.findall(self.attributes))
+    return [self.computation.others[n] for n in _REFERENCE.findall(found)]
+
+  @property
+  def parameters(self) -> list[tuple['Instruction', 'Instruction']]:
+    """Of a fusion: each parameter inside, and the operand it stands for."""
+    return [
+      (inner, self.operands[int(inner.arguments)])
+      for inner in self.callees[0].instructions.values()
+      if inner.opcode == 'parameter'
+    ]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(eq=False)
 class Computation:
-  """Instructions by name, in order; the last result is the root's."""
+  """Instructions that are executed one after the other.
+
+  Attributes:
+    name: unique in the module.
+    others: all computations of the module, by name.
+    instructions: in order, by name.
+    root_name: of the instruction whose result is the computation's.
+  """
 
   name: str
-  instructions: Mapping[str, Instruction]
-  root: str
+  others: Mapping[str, 'Computation'] = dataclasses.field(repr=False)
+  instructions: dict[str, Instruction] = dataclasses.field(default_factory=dict)
+  root_name: str = ''
 
-  def operands(self, instruction: Instruction) -> list[Instruction]:
-    return [self.instructions[name] for name in instruction.operands]
+  @property
+  def root(self) -> Instruction:
+    return self.instructions[self.root_name]
 
-  def users(self, name: str) -> list[Instruction]:
-    return [i for i in self.instructions.values() if name in i.operands]
+  def users(self, operand: Instruction) -> list[Instruction]:
+    return [i for i in self.instructions.values() if operand in i.operands]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,53 +138,42 @@ class Module:
   """What each device executes; `loops.executed` says how often."""
 
   computations: Mapping[str, Computation]
-  entry: str
+  entry: Computation
 
 
 def parse(text: str) -> Module:
   """Reads what `jax.stages.Compiled.as_text` gives."""
   computations: dict[str, Computation] = {}
-  entry, name = None, ''
-  lines: list[str] = []
+  computation = entry = None
   for line in text.splitlines():
-    header = _HEADER.match(line)
-    if header and not line.startswith(' '):
-      name, lines = header[2], []
-      entry = name if header[1] else entry
-    elif line == '}' or line.startswith('}, execution_thread='):
-      computations[name] = _computation(name, lines)
-    else:
-      lines.append(line)
+    if header := _HEADER.match(line):
+      computation = Computation(header[2], computations)
+      computations[computation.name] = computation
+      entry = computation if header[1] else entry
+    elif computation and (match := _INSTRUCTION.match(line)):
+      is_root, name, told = match.groups()
+      computation.instructions[name] = _instruction(name, told, computation)
+      if is_root:
+        computation.root_name = name
   if entry is None:
     raise ValueError('this text is no HLO module: it has no ENTRY')
   return Module(computations, entry)
 
 
-def _computation(name: str, lines: list[str]) -> Computation:
-  instructions, root = {}, ''
-  for line in lines:
-    match = _INSTRUCTION.match(line)
-    if match:
-      instructions[match[2]] = _instruction(match[2], match[3])
-      root = match[2] if match[1] else root
-  return Computation(name, instructions, root or next(reversed(instructions)))
-
-
-def _instruction(name: str, text: str) -> Instruction:
+def _instruction(name: str, text: str, computation: Computation) -> Instruction:
   end = _closing(text, 0) + 1 if text.startswith('(') else text.find(' ')
   opcode = _OPCODE.match(text, end)
   if opcode is None:
     raise ValueError(f'no opcode in {text[:60]!r}')
   start = opcode.end() - 1
   stop = _closing(text, start)
-  arguments = text[start + 1 : stop]
   return Instruction(
     name=name,
     opcode=opcode[1],
     shapes=tuple(_shapes(text[:end])),
-    operands=tuple(_REFERENCE.findall(arguments)),
-    arguments=arguments,
+    arguments=text[start + 1 : stop],
     attributes=text[stop + 1 :],
+    computation=computation,
   )
 
 

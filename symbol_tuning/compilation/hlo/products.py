@@ -10,46 +10,31 @@ import re
 
 import numpy as np
 
-from symbol_tuning.compilation.hlo.parsing import (
-  Computation,
-  Instruction,
-  Module,
-)
+from symbol_tuning.compilation.hlo.parsing import Instruction
 
 
-def flops(
-  module: Module, computation: Computation, instruction: Instruction
-) -> float:
+def flops(instruction: Instruction) -> float:
   """Floating-point operations of an instruction's matrix products."""
   if instruction.opcode == 'fusion':
-    fused = module.computations[instruction.callees[0]]
-    return sum(
-      flops(module, fused, inner) for inner in fused.instructions.values()
-    )
+    return sum(map(flops, instruction.callees[0].instructions.values()))
   if instruction.opcode == 'dot':
-    left = computation.operands(instruction)[0].shapes[0]
+    left = instruction.operands[0].shapes[0]
     contracted = re.findall(
       r'\d+', instruction.required('lhs_contracting_dims')
     )
     depth = math.prod(left.dims[int(axis)] for axis in contracted)
     return 2.0 * instruction.shapes[0].size * depth
   if instruction.opcode == 'convolution':
-    return _convolution_flops(computation, instruction)
+    return _convolution_flops(instruction)
   return 0.0
 
 
-def _convolution_flops(
-  computation: Computation, instruction: Instruction
-) -> float:
+def _convolution_flops(instruction: Instruction) -> float:
   labels = re.split('_|->', instruction.required('dim_labels'))
-  left, right = (
-    operand.shapes[0] for operand in computation.operands(instruction)
-  )
+  shapes = *instruction.operand_shapes, instruction.shapes[0]
   left_sizes, right_sizes, result_sizes = (
     dict(zip(names, shape.dims, strict=True))
-    for names, shape in zip(
-      labels, (left, right, instruction.shapes[0]), strict=True
-    )
+    for names, shape in zip(labels, shapes, strict=True)
   )
   window = _window(instruction)
   taps = math.prod(
