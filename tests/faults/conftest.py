@@ -15,7 +15,10 @@ from faults import programs
 
 from symbol_tuning.models.checkpoints import steps
 
-_TABLE: dict[str, collections.Counter] = {}
+# What became of each fault, by the name of its test.
+_TABLE: dict[str, collections.Counter] = collections.defaultdict(
+  collections.Counter
+)
 
 
 class World:
@@ -23,7 +26,6 @@ class World:
 
   def __init__(self, folder: pathlib.Path):
     self.folder = folder
-    self._compiled = folder / 'compiled'
     self._number = 0
     folder.chmod(0o777)
     programs.write_cache(folder / 'cache')
@@ -31,31 +33,27 @@ class World:
     self.train('half', TRAIN_STEPS=9).assert_done()
     self.expected = self.state('whole')
 
-  def new_run(self) -> str:
-    """Copies the half run, which has steps 3, 6 and 9."""
-    self._number += 1
-    name = f'run{self._number}'
-    shutil.copytree(self.folder / 'half', self.folder / name)
-    return name
-
   def new_name(self) -> str:
     self._number += 1
     return f'run{self._number}'
 
+  def copy_of(self, folder: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copytree(folder, self.folder / self.new_name()))
+
+  def new_run(self) -> str:
+    """Copies the half run, which has steps 3, 6 and 9."""
+    return self.copy_of(self.folder / 'half').name
+
   def start(self, name: str, user=None, largest_file=None, **macros):
-    return programs.Program(
+    return self.start_other(
       'symbol_tuning.train',
-      programs.train_arguments(self.folder, name, **macros),
-      self.folder,
-      user,
-      largest_file,
-      self._compiled,
+      *programs.train_arguments(self.folder, name, **macros),
+      user=user,
+      largest_file=largest_file,
     )
 
-  def start_other(self, module: str, *arguments: str, user=None):
-    return programs.Program(
-      module, list(arguments), self.folder, user, None, self._compiled
-    )
+  def start_other(self, *command: str, **limits):
+    return programs.Program(self.folder, *command, **limits)
 
   def train(self, name: str, **options) -> programs.Ended:
     return self.start(name, **options).wait()
@@ -66,6 +64,11 @@ class World:
     assert chosen.step == programs.STEPS
     handler = ocp.PyTreeCheckpointHandler()
     return handler.restore(epath.Path(chosen.state))
+
+  def assert_survives(self, name: str, *told: str) -> None:
+    """Training goes on and tells this; the run is then as `assert_survived`."""
+    self.train(name).assert_done(*told)
+    self.assert_survived(name)
 
   def assert_survived(self, name: str) -> None:
     """The run is bit by bit the one that nobody disturbed."""
@@ -89,37 +92,25 @@ def rng(request):
 @pytest.fixture
 def tried(request):
   """A function that counts what became of a fault: 'survived' or 'clear'."""
-  name = request.node.originalname.removeprefix('test_').replace('_', ' ')
-  counts = _TABLE.setdefault(name, collections.Counter())
 
   def count(outcome: str, times: int = 1) -> None:
-    counts[outcome] += times
+    _TABLE[request.node.originalname][outcome] += times
 
-  yield count
-  if request.node.stash.get(_FAILED, False):
-    counts['bad'] += 1
-
-
-_FAILED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-  report = yield
-  if report.when == 'call' and report.failed:
-    item.stash[_FAILED] = True
-  return report
+  return count
 
 
 def pytest_terminal_summary(terminalreporter):
   """Prints the table of faults, tries and what became of them."""
+  for report in terminalreporter.getreports('failed'):
+    if report.when == 'call' and '/faults/' in report.nodeid:
+      _TABLE[report.location[2].partition('[')[0]]['bad'] += 1
   if not _TABLE:
     return
   kinds = ('survived', 'clear', 'bad')
-  rows = [
-    (name, sum(counts.values()), *(counts[kind] for kind in kinds))
-    for name, counts in _TABLE.items()
-  ]
+  rows = []
+  for test, counts in _TABLE.items():
+    name = test.removeprefix('test_').replace('_', ' ')
+    rows.append((name, counts.total(), *(counts[kind] for kind in kinds)))
   total = [sum(row[column] for row in rows) for column in range(1, 5)]
   write = terminalreporter.write_line
   write('| fault | tries | survived | clear | bad |')

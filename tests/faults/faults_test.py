@@ -15,7 +15,16 @@ import time
 
 import pytest
 from faults import programs
-from faults.harm import delete, files_of, flip, some_file, truncate, zero
+from faults.harm import (
+  delete,
+  files_of,
+  flip,
+  largest,
+  some_file,
+  swap,
+  truncate,
+  zero,
+)
 from faults.programs import tries
 
 from symbol_tuning.models.checkpoints import digests, steps
@@ -35,8 +44,7 @@ def test_kill_in_the_middle(world, rng, tried, number):
     time.sleep(rng.random() * 0.9)
     os.kill(program.process.pid, signal.SIGKILL)
     kills += program.wait().status == -signal.SIGKILL
-  world.train(name).assert_done()
-  world.assert_survived(name)
+  world.assert_survives(name)
   tried('survived', kills)
 
 
@@ -54,8 +62,7 @@ def test_told_to_stop(world, rng, tried, number, kind):
   assert 'Traceback' not in ended.err
   (step,) = (world.folder / name / 'checkpoints').iterdir()
   if int(step.name) < programs.STEPS:
-    world.train(name).assert_done()
-    world.assert_survived(name)
+    world.assert_survives(name)
   tried('survived')
 
 
@@ -82,13 +89,10 @@ def test_harm_to_the_newest_checkpoint(world, rng, tried, harm, few, many):
     name = world.new_run()
     path = some_file(rng, newest(world, name))
     harm(rng, path)
-    ended = world.train(name)
-    ended.assert_done()
     # A run that is killed at the very end of saving lacks this one, too.
     lacks_seal = harm is delete and path.name == digests.SEAL
     told = 'are unchecked' if lacks_seal else 'is damaged and skipped'
-    assert told in ended.out, ended
-    world.assert_survived(name)
+    world.assert_survives(name, told)
     tried('survived')
 
 
@@ -106,9 +110,7 @@ def test_files_of_checkpoints_swapped(world, rng, tried, number):
     if (here / name).read_bytes() != (there / name).read_bytes()
   ]
   swapped = rng.choice(differing)
-  content = (here / swapped).read_bytes()
-  (here / swapped).write_bytes((there / swapped).read_bytes())
-  (there / swapped).write_bytes(content)
+  swap(here / swapped, there / swapped)
   ended = world.train(name)
   ended.assert_done()
   assert ended.out.count('is damaged and skipped') == 2, ended
@@ -120,10 +122,7 @@ def test_newest_checkpoint_empty(world, tried):
   name = world.new_run()
   shutil.rmtree(newest(world, name))
   newest(world, name).mkdir()
-  ended = world.train(name)
-  ended.assert_done()
-  assert 'Checkpoint 9 is damaged and skipped' in ended.out
-  world.assert_survived(name)
+  world.assert_survives(name, 'Checkpoint 9 is damaged and skipped')
   tried('survived')
 
 
@@ -131,7 +130,7 @@ def test_newest_checkpoint_empty(world, tried):
 def test_every_checkpoint_damaged(world, rng, tried, number):
   name = world.new_run()
   for step in newest(world, name).parent.iterdir():
-    flip(rng, max(files_of(step), key=lambda path: path.stat().st_size))
+    flip(rng, largest(step))
   world.train(name).assert_clear('none of the checkpoints', 'restore them')
   tried('clear')
 
@@ -139,8 +138,7 @@ def test_every_checkpoint_damaged(world, rng, tried, number):
 @pytest.mark.parametrize('harm', [flip, truncate, delete, zero])
 @tries(1, 8)
 def test_harm_to_the_cache(world, rng, tried, harm, number):
-  cache = world.folder / world.new_name()
-  shutil.copytree(world.folder / 'cache', cache)
+  cache = world.copy_of(world.folder / 'cache')
   path = rng.choice([*cache.glob('*.array_record'), cache / 'manifest.json'])
   harm(rng, path)
   ended = world.train(world.new_name(), CACHE_DIR=str(cache))
@@ -152,12 +150,8 @@ def test_harm_to_the_cache(world, rng, tried, harm, number):
 
 @tries(1, 3)
 def test_shards_of_the_cache_swapped(world, tried, number):
-  cache = world.folder / world.new_name()
-  shutil.copytree(world.folder / 'cache', cache)
-  first, second = cache.glob('*.array_record')
-  content = first.read_bytes()
-  first.write_bytes(second.read_bytes())
-  second.write_bytes(content)
+  cache = world.copy_of(world.folder / 'cache')
+  swap(*cache.glob('*.array_record'))
   ended = world.train(world.new_name(), CACHE_DIR=str(cache))
   ended.assert_clear('.array_record is damaged')
   tried('clear')
@@ -183,8 +177,7 @@ def test_files_cannot_grow(world, rng, tried, number):
   ended = world.train(name, largest_file=rng.choice([100, 2000, 9000, 20000]))
   if ended.status:
     ended.assert_clear(str(world.folder / name), 'File too large')
-  world.train(name).assert_done()
-  world.assert_survived(name)
+  world.assert_survives(name)
   tried('clear' if ended.status else 'survived')
 
 
@@ -218,56 +211,33 @@ def test_full_disk(world, rng, tried, small_disk, what, number):
   name = world.new_name()
   if (disk / 'run').exists():
     shutil.copytree(disk / 'run', world.folder / name)
-  world.train(name).assert_done()
-  world.assert_survived(name)
+  world.assert_survives(name)
   tried('clear')
-
-
-def refuse_model_dir(folder):
-  folder.chmod(0o555)
-
-
-def refuse_checkpoints(folder):
-  open_to_all(folder)
-  (folder / 'checkpoints').chmod(0o555)
-
-
-def refuse_a_file_of_a_checkpoint(folder):
-  open_to_all(folder)
-  paths = files_of(folder / 'checkpoints' / '9')
-  max(paths, key=lambda path: path.stat().st_size).chmod(0)
-
-
-def refuse_a_step(folder):
-  open_to_all(folder)
-  (folder / 'checkpoints' / '9').chmod(0)
-
-
-def open_to_all(folder):
-  for path in [folder, *folder.rglob('*')]:
-    path.chmod(0o777)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can become nobody')
 @pytest.mark.parametrize(
-  'refuse',
+  ('refused', 'mode'),
   [
-    refuse_model_dir,
-    refuse_checkpoints,
-    refuse_a_file_of_a_checkpoint,
-    refuse_a_step,
+    (lambda run: run, 0o555),
+    (lambda run: run / 'checkpoints', 0o555),
+    (lambda run: largest(run / 'checkpoints' / '9'), 0),
+    (lambda run: run / 'checkpoints' / '9', 0),
   ],
+  ids=['model_dir', 'checkpoints', 'a file of a checkpoint', 'a step'],
 )
 @tries(1, 2)
-def test_no_permission(world, tried, refuse, number):
+def test_no_permission(world, tried, refused, mode, number):
   name = world.new_run()
-  refuse(world.folder / name)
+  run = world.folder / name
+  for path in [run, *run.rglob('*')]:
+    path.chmod(0o777)
+  refused(run).chmod(mode)
   ended = world.train(name, user=programs.NOBODY)
   ended.assert_clear(str(world.folder / name), 'ermission denied')
   assert 'damaged' not in ended.err
   assert 'delete' not in ended.err
-  world.train(name).assert_done()
-  world.assert_survived(name)
+  world.assert_survives(name)
   tried('clear')
 
 
@@ -327,15 +297,11 @@ def test_loss_not_finite(world, tried, number):
   name = world.new_run()
   ended = world.train(name, LEARNING_RATE=1e38)
   ended.assert_clear('not_finite/step_', 'checkpoints/9', 'learning rate')
-  again = world.train(name)
-  again.assert_done()
-  assert 'broke at the batch in' in again.out
-  world.assert_survived(name)
+  world.assert_survives(name, 'broke at the batch in')
   other = world.new_run()
   world.train(other, LEARNING_RATE=1e38).assert_clear('not_finite/step_')
-  told = world.train(other, RESTART_DATA=True, RANDOM_SEED=7)
-  told.assert_done()
-  assert 'read from their start' in told.out
+  again = world.train(other, RESTART_DATA=True, RANDOM_SEED=7)
+  again.assert_done('read from their start')
   tried('clear')
 
 
@@ -349,20 +315,14 @@ def test_conversion_of_a_harmed_checkpoint(world, rng, tried, harm, few, many):
     harm(rng, path)
     target = world.folder / f'{name}-converted'
     given = newest(world, name) if number % 2 else world.folder / name
-    ended = convert(world, given, target)
+    ended = world.start_other(
+      'faults.reading_member', str(given), str(target)
+    ).wait()
     if number % 2:
       ended.assert_clear(path.name)
       assert not target.exists()
       tried('clear')
     else:
-      ended.assert_done()
-      assert 'Checkpoint 9 is damaged and skipped, 6 is read' in ended.out
+      ended.assert_done('Checkpoint 9 is damaged and skipped, 6 is read')
       tried('survived')
     shutil.rmtree(world.folder / name)
-
-
-def convert(world, source, target):
-  """Has a program read the parameters of a checkpoint and write them."""
-  return world.start_other(
-    'faults.reading_member', str(source), str(target)
-  ).wait()

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import time
 
@@ -14,6 +13,21 @@ from faults.harm import delete, flip, some_file, truncate, zero
 from faults.programs import tries
 
 LABELLED = 'labelled.jsonl'
+STAND_INS = (
+  '--gin.DATA_SOURCE=@sources.SyntheticSource()',
+  '--gin.sources.SyntheticSource.num_train=40',
+  '--gin.sources.SyntheticSource.num_validation=20',
+)
+# What asks the run `whole`.
+ASKING = (
+  '--gin_file=models/tiny.gin',
+  *programs.SMALL,
+  *STAND_INS,
+  "--gin.CHECKPOINT_PATH='whole'",
+  "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
+  "--gin.SEPARATOR='eos'",
+  '--gin.settings.DataSettings.evaluation_exemplars=1',
+)
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
@@ -23,10 +37,6 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
     for path in folder.rglob('*.jsonl')
     if 'inference_eval' not in path.parts
   }
-
-
-def copy_of(world, folder: pathlib.Path) -> pathlib.Path:
-  return pathlib.Path(shutil.copytree(folder, world.folder / world.new_name()))
 
 
 def kill(program) -> None:
@@ -52,14 +62,27 @@ def hold(ended, named, found, whole) -> str:
 
 
 def evaluate(world, name):
-  arguments = programs.evaluation_arguments(name)
-  return world.start_other('symbol_tuning.eval', *arguments)
+  return world.start_other(
+    'symbol_tuning.eval',
+    *ASKING,
+    '--gin_file=runs/eval.gin',
+    f'--gin.EVAL_OUTPUT_DIR={name!r}',
+    "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_teh']",
+    '--gin.settings.DataSettings.evaluation_queries=6',
+  )
 
 
 def label(world, name):
   (world.folder / name).mkdir(exist_ok=True)
-  arguments = programs.labelling_arguments(f'{name}/{LABELLED}')
-  return world.start_other('symbol_tuning.infer', *arguments)
+  return world.start_other(
+    'symbol_tuning.infer',
+    *ASKING,
+    '--gin_file=runs/infer.gin',
+    "--gin.DATASET='subj'",
+    "--gin.INPUT_PATH='rows.jsonl'",
+    f"--gin.OUTPUT_PATH='{name}/{LABELLED}'",
+    '--gin.labelling.label_rows.rows_per_part=4',
+  )
 
 
 @pytest.fixture(scope='module')
@@ -94,7 +117,7 @@ def test_kill_an_evaluation(world, evaluated, rng, tried, number):
 @pytest.mark.parametrize('harm', [flip, truncate, zero, delete])
 @tries(1, 8)
 def test_harm_to_results(world, evaluated, rng, tried, harm, number):
-  folder = copy_of(world, evaluated)
+  folder = world.copy_of(evaluated)
   path = some_file(rng, folder / 'whole')
   harm(rng, path)
   report = world.start_other(
@@ -109,7 +132,7 @@ def test_harm_to_results(world, evaluated, rng, tried, harm, number):
 @pytest.mark.parametrize('harm', [flip, truncate, delete])
 @tries(1, 8)
 def test_harm_to_labelled_rows(world, labelled, rng, tried, harm, number):
-  folder = copy_of(world, labelled)
+  folder = world.copy_of(labelled)
   path = some_file(rng, folder)
   harm(rng, path)
   again = label(world, folder.name).wait()
@@ -118,8 +141,16 @@ def test_harm_to_labelled_rows(world, labelled, rng, tried, harm, number):
 
 
 def cache(world, name):
-  arguments = programs.caching_arguments(name)
-  return world.start_other('symbol_tuning.cache_tasks', *arguments)
+  return world.start_other(
+    'symbol_tuning.cache_tasks',
+    '--gin_file=models/tiny.gin',
+    '--gin_file=runs/cache.gin',
+    *STAND_INS,
+    "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning_sst2'",
+    f'--gin.CACHE_DIR={name!r}',
+    '--gin.NUM_ROWS=40',
+    '--gin.NUM_SHARDS=4',
+  )
 
 
 def shards(folder: pathlib.Path) -> dict[str, bytes]:
@@ -150,7 +181,7 @@ def test_kill_the_writer_of_a_cache(world, cached, rng, tried, number):
 @pytest.mark.parametrize('harm', [flip, truncate, delete])
 @tries(1, 8)
 def test_harm_to_a_written_cache(world, cached, rng, tried, harm, number):
-  folder = copy_of(world, cached)
+  folder = world.copy_of(cached)
   path = some_file(rng, folder)
   harm(rng, path)
   again = cache(world, folder.name).wait()

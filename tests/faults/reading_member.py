@@ -6,27 +6,20 @@ which the faults' tiny decoder has none of.
 
 import sys
 
+import gin
+from faults import programs
+
+from symbol_tuning import gin_utils
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
-
-CONFIG = DecoderConfig(
-  vocab_size=1789,
-  num_layers=1,
-  embed_dim=16,
-  num_heads=2,
-  num_kv_heads=2,
-  head_dim=8,
-  mlp_dim=32,
-  scaled_logits=True,
-  conv_width=4,
-  scan_layers=False,
-)
 
 if __name__ == '__main__':
   _, source, target = sys.argv
+  small = [flag.removeprefix('--gin.') for flag in programs.SMALL]
+  gin_utils.parse(['models/tiny.gin'], small)
+  model = gin.get_configurable(Decoder)()
   try:
-    native.save(parameters.load_params(source, Decoder(CONFIG)), target)
+    native.save(parameters.load_params(source, model), target)
   except (OSError, ValueError) as error:
     sys.exit(f'convert: {error}')
