@@ -51,15 +51,6 @@ class Gcs(gcsfs.GCSFileSystem):
       request = request.__wrapped__  # The same, tried once.
     try:
       return await request(self, method, path, *args, **kwargs)
-    except FileNotFoundError:
-      url = _url(path, args, kwargs)
-      raise FileNotFoundError(
-        f'{url} does not exist, or its bucket does not'
-      ) from None
-    except FileExistsError:
-      raise FileExistsError(
-        f'{_url(path, args, kwargs)} exists already'
-      ) from None
     except Exception as error:
       url = _url(path, args, kwargs)
       raise _told(url, error, self._is_anonymous) from error
@@ -94,6 +85,10 @@ def _lacks_credentials() -> bool:
 
 
 def _told(url: str, error: Exception, is_anonymous: bool) -> OSError:
+  if isinstance(error, FileNotFoundError):
+    return FileNotFoundError(f'{url} does not exist, or its bucket does not')
+  if isinstance(error, FileExistsError):
+    return FileExistsError(f'{url} exists already')
   code = getattr(error, 'code', None)
   reason = ' '.join(str(error).split()) or type(error).__name__
   if reason.startswith('Forbidden'):

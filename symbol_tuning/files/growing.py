@@ -18,10 +18,7 @@ class Growing:
   """
 
   def __init__(
-    self,
-    path: paths.Path,
-    begins_with: bytes = b'',
-    seconds: float = SECONDS,
+    self, path: paths.Path, begins_with: bytes = b'', seconds: float = SECONDS
   ):
     """Replaces the file, if there is one.
 

@@ -42,7 +42,7 @@ def only_writer(folder: Path, setting: str) -> Iterator[None]:
     OSError: if it cannot be written.
   """
   local = paths.is_local(folder)
-  lock = (_OnDisk if local else _InBucket)(folder / FILE, _Writer(setting))
+  lock = (_OnDisk if local else _InBucket)(folder / FILE, setting)
   if local:
     folder.mkdir(parents=True, exist_ok=True)
   lock.take()
@@ -57,59 +57,72 @@ def only_writer(folder: Path, setting: str) -> Iterator[None]:
     lock.free()
 
 
-class _Writer:
-  """Who writes: this process."""
+class _Lock:
+  """The file that says who writes."""
 
-  def __init__(self, setting: str):
-    self.setting = setting
+  def __init__(self, path: Path, setting: str):
+    self._path = path
+    self._setting = setting
+    since = datetime.datetime.now().astimezone()
     self._values = {
       'host': socket.gethostname(),
       'pid': os.getpid(),
-      'since': datetime.datetime.now()
-      .astimezone()
-      .isoformat(timespec='seconds'),
+      'since': since.isoformat(timespec='seconds'),
       'token': uuid.uuid4().hex,
     }
 
-  def text(self) -> str:
+  def _text(self) -> str:
     return json.dumps(self._values | {'beat': time.time()}) + '\n'
 
-  def wrote(self, text: str) -> bool:
-    return _parsed(text).get('token') == self._values['token']
+  def _read(self) -> str:
+    return self._path.read_bytes().decode(errors='replace')
 
-  def is_on_host_of(self, text: str) -> bool:
-    return _parsed(text).get('host') == self._values['host']
+  def _is_own(self, text: str, value: str) -> bool:
+    return _parsed(text).get(value) == self._values[value]
 
-  def refusal(self, place: Path, text: str) -> BlockingIOError:
+  def _refusal(self) -> BlockingIOError:
     return BlockingIOError(
-      f'{place.parent} is written by {_told(text)} already: wait until it has'
-      f' ended, or choose another {self.setting}'
+      f'{self._path.parent} is written by {_told(self._read())} already: wait'
+      f' until it has ended, or choose another {self._setting}'
+    )
+
+  def _check_silent(self) -> None:
+    """Raises BlockingIOError if a process that lives holds it."""
+    first, end = self._read(), time.monotonic() + _SILENT_BEATS * BEAT_SECONDS
+    while time.monotonic() < end:
+      time.sleep(BEAT_SECONDS / 5)
+      if self._read() != first:
+        raise self._refusal()
+
+  def _say_broken(self, earlier: str) -> None:
+    print(
+      f'{self._path.parent} was held by {_told(earlier)}, which is gone: its'
+      ' lock is broken.',
+      flush=True,
     )
 
 
-class _OnDisk:
+class _OnDisk(_Lock):
   """A lock that the operating system holds."""
-
-  def __init__(self, path: Path, writer: _Writer):
-    self._path = path
-    self._writer = writer
 
   def take(self) -> None:
     try:
       self._open()
     except BlockingIOError:
-      raise self._writer.refusal(self._path, self._read()) from None
-    earlier = self._read()
-    # On another host the lock may not be seen; the heartbeat is.
-    elsewhere = earlier and not self._writer.is_on_host_of(earlier)
-    if elsewhere and _changes(self._read):
-      raise self._writer.refusal(self._path, self._read())
-    if earlier:
-      _say_broken(self._path, earlier)
+      raise self._refusal() from None
+    if earlier := self._read():
+      # On another host the lock may not be seen; the heartbeat is.
+      if not self._is_own(earlier, 'host'):
+        self._check_silent()
+      self._say_broken(earlier)
     self.beat()
 
   def beat(self) -> None:
-    self._write(self._writer.text())
+    with writing.naming(self._path):
+      self._file.seek(0)
+      self._file.truncate()
+      self._file.write(self._text())
+      self._file.flush()
 
   def free(self) -> None:
     self._path.unlink(missing_ok=True)
@@ -125,38 +138,23 @@ class _OnDisk:
           return
       self._file.close()
 
-  def _write(self, text: str) -> None:
-    with writing.naming(self._path):
-      self._file.seek(0)
-      self._file.truncate()
-      self._file.write(text)
-      self._file.flush()
 
-  def _read(self) -> str:
-    return self._path.read_text(encoding='utf-8', errors='replace')
-
-
-class _InBucket:
+class _InBucket(_Lock):
   """A lock that is an object, which one process alone can make."""
 
-  def __init__(self, path: Path, writer: _Writer):
-    self._path = path
-    self._writer = writer
-
   def take(self) -> None:
-    try:
-      writing.create_text(self._path, self._writer.text())
-    except FileExistsError:
-      earlier = self._read()
-      if _changes(self._read):
-        raise self._writer.refusal(self._path, self._read()) from None
-      _say_broken(self._path, earlier)
-      paths.remove(self._path)
-      writing.create_text(self._path, self._writer.text())
+    with contextlib.suppress(FileExistsError):
+      writing.create_text(self._path, self._text())
+      return
+    earlier = self._read()
+    self._check_silent()
+    self._say_broken(earlier)
+    paths.remove(self._path)
+    writing.create_text(self._path, self._text())
 
   def beat(self) -> None:
     """Ends the process if another one has taken over, thinking it gone."""
-    if not self._writer.wrote(self._read()):
+    if not self._is_own(self._read(), 'token'):
       print(
         f'\nerror: {self._path.parent} was taken over while this process was'
         ' silent; it ends',
@@ -164,15 +162,12 @@ class _InBucket:
         flush=True,
       )
       os._exit(1)
-    writing.write_text(self._path, self._writer.text())
+    writing.write_text(self._path, self._text())
 
   def free(self) -> None:
     with contextlib.suppress(OSError):
-      if self._writer.wrote(self._read()):
+      if self._is_own(self._read(), 'token'):
         paths.remove(self._path)
-
-  def _read(self) -> str:
-    return self._path.read_text(encoding='utf-8')
 
 
 def _beat(lock: _OnDisk | _InBucket, ended: threading.Event) -> None:
@@ -180,16 +175,6 @@ def _beat(lock: _OnDisk | _InBucket, ended: threading.Event) -> None:
     # A disk that is full or a bucket that is away is the business of others.
     with contextlib.suppress(OSError):
       lock.beat()
-
-
-def _changes(read: Any) -> bool:
-  """Whether a lock is held by a process that lives."""
-  first, end = read(), time.monotonic() + _SILENT_BEATS * BEAT_SECONDS
-  while time.monotonic() < end:
-    time.sleep(BEAT_SECONDS / 5)
-    if read() != first:
-      return True
-  return False
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -207,12 +192,4 @@ def _told(text: str) -> str:
   return (
     f'process {values.get("pid")} on {values.get("host")}, since'
     f' {values.get("since")}'
-  )
-
-
-def _say_broken(path: Path, text: str) -> None:
-  print(
-    f'{path.parent} was held by {_told(text)}, which is gone: its lock is'
-    ' broken.',
-    flush=True,
   )

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -28,16 +27,11 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
       yield partial
       _upload(partial, path)
     return
-  partial = _partial(path)
-  try:
-    with naming(path):
-      yield partial
-      _sync(partial)
-      partial.replace(path)
-      _sync(path.parent)
-  except BaseException:
-    partial.unlink(missing_ok=True)
-    raise
+  with _partial(path) as partial:
+    yield partial
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -86,14 +80,11 @@ def create_text(path: Path, text: str) -> None:
 
 
 def _create(path: pathlib.Path, text: str) -> None:
-  partial = _partial(path)
-  try:
+  with _partial(path) as partial:
     partial.write_text(text, encoding='utf-8')
     _sync(partial)
     path.hardlink_to(partial)  # Unlike renaming, it replaces nothing.
     _sync(path.parent)
-  finally:
-    partial.unlink(missing_ok=True)
 
 
 def remove_partial(folder: Path) -> None:
@@ -122,22 +113,18 @@ def new_folder(
     raise FileExistsError(
       f'{folder} exists; name a folder that does not, or remove it.'
     )
-  if not paths.is_local(folder):
-    with tempfile.TemporaryDirectory() as name:
-      yield pathlib.Path(name)
-      _upload_folder(pathlib.Path(name), folder, last)
-    return
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent)
-  )
-  temporary.chmod(0o755)
-  try:
+  is_local = paths.is_local(folder)
+  if is_local:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+  beside = folder.parent if is_local else None
+  with tempfile.TemporaryDirectory('', f'.{folder.name}-', beside) as name:
+    temporary = pathlib.Path(name)
+    temporary.chmod(0o755)
     yield temporary
-    temporary.rename(folder)
-  except BaseException:
-    shutil.rmtree(temporary, ignore_errors=True)
-    raise
+    if is_local:
+      temporary.rename(folder)
+    else:
+      _upload_folder(temporary, folder, last)
 
 
 def _upload_folder(source: pathlib.Path, target: Path, last: str) -> None:
@@ -146,8 +133,16 @@ def _upload_folder(source: pathlib.Path, target: Path, last: str) -> None:
     _upload(path, target / path.relative_to(source).as_posix())
 
 
-def _partial(path: pathlib.Path) -> pathlib.Path:
-  return path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}')
+@contextlib.contextmanager
+def _partial(path: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Gives a name beside a file for what is to become it, or is removed."""
+  name = f'.{path.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}'
+  partial = path.with_name(name)
+  try:
+    with naming(path):
+      yield partial
+  finally:
+    partial.unlink(missing_ok=True)
 
 
 def _upload(source: pathlib.Path, target: Path) -> None:

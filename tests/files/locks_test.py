@@ -53,10 +53,7 @@ def test_the_lock_of_a_process_that_was_killed_is_broken_and_it_is_said(
 
 def test_a_stopped_process_keeps_its_lock(holder, tmp_path):
   os.kill(holder.pid, signal.SIGSTOP)
-  with (
-    pytest.raises(BlockingIOError),
-    files.only_writer(tmp_path, 'MODEL_DIR'),
-  ):
+  with pytest.raises(BlockingIOError), files.only_writer(tmp_path, 'MODEL_DIR'):
     pass
 
 
