@@ -18,7 +18,5 @@ from symbol_tuning.evaluation import labelling
 
 if __name__ == '__main__':
   gin_utils.run(
-    labelling.label_rows,
-    dry_run=labelling.dry_run,
-    within=distributed.joined,
+    labelling.label_rows, dry_run=labelling.dry_run, within=distributed.joined
   )

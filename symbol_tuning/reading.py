@@ -52,10 +52,9 @@ _RULES = (
   _Rule('safetensors', 'SafetensorError', 'is not safetensors', _FETCH),
   _Rule('yaml', 'YAMLError', 'is not YAML', _FETCH),
   _Rule('', 'RecursionError', 'is nested without an end', _FETCH),
-  _Rule('', 'KeyError', 'lacks', _FETCH),
 )
 # What the code around a parser raises when values are of other types.
-_STRUCTURE = (AttributeError, IndexError, TypeError)
+_STRUCTURE = (AttributeError, IndexError, KeyError, TypeError)
 # What to do about errors of the file system.
 _SYSTEM = {
   errno.ENOSPC: 'make room',
@@ -83,16 +82,12 @@ def explained(
   """
   try:
     yield
-  except OSError as error:
-    if not isinstance(error, gzip.BadGzipFile):
+  except Exception as error:
+    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
       if error.filename is None and error.strerror:
         error.filename = os.fspath(path)
       raise
-    raise UnreadableError(_told(path, error, what, advice)) from error
-  except UnreadableError:
-    raise
-  except Exception as error:
-    if not _is_of_content(error):
+    if isinstance(error, UnreadableError) or not _is_of_content(error):
       raise
     raise UnreadableError(_told(path, error, what, advice)) from error
 
@@ -135,9 +130,8 @@ def _rule(error: Exception) -> _Rule | None:
 def _is_of_content(error: Exception) -> bool:
   # The library of tokenizers has no class of its own for what it cannot read.
   is_bare = type(error) is Exception
-  return bool(is_bare or _rule(error)) or isinstance(
-    error, (*_STRUCTURE, ValueError)
-  )
+  is_known = is_bare or _rule(error) is not None
+  return is_known or isinstance(error, (*_STRUCTURE, ValueError))
 
 
 def _told(
@@ -145,15 +139,14 @@ def _told(
 ) -> str:
   if _is_pointer(path):
     return f'{path} is a pointer of Git LFS, not the file: run git lfs pull'
-  rule = _rule(error)
-  if rule and not (rule.name == 'KeyError' and what):
+  reason = ' '.join(str(error).split()) or type(error).__name__
+  if isinstance(error, KeyError) and not what:
+    return f'{path} lacks {reason}: {advice or _FETCH}'
+  if rule := _rule(error):
     problem, advised = rule.problem, rule.advice
   else:
     problem, advised = f'is not {what or "what it should be"}', _FETCH
-  reason = ' '.join(str(error).split()) or type(error).__name__
-  if rule and rule.problem == 'lacks' and not what:
-    return f'{path} lacks {reason}: {advice or advised}'
-  if isinstance(error, (KeyError, *_STRUCTURE)):
+  if isinstance(error, _STRUCTURE):
     reason = f'{type(error).__name__}: {reason}'
   return f'{path} {problem} ({reason}): {advice or advised}'
 

@@ -12,10 +12,7 @@ from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native, steps
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [
-  *ROOT.glob('*.md'),
-  *ROOT.glob('*/*.md'),
-]
+PAGES = [*ROOT.glob('*.md'), *ROOT.glob('*/*.md')]
 
 
 @pytest.fixture

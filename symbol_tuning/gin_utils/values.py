@@ -169,15 +169,11 @@ def _is_library_type(kind: Any) -> bool:
 
 
 def _fitted_plain(value: Any, hint: type) -> Any:
-  if hint is float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number else _MISFIT
-  if hint is int:
-    if isinstance(value, float) and value.is_integer():
-      return int(value)
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole else _MISFIT
-  return value if isinstance(value, hint) else _MISFIT
+  if hint is int and isinstance(value, float) and value.is_integer():
+    return int(value)
+  kinds = (int, float) if hint is float else hint
+  is_truth = isinstance(value, bool) and hint is not bool
+  return value if isinstance(value, kinds) and not is_truth else _MISFIT
 
 
 def _fitted_mapping(value: Any, arguments: tuple[Any, ...]) -> Any:
@@ -191,21 +187,19 @@ def _fitted_mapping(value: Any, arguments: tuple[Any, ...]) -> Any:
 def _fitted_sequence(value: Any, arguments: tuple[Any, ...]) -> Any:
   if not isinstance(value, (list, tuple)):
     return _MISFIT
-  hints = arguments or (Any,)
-  if len(hints) != len(value) or hints[-1] is Ellipsis:
-    if len(hints) > 1 and hints[-1] is not Ellipsis:
-      return _MISFIT
+  hints = arguments or (Any, ...)
+  if len(hints) == 1 or hints[-1] is Ellipsis:
     hints = hints[:1] * len(value)
-  fitted = [
-    _fitted(part, hint) for part, hint in zip(value, hints, strict=True)
-  ]
+  if len(hints) != len(value):
+    return _MISFIT
+  fitted = list(map(_fitted, value, hints))
   return _unless_misfit(value, type(value)(fitted), fitted)
 
 
 def _unless_misfit(value: Any, fitted: Any, parts: Any) -> Any:
   if any(part is _MISFIT for part in parts):
     return _MISFIT
-  return value if fitted == value and repr(fitted) == repr(value) else fitted
+  return value if repr(fitted) == repr(value) else fitted
 
 
 def _words(hint: Any) -> str:
@@ -227,10 +221,7 @@ def _words(hint: Any) -> str:
 
 
 def _advice(value: Any, hint: Any) -> str:
-  if isinstance(value, str) and not _takes_text(hint):
-    return ', without quotes' if 'whole' in _words(hint) else ''
+  takes_text = hint is str or str in typing.get_args(hint)
+  if isinstance(value, str) and not takes_text and 'whole' in _words(hint):
+    return ', without quotes'
   return ''
-
-
-def _takes_text(hint: Any) -> bool:
-  return hint is str or str in typing.get_args(hint)

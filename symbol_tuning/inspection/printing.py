@@ -120,22 +120,12 @@ def prompts_table(samples: Sequence[Sample], shares: Sequence[float]) -> Table:
       f'{len(sample.labels):,}',
     )
     rows.append(row)
-  header = [
-    'task',
-    'share',
-    'read',
-    'dropped',
-    'shortened',
-    'shots',
-    'labels',
-  ]
+  header = ['task', 'share', 'read', 'dropped', 'shortened', 'shots', 'labels']
   return Table('Prompts', header, _cells(rows))
 
 
 def tokens_table(
-  samples: Sequence[Sample],
-  shares: Sequence[float],
-  limits: Mapping[str, int],
+  samples: Sequence[Sample], shares: Sequence[float], limits: Mapping[str, int]
 ) -> Table:
   """Returns how long the inputs and targets of each task are, in tokens."""
   inputs = [sample.input_lengths for sample in samples]
