@@ -3,8 +3,6 @@
 import dataclasses
 
 import gguf_models
-import jax
-import numpy as np
 import pytest
 import tiny_models
 
@@ -19,11 +17,7 @@ CONFIG = DecoderConfig(12, 2, 16, 2, 1, 8, 24)
 
 @pytest.fixture
 def folder(tmp_path):
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda x: rng.normal(size=x.shape).astype(np.float32),
-    parameters.abstract_params(Decoder(CONFIG)),
-  )
+  params = tiny_models.random_params(CONFIG)
   parameters.export(params, CONFIG, tmp_path / 'original')
   return tmp_path / 'original'
 

@@ -18,7 +18,7 @@ import tiny_models
 
 from symbol_tuning import gin_utils
 from symbol_tuning.data import packing
-from symbol_tuning.models import likelihood, parameters
+from symbol_tuning.models import likelihood
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.decoder import Decoder
 
@@ -68,11 +68,7 @@ def optimizer(clean_gin):
 
 
 def random_params(model):
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.5).astype(np.float32),
-    parameters.abstract_params(model.module),
-  )
+  return tiny_models.random_params(model.module.config, 0.5)
 
 
 def examples():
@@ -96,8 +92,8 @@ def our_scores(model, params):
   for example in examples():
     features = packing.to_decoder_features(example)
     row = {name: jnp.asarray(array)[None] for name, array in features.items()}
-    values = likelihood.target_log_likelihoods(model.module, params, row)
-    yield float((values * row['decoder_loss_weights']).sum())
+    found = likelihood.weighted_log_likelihoods(model.module, params, row, 6)
+    yield float((found.values_BP * found.weights_BP).sum())
 
 
 def test_scores_are_ours(make_model):

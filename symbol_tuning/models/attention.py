@@ -94,24 +94,6 @@ def attend_in_blocks(
   return jnp.concatenate(y_BLNH, axis=1)
 
 
-def attend_by_cudnn(
-  query_BLNH: jax.Array,
-  key_BSKH: jax.Array,
-  value_BSKH: jax.Array,
-  mask_BLS: jax.Array,
-  scale: float | None = None,
-) -> jax.Array:
-  """The same by cuDNN's fused kernel: an NVIDIA GPU, 16-bit activations."""
-  return jax.nn.dot_product_attention(
-    query_BLNH,
-    key_BSKH,
-    value_BSKH,
-    mask=mask_BLS[:, None],
-    scale=scale,
-    implementation='cudnn',
-  )
-
-
 def attend_with_cache(
   query_BLNH: jax.Array,
   chunk: cache_lib.LayerCache,
@@ -235,24 +217,26 @@ class Attention(nn.Module):
   ) -> jax.Array:
     """Queries, keys, values → what is seen of the row, by the chosen kernel."""
     config = self.config
+    scale = config.attention_scale or None
     if mask_BLS is None:
       return splash.attend(
         *query_key_value,
-        config.attention_scale or None,
+        scale,
         segment_ids_BL,
         soft_cap=config.attention_soft_cap,
         windows=splash.windows(config),
         kind=kind,
       )
     if config.attention_implementation == 'cudnn':
-      return attend_by_cudnn(
-        *query_key_value, mask_BLS, config.attention_scale or None
+      # A fused kernel of NVIDIA GPUs, for 16-bit activations.
+      return jax.nn.dot_product_attention(
+        *query_key_value,
+        mask=mask_BLS[:, None],
+        scale=scale,
+        implementation='cudnn',
       )
     return attend_in_blocks(
-      *query_key_value,
-      mask_BLS,
-      config.attention_scale or None,
-      config.attention_soft_cap,
+      *query_key_value, mask_BLS, scale, config.attention_soft_cap
     )
 
   def _project(

@@ -126,36 +126,19 @@ def _views(
   length: int,
 ) -> tuple[View, ...]:
   """The view of each kind of layer, in rows with room for `length` tokens."""
-  return tuple(
-    View(
-      _rotation(config, kind, positions_BL, length),
-      _mask(config, kind, mask_BLS, positions_BL, positions_BS),
-    )
-    for kind in config.distinct_kinds
-  )
-
-
-def _rotation(
-  config: DecoderConfig, kind: str, positions_BL: jax.Array, length: int
-) -> rotary.Rotation:
-  base, scaling = config.rope_base, config.rope_scaling
-  if kind == 'unrotated':
-    positions_BL, scaling = jnp.zeros_like(positions_BL), None
-  elif kind == 'local' and config.local_rope_base:
-    base, scaling = config.local_rope_base, None
   rotary_dim = config.rotary_dim or config.head_dim
-  return rotary.rotation(positions_BL, rotary_dim, base, scaling, length)
-
-
-def _mask(
-  config: DecoderConfig,
-  kind: str,
-  mask_BLS: jax.Array | None,
-  positions_BL: jax.Array,
-  positions_BS: jax.Array,
-) -> jax.Array | None:
-  if mask_BLS is None or kind != 'local':
-    return mask_BLS
-  return masks.local_mask(
-    mask_BLS, positions_BL, positions_BS, config.local_window
-  )
+  views = []
+  for kind in config.distinct_kinds:
+    turns_BL, seen_BLS = positions_BL, mask_BLS
+    base, scaling = config.rope_base, config.rope_scaling
+    if kind == 'unrotated':
+      turns_BL, scaling = jnp.zeros_like(positions_BL), None
+    if kind == 'local' and config.local_rope_base:
+      base, scaling = config.local_rope_base, None
+    if kind == 'local' and mask_BLS is not None:
+      seen_BLS = masks.local_mask(
+        mask_BLS, positions_BL, positions_BS, config.local_window
+      )
+    rotation = rotary.rotation(turns_BL, rotary_dim, base, scaling, length)
+    views.append(View(rotation, seen_BLS))
+  return tuple(views)

@@ -15,6 +15,8 @@ Shape suffixes: B batch, L length, D embed, V vocab; a trailing Y: stacked over
 layers.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -181,10 +183,12 @@ class Decoder(nn.Module):
     return nn.with_logical_constraint(logits, (*leading, 'activation_vocab'))
 
 
-class SerialBlock(nn.Module):
-  """x + Attention(Norm(x)), then the same with the MLP.
+class Block(nn.Module):
+  """Attention and an MLP, one after the other or side by side.
 
-  What a sublayer returns may be normalized too, or instead.
+  A serial block is x + Attention(Norm(x)), then the same with the MLP; what a
+  sublayer returns may be normalized too, or instead. A parallel block is
+  x + Attention(Norm(x)) + MLP(Norm(x)), with one norm or two.
   """
 
   config: DecoderConfig
@@ -194,63 +198,38 @@ class SerialBlock(nn.Module):
     self,
     x_BLD: jax.Array,
     inputs: attention_inputs.AttentionInputs,
-    cache: cache_lib.LayerCache | None = None,
-    kind: jax.Array | None = None,
+    cache: cache_lib.LayerCache | None,
+    kind: jax.Array | None,
   ) -> tuple[jax.Array, cache_lib.LayerCache | None]:
     config = self.config
-    y_BLD = x_BLD
-    if config.pre_norms:
-      y_BLD = _norm(config, 'attention_norm')(x_BLD)
-    y_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, inputs, cache, kind
-    )
+    norm = functools.partial(layers.Norm, config, bias=config.norm_bias)
+    attend = attention.Attention(config, name='attention')
+    mlp = layers.Mlp(config, name='mlp')
+    if config.parallel_block:
+      if config.shared_norm:
+        y_BLD = mlp_input_BLD = norm(name='norm')(x_BLD)
+      else:
+        y_BLD = norm(name='attention_norm')(x_BLD)
+        mlp_input_BLD = norm(name='mlp_norm')(x_BLD)
+      y_BLD, chunk = attend(y_BLD, inputs, cache, kind)
+      return self._add(x_BLD, y_BLD + mlp(mlp_input_BLD)), chunk
+    y_BLD = norm(name='attention_norm')(x_BLD) if config.pre_norms else x_BLD
+    y_BLD, chunk = attend(y_BLD, inputs, cache, kind)
     if config.post_norms:
-      y_BLD = _norm(config, 'attention_post_norm')(y_BLD)
-    y_BLD = x_BLD = add_to_residual(config, x_BLD, Dropout(config)(y_BLD))
-    if config.pre_norms:
-      y_BLD = _norm(config, 'mlp_norm')(x_BLD)
-    y_BLD = layers.Mlp(config, name='mlp')(y_BLD)
+      y_BLD = norm(name='attention_post_norm')(y_BLD)
+    x_BLD = self._add(x_BLD, y_BLD)
+    y_BLD = norm(name='mlp_norm')(x_BLD) if config.pre_norms else x_BLD
+    y_BLD = mlp(y_BLD)
     if config.post_norms:
-      y_BLD = _norm(config, 'mlp_post_norm')(y_BLD)
-    return add_to_residual(config, x_BLD, Dropout(config)(y_BLD)), chunk
+      y_BLD = norm(name='mlp_post_norm')(y_BLD)
+    return self._add(x_BLD, y_BLD), chunk
 
-
-class ParallelBlock(nn.Module):
-  """x + Attention(Norm(x)) + MLP(Norm(x)), with one norm or two."""
-
-  config: DecoderConfig
-
-  @nn.compact
-  def __call__(
-    self,
-    x_BLD: jax.Array,
-    inputs: attention_inputs.AttentionInputs,
-    cache: cache_lib.LayerCache | None = None,
-    kind: jax.Array | None = None,
-  ) -> tuple[jax.Array, cache_lib.LayerCache | None]:
-    config = self.config
-    if config.shared_norm:
-      y_BLD = mlp_input_BLD = _norm(config, 'norm')(x_BLD)
-    else:
-      y_BLD = _norm(config, 'attention_norm')(x_BLD)
-      mlp_input_BLD = _norm(config, 'mlp_norm')(x_BLD)
-    attended_BLD, chunk = attention.Attention(config, name='attention')(
-      y_BLD, inputs, cache, kind
-    )
-    y_BLD = attended_BLD + layers.Mlp(config, name='mlp')(mlp_input_BLD)
-    return add_to_residual(config, x_BLD, Dropout(config)(y_BLD)), chunk
-
-
-def _norm(config: DecoderConfig, name: str) -> layers.Norm:
-  return layers.Norm(config, bias=config.norm_bias, name=name)
-
-
-def add_to_residual(
-  config: DecoderConfig, x_BLD: jax.Array, y_BLD: jax.Array
-) -> jax.Array:
-  if config.residual_multiplier != 1.0:
-    y_BLD *= config.residual_multiplier
-  return constrain_residual(x_BLD + y_BLD)
+  def _add(self, x_BLD: jax.Array, y_BLD: jax.Array) -> jax.Array:
+    """The residual stream and what a sublayer adds to it."""
+    y_BLD = Dropout(self.config)(y_BLD)
+    if self.config.residual_multiplier != 1.0:
+      y_BLD *= self.config.residual_multiplier
+    return constrain_residual(x_BLD + y_BLD)
 
 
 class Dropout(nn.Module):
@@ -267,15 +246,14 @@ class Dropout(nn.Module):
 
 def rematerialized_block(config: DecoderConfig) -> type[nn.Module]:
   """The block's class, recomputing in the backward pass as configured."""
-  block = ParallelBlock if config.parallel_block else SerialBlock
   if config.remat == 'none':
-    return block
+    return Block
   policies = jax.checkpoint_policies
   policy = {
     'minimal': policies.checkpoint_dots_with_no_batch_dims,
     'full': policies.nothing_saveable,
   }[config.remat]
-  return nn.remat(block, policy=policy, prevent_cse=not config.scan_layers)
+  return nn.remat(Block, policy=policy, prevent_cse=not config.scan_layers)
 
 
 def constrain_residual(x_BLD: jax.Array) -> jax.Array:

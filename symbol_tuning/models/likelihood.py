@@ -19,29 +19,6 @@ from symbol_tuning.models.decoder import Decoder
 CHUNK_SIZE = 256
 
 
-def target_log_likelihoods(
-  model: Decoder,
-  params: Mapping[str, Any],
-  batch: Mapping[str, jax.Array],
-  chunk_size: int = CHUNK_SIZE,
-  rngs: Mapping[str, jax.Array] | None = None,
-) -> jax.Array:
-  """log p(decoder_target_tokens) at every position, float32 [B, L].
-
-  Args:
-    model: the decoder.
-    params: its parameters.
-    batch: decoder_input_tokens and decoder_target_tokens [B, L]; also
-      decoder_positions and decoder_segment_ids where rows are packed, and
-      decoder_branch_ids where prompts go on in several ways (see `Decoder`).
-    chunk_size: positions of each row whose logits exist at once.
-    rngs: {'dropout': key} to train with dropout.
-  """
-  x_BLD = _hidden_states(model, params, batch, rngs)
-  targets_BL = batch['decoder_target_tokens']
-  return _log_likelihoods(model, params, x_BLD, targets_BL, chunk_size)[0]
-
-
 class WeightedLogLikelihoods(NamedTuple):
   """The log-likelihoods of the positions that carry loss weight.
 
@@ -67,12 +44,15 @@ def weighted_log_likelihoods(
   rngs: Mapping[str, jax.Array] | None = None,
   label_smoothing: float = 0.0,
 ) -> WeightedLogLikelihoods:
-  """As target_log_likelihoods, for weighted positions only.
+  """log p(decoder_target_tokens) at the positions that carry loss weight.
 
   Args:
     model: the decoder.
     params: its parameters.
-    batch: as above, with decoder_loss_weights [B, L].
+    batch: decoder_input_tokens, decoder_target_tokens and decoder_loss_weights
+      [B, L]; also decoder_positions and decoder_segment_ids where rows are
+      packed, and decoder_branch_ids where prompts go on in several ways (see
+      `Decoder`).
     num_positions: how many positions a row may have; those beyond are left
       out, which `training.batches` makes sure that there are none of.
     chunk_size: positions of each row whose logits exist at once.
@@ -81,58 +61,6 @@ def weighted_log_likelihoods(
       the whole vocabulary (Szegedy et al., 2016, section 7; as
       `optax.smooth_labels`).
   """
-  gathered = gather_weighted_positions(
-    _hidden_states(model, params, batch, rngs),
-    batch['decoder_target_tokens'],
-    batch['decoder_loss_weights'],
-    num_positions,
-  )
-  values_BP, log_normalizers_BP = _log_likelihoods(
-    model,
-    params,
-    gathered.x_BPD,
-    gathered.targets_BP,
-    chunk_size,
-    label_smoothing,
-  )
-  return WeightedLogLikelihoods(
-    values_BP, log_normalizers_BP, gathered.weights_BP
-  )
-
-
-class GatheredPositions(NamedTuple):
-  """Each row's weighted positions, in order."""
-
-  x_BPD: jax.Array
-  targets_BP: jax.Array
-  weights_BP: jax.Array
-
-
-def gather_weighted_positions(
-  x_BLD: jax.Array,
-  targets_BL: jax.Array,
-  weights_BL: jax.Array,
-  num_positions: int,
-) -> GatheredPositions:
-  """The first `num_positions` positions of each row whose weight is not zero.
-
-  Rows with fewer are filled with positions of weight zero.
-  """
-  weighted_BL = weights_BL != 0
-  index_BP = jnp.argsort(~weighted_BL, axis=-1, stable=True)[:, :num_positions]
-  return GatheredPositions(
-    x_BPD=jnp.take_along_axis(x_BLD, index_BP[..., None], axis=1),
-    targets_BP=jnp.take_along_axis(targets_BL, index_BP, axis=1),
-    weights_BP=jnp.take_along_axis(weights_BL, index_BP, axis=1),
-  )
-
-
-def _hidden_states(
-  model: Decoder,
-  params: Mapping[str, Any],
-  batch: Mapping[str, jax.Array],
-  rngs: Mapping[str, jax.Array] | None,
-) -> jax.Array:
   x_BLD: Any = model.apply(
     {'params': params},
     batch['decoder_input_tokens'],
@@ -142,7 +70,35 @@ def _hidden_states(
     rngs=dict(rngs) if rngs else None,
     method='hidden_states',
   )
-  return x_BLD
+  x_BPD, targets_BP, weights_BP = gather_weighted_positions(
+    x_BLD,
+    batch['decoder_target_tokens'],
+    batch['decoder_loss_weights'],
+    num_positions,
+  )
+  values_BP, log_normalizers_BP = _log_likelihoods(
+    model, params, x_BPD, targets_BP, chunk_size, label_smoothing
+  )
+  return WeightedLogLikelihoods(values_BP, log_normalizers_BP, weights_BP)
+
+
+def gather_weighted_positions(
+  x_BLD: jax.Array,
+  targets_BL: jax.Array,
+  weights_BL: jax.Array,
+  num_positions: int,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """The first `num_positions` positions of each row whose weight is not zero.
+
+  Rows with fewer are filled with positions of weight zero.
+  """
+  weighted_BL = weights_BL != 0
+  index_BP = jnp.argsort(~weighted_BL, axis=-1, stable=True)[:, :num_positions]
+  return (
+    jnp.take_along_axis(x_BLD, index_BP[..., None], axis=1),
+    jnp.take_along_axis(targets_BL, index_BP, axis=1),
+    jnp.take_along_axis(weights_BL, index_BP, axis=1),
+  )
 
 
 def _log_likelihoods(
@@ -151,7 +107,7 @@ def _log_likelihoods(
   x_BLD: jax.Array,
   targets_BL: jax.Array,
   chunk_size: int,
-  label_smoothing: float = 0.0,
+  label_smoothing: float,
 ) -> tuple[jax.Array, jax.Array]:
   """log p(target) and log Z, chunk by chunk along the row: B stays sharded."""
 

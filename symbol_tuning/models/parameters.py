@@ -6,13 +6,17 @@ own 'layers_i'.
 """
 
 import dataclasses
+import json
+import math
 import os
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import traverse_util
 
 from symbol_tuning import files, gguf_files, hub
@@ -21,6 +25,7 @@ from symbol_tuning.models.checkpoints import (
   gguf,
   huggingface,
   native,
+  published,
   safetensors_files,
   steps,
 )
@@ -97,16 +102,20 @@ def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
     ValueError: it is of a family that is not supported, or asks for something
       that the decoder does not have.
   """
-  path = hub.local_description(path)
-  source = gguf if path.suffix == '.gguf' else huggingface
-  return source.decoder_config(path, **overrides)
+  return _describe(path, **overrides)[1]
 
 
 def read_family(path: str | os.PathLike) -> families.Family:
   """The family of the model there; arguments and errors as `read_config`."""
+  return _describe(path)[0]
+
+
+def _describe(
+  path: str | os.PathLike, **overrides: Any
+) -> tuple[families.Family, DecoderConfig]:
   path = hub.local_description(path)
   source = gguf if path.suffix == '.gguf' else huggingface
-  return source.family(path)
+  return source.describe(path, **overrides)
 
 
 def export(
@@ -128,17 +137,24 @@ def export(
     shard_bytes: at most so many are in a file.
 
   Raises:
-    ValueError: the model is of no family that is known.
+    ValueError: no family has such a decoder.
   """
-  huggingface.export(
-    traverse_util.flatten_dict(params, sep='/'),
-    config,
-    parameter_specs(Decoder(config)),
+  if family is None or families.differences(family, config):
+    family = families.of_decoder(config)
+  folder = pathlib.Path(folder)
+  folder.mkdir(parents=True, exist_ok=True)
+  specs = parameter_specs(Decoder(config))
+  sources = published.sources(family, specs, family.fused_by_head)
+  item = np.dtype(config.param_dtype).itemsize
+  safetensors_files.write(
+    published.write(traverse_util.flatten_dict(params, sep='/'), sources),
+    {x: item * math.prod(y) for x, y in published.shapes(sources).items()},
     folder,
-    family,
-    extra_values,
     shard_bytes,
   )
+  values = families.write_config(config, family) | dict(extra_values or {})
+  text = json.dumps(values, indent=2, sort_keys=True)
+  files.write_text(folder / huggingface.CONFIG, f'{text}\n')
 
 
 def abstract_params(model: Decoder) -> dict[str, Any]:

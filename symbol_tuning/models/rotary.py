@@ -166,16 +166,15 @@ def rotation(
     scaling: how the model was stretched; None if it was not.
     length: how many positions rows have room for; read by scaling only.
   """
-  exponents_R = jnp.arange(0, rotary_dim, 2) / rotary_dim
-  frequencies_R = base**-exponents_R
-  if scaling is None:
-    angles_BLR = positions_BL[..., None] * frequencies_R
-    return Rotation(jnp.sin(angles_BLR), jnp.cos(angles_BLR))
-  divisors_R = scaling.divisors(rotary_dim, base, length).astype(np.float32)
-  angles_BLR = positions_BL[..., None] * (frequencies_R / divisors_R)
+  frequencies_R = base ** -(jnp.arange(0, rotary_dim, 2) / rotary_dim)
+  magnitude = 1.0
+  if scaling is not None:
+    divisors_R = scaling.divisors(rotary_dim, base, length)
+    frequencies_R /= divisors_R.astype(np.float32)
+    magnitude = scaling.attention_factor
+  angles_BLR = positions_BL[..., None] * frequencies_R
   return Rotation(
-    jnp.sin(angles_BLR) * scaling.attention_factor,
-    jnp.cos(angles_BLR) * scaling.attention_factor,
+    jnp.sin(angles_BLR) * magnitude, jnp.cos(angles_BLR) * magnitude
   )
 
 
@@ -184,10 +183,7 @@ def rotate(x_BLNH: jax.Array, rotation: Rotation) -> jax.Array:
 
   Channels beyond the pairs that the rotation has are left as they are.
   """
-  sin_BL1R, cos_BL1R = (
-    rotation.sin_BLR[:, :, None],
-    rotation.cos_BLR[:, :, None],
-  )
+  sin_BL1R, cos_BL1R = (x_BLR[:, :, None] for x_BLR in rotation)
   num_pairs = sin_BL1R.shape[-1]
   a_BLNR, b_BLNR, rest_BLNH = jnp.split(
     x_BLNH, (num_pairs, 2 * num_pairs), axis=-1
@@ -198,6 +194,4 @@ def rotate(x_BLNH: jax.Array, rotation: Rotation) -> jax.Array:
     b_BLNR * cos_BL1R + a_BLNR * sin_BL1R,
   )
   turned_BLNH = jnp.concatenate(turned, axis=-1).astype(x_BLNH.dtype)
-  if not rest_BLNH.shape[-1]:
-    return turned_BLNH
   return jnp.concatenate([turned_BLNH, rest_BLNH], axis=-1)

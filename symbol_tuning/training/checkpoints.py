@@ -106,13 +106,9 @@ class Checkpoints:
       keep: how many checkpoints stay, the newest; None keeps all.
 
     Raises:
-      ValueError: if none would stay.
+      NotADirectoryError: if a file is where the folder should be.
       FileNotFoundError: if process 0 made the folder and this one lacks it.
     """
-    if keep is not None and keep < 1:
-      raise ValueError(
-        f'keep is {keep}; it must be at least 1, or None, which keeps all'
-      )
     self.directory = model_dir / steps.STEPS
     if self.directory.exists() and not self.directory.is_dir():
       raise NotADirectoryError(
@@ -215,15 +211,6 @@ class Checkpoints:
       names = [n for n in digests.COMMIT_FILES if (folder / n).exists()]
       digests.write(folder, names, to=digests.SEAL)
 
-  def newest_whole(self) -> steps.Chosen | None:
-    """The checkpoint to go on from; None if there is none.
-
-    Raises:
-      DamagedError: if there are some and none is whole.
-      OSError: if they cannot be read.
-    """
-    return newest_whole(self.directory)
-
   def set_aside(self, chosen: steps.Chosen) -> None:
     """Renames damaged checkpoints, which the run will write anew.
 
@@ -251,17 +238,6 @@ class Checkpoints:
       f'cannot write a checkpoint to {self.directory} ({reason}). {before}: '
       f'{what} and run the same command again'
     )
-
-
-def newest_whole(directory: files.Path) -> steps.Chosen | None:
-  """The newest checkpoint that is whole; None if there is none.
-
-  Raises:
-    DamagedError: if there are some and none is whole.
-    OSError: if they cannot be read.
-  """
-  found = steps.all_steps(directory)
-  return steps.newest_whole(directory, found) if found else None
 
 
 def data_state(chosen: steps.Chosen) -> dict[str, Any]:

@@ -114,21 +114,13 @@ class Schedule:
       if value < 1:
         raise ValueError(f'{field.name} is {value}; it must be at least 1')
 
-  def checkpoint_due(self, step: int) -> bool:
-    return self._due(step, self.checkpoint_period)
-
-  def eval_due(self, step: int) -> bool:
-    return self.eval_period is not None and self._due(step, self.eval_period)
-
-  def anything_due(self, step: int) -> bool:
-    return (
-      self._due(step, self.log_period)
-      or self.checkpoint_due(step)
-      or self.eval_due(step)
+  def due(self, step: int, *periods: int | None) -> bool:
+    """Whether something is done after a step that has one of the periods."""
+    return any(
+      step == self.train_steps or step % period == 0
+      for period in periods
+      if period is not None
     )
-
-  def _due(self, step: int, period: int) -> bool:
-    return step == self.train_steps or step % period == 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +229,7 @@ def train(run: Run) -> TrainState:
   files.checked_output(folder)
   with (
     watchdog.Watchdog(run.hang_seconds),
-    preemption.notice() as notice,
+    preemption.notice() as noticed,
     _only_writer(folder),
     Checkpoints(folder, run.schedule.keep) as checkpoints,
   ):
@@ -263,7 +255,7 @@ def train(run: Run) -> TrainState:
     run_config.save(folder, start.step)
     with RunLog(folder, start.step, last_step) as log:
       log.write('model-info.txt', model_info(run.model, run.abstract))
-      return _Loop(run, checkpoints, log, notice).go(
+      return _Loop(run, checkpoints, log, noticed).go(
         compiled, state, start.step, itertools.chain([first_batch], feed)
       )
 
@@ -304,7 +296,7 @@ class _Start:
 
   @functools.cached_property
   def chosen(self) -> steps.Chosen | None:
-    return checkpoints_lib.newest_whole(self.run.folder / steps.STEPS)
+    return steps.newest_whole(self.run.folder / steps.STEPS)
 
   @property
   def step(self) -> int:
@@ -371,7 +363,7 @@ class _Loop:
   run: Run
   checkpoints: Checkpoints
   log: RunLog
-  notice: preemption.Preemption
+  noticed: preemption.Noticed
 
   def go(
     self,
@@ -388,8 +380,13 @@ class _Loop:
       state, metrics = train_step(state, batch)
       window.add(metrics, batch)
       watchdog.finished(f'step {step}')
-      stops = self.notice.noticed(step)
-      if stops or schedule.anything_due(step):
+      stops = self.noticed(step)
+      if stops or schedule.due(
+        step,
+        schedule.log_period,
+        schedule.checkpoint_period,
+        schedule.eval_period,
+      ):
         self.log.training(step, self._summary(window, step))
         self._between_steps(state, step, stops)
         watchdog.finished(f'what follows step {step}')
@@ -421,10 +418,11 @@ class _Loop:
 
   def _between_steps(self, state: TrainState, step: int, stops: bool) -> None:
     schedule = self.run.schedule
-    if stops or schedule.checkpoint_due(step):
+    if stops or schedule.due(step, schedule.checkpoint_period):
       self.checkpoints.save(state, self.run.train_data.get_state())
     evaluation = self.run.evaluation
-    if evaluation and schedule.eval_due(step) and not stops:
+    due = schedule.due(step, schedule.eval_period)
+    if evaluation and due and not stops:
       with self.run.partitioner.activate():
         self.log.evaluation(step, evaluation(state.params, step))
 

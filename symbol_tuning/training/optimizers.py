@@ -10,8 +10,6 @@ model for `nn.scan` would change its maths. `per_layer` undoes that.
 Any optax optimizer can be used in place of these, e.g. `@optax.adamw()`.
 """
 
-from collections.abc import Sequence
-
 import jax
 import optax
 
@@ -23,7 +21,6 @@ def adafactor(
   min_dim_size_to_factor: int = 128,
   multiply_by_parameter_scale: bool = True,
   weight_decay_rate: float | None = None,
-  stacked: Sequence[str] = ('layers',),
 ) -> optax.GradientTransformation:
   """Adafactor without momentum, at a constant rate unless given a schedule.
 
@@ -36,8 +33,6 @@ def adafactor(
       its two largest axes are at least this long.
     multiply_by_parameter_scale: False makes `learning_rate` absolute.
     weight_decay_rate: share of each parameter that a step takes away.
-    stacked: names of the modules whose parameters are stacked layer upon layer
-      along their first axis, by `nn.scan`.
   """
   one_parameter = optax.adafactor(
     learning_rate=learning_rate,
@@ -47,28 +42,27 @@ def adafactor(
     clipping_threshold=clipping_threshold,
     weight_decay_rate=weight_decay_rate,
   )
-  return per_layer(one_parameter, stacked)
+  return per_layer(one_parameter)
 
 
 def per_layer(
   transformation: optax.GradientTransformation,
-  stacked: Sequence[str] = ('layers',),
 ) -> optax.GradientTransformation:
   """Applies `transformation` to each parameter of each layer by itself.
 
   The state is a tree like the parameters, with a state of `transformation` in
-  place of each. Below a module named in `stacked`, the transformation is mapped
-  over the first axis of parameters, gradients and state.
+  place of each. Below the module 'layers', whose parameters `nn.scan` stacks,
+  the transformation is mapped over the first axis of parameters, gradients and
+  state.
 
   Args:
     transformation: one that treats parameters independently of each other, such
       as Adafactor; clipping by the global norm is not one.
-    stacked: names of modules, compared with each part of a parameter's path.
   """
 
   def for_path(path, function):
-    names = {getattr(part, 'key', None) for part in path}
-    return jax.vmap(function) if names.intersection(stacked) else function
+    is_stacked = any(getattr(part, 'key', None) == 'layers' for part in path)
+    return jax.vmap(function) if is_stacked else function
 
   def init(params):
     return jax.tree.map_with_path(

@@ -12,103 +12,89 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 from jax._src import distributed
 from jax.experimental import multihost_utils
 
-
-class Preemption(contextlib.AbstractContextManager, Protocol):
-  """Notices that the process is to stop; a context manager."""
-
-  def noticed(self, step: int) -> bool:
-    """Whether to stop after this step; every process gets the same answer."""
+# Whether to stop after a step; every process gets the same answer.
+Noticed = Callable[[int], bool]
 
 
-def notice() -> Preemption:
+def notice() -> contextlib.AbstractContextManager[Noticed]:
   """What notices signals here, or in any of several processes."""
-  return OfOne() if jax.process_count() == 1 else OfAny()
+  return _of_one() if jax.process_count() == 1 else _of_any()
 
 
-class OfOne:
+@contextlib.contextmanager
+def _of_one() -> Iterator[Noticed]:
   """Notices SIGTERM and SIGINT in a process that trains alone."""
+  received: list[int] = []
 
-  def __init__(self):
-    self._noticed: int | None = None
-    self._handles = threading.current_thread() is threading.main_thread()
-
-  def __enter__(self) -> Preemption:
-    if self._handles:
-      self._previous = {
-        number: signal.signal(number, self._notice)
-        for number in (signal.SIGTERM, signal.SIGINT)
-      }
-    return self
-
-  def __exit__(self, error_type, *_) -> None:
-    if self._handles:
-      for number, handler in self._previous.items():
-        signal.signal(number, handler)
-      # An error has its own end.
-      if self._noticed is not None and error_type is None:
-        signal.raise_signal(self._noticed)
-
-  def noticed(self, step: int) -> bool:
-    del step
-    return self._noticed is not None
-
-  def _notice(self, number: int, frame: Any) -> None:
+  def receive(number: int, frame: Any) -> None:
     del frame
     if number == signal.SIGINT:
-      _say_interrupted()
-      # Pressed again, it interrupts.
-      signal.signal(signal.SIGINT, signal.default_int_handler)
-    self._noticed = number
+      _first_interrupt()
+    received.append(number)
+
+  numbers = [signal.SIGTERM, signal.SIGINT]
+  if threading.current_thread() is not threading.main_thread():
+    numbers = []  # Only the main thread may handle signals.
+  previous = {number: signal.signal(number, receive) for number in numbers}
+  try:
+    yield lambda step: bool(received)
+  finally:
+    for number, handler in previous.items():
+      signal.signal(number, handler)
+  # An error, which has its own end, does not come here.
+  if received:
+    signal.raise_signal(received[-1])
 
 
-class OfAny:
+@contextlib.contextmanager
+def _of_any() -> Iterator[Noticed]:
   """Notices SIGTERM in any of the processes, at the same step in all.
 
   JAX's preemption service has them agree on a step. It takes SIGTERM to itself
   from the moment it is started, and so it is started only here. SIGINT is taken
   for SIGTERM.
   """
+  stops = False
 
-  def __init__(self):
-    self._stops = False
+  def noticed(step: int) -> bool:
+    nonlocal stops
+    stops = multihost_utils.reached_preemption_sync_point(step)
+    return stops
 
-  def __enter__(self) -> Preemption:
-    jax.config.update('jax_enable_preemption_service', True)
-    distributed.global_state.initialize_preemption_sync_manager()
-    self._previous = signal.signal(signal.SIGINT, self._terminate)
-    return self
+  def terminate(number: int, frame: Any) -> None:
+    del number, frame
+    _first_interrupt()
+    os.kill(os.getpid(), signal.SIGTERM)
 
-  def __exit__(self, error_type, *_) -> None:
+  jax.config.update('jax_enable_preemption_service', True)
+  distributed.global_state.initialize_preemption_sync_manager()
+  previous = signal.signal(signal.SIGINT, terminate)
+  try:
+    yield noticed
+  finally:
     if manager := distributed.global_state.preemption_sync_manager:
       manager.shutdown()
     distributed.global_state.preemption_sync_manager = None
-    signal.signal(signal.SIGINT, self._previous)
+    signal.signal(signal.SIGINT, previous)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if self._stops and error_type is None:
-      jax.distributed.shutdown()
-      signal.raise_signal(signal.SIGTERM)
-
-  def noticed(self, step: int) -> bool:
-    self._stops = multihost_utils.reached_preemption_sync_point(step)
-    return self._stops
-
-  def _terminate(self, number: int, frame: Any) -> None:
-    del number, frame
-    _say_interrupted()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.kill(os.getpid(), signal.SIGTERM)
+  if stops:
+    jax.distributed.shutdown()
+    signal.raise_signal(signal.SIGTERM)
 
 
-def _say_interrupted() -> None:
+def _first_interrupt() -> None:
+  """Says what follows, and lets the next one end the process."""
   print(
     '\nInterrupted: saving after the step that is computed; again to end at '
     'once, without.',
     file=sys.stderr,
     flush=True,
   )
+  signal.signal(signal.SIGINT, signal.default_int_handler)

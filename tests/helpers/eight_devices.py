@@ -19,7 +19,8 @@ import random_cache
 import tiny_models
 from jax.sharding import PartitionSpec
 
-from symbol_tuning.models import decoder, layers, parameters
+from symbol_tuning.models import decoder, layers
+from symbol_tuning.models.checkpoints.steps import newest_whole
 from symbol_tuning.training import checkpoints, optimizers, partitioning
 from symbol_tuning.training import state as states
 from symbol_tuning.training import step as steps
@@ -33,12 +34,8 @@ OPTIMIZER = optax.chain(
   optax.trace(decay=0.0), optimizers.adafactor(0.05, min_dim_size_to_factor=4)
 )
 LOSS = steps.Loss(z_loss=1e-3)
-RNG = np.random.default_rng(0)
-PARAMS = jax.tree.map(
-  lambda array: RNG.normal(0, 0.5, array.shape).astype(array.dtype),
-  parameters.abstract_params(MODEL),
-)
-TOKENS = RNG.integers(1, 32, (16, 9), dtype=np.int32)
+PARAMS = tiny_models.random_params(tiny_models.TINY, 0.5)
+TOKENS = np.random.default_rng(0).integers(1, 32, (16, 9), dtype=np.int32)
 BATCH = random_cache.whole_rows(TOKENS) | {
   # Rows differ in how many targets they have, so microbatches do.
   'decoder_loss_weights': (TOKENS[:, 1:] < TOKENS[:, :1]).astype(np.int32),
@@ -115,9 +112,8 @@ def on_mesh(mesh, folder, expected):
     'unscanned in microbatches': train(partitioner, UNSCANNED, 2),
   }
   abstract = results['scanned'].abstract
-  with checkpoints.Checkpoints(folder) as run:
-    restored = checkpoints.restore(run.newest_whole(), abstract)
-    restored = jax.device_get(restored)
+  chosen = newest_whole(folder / 'checkpoints')
+  restored = jax.device_get(checkpoints.restore(chosen, abstract))
   return {
     'differences': {
       name: differences(result, expected) for name, result in results.items()

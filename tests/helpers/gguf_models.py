@@ -11,11 +11,14 @@ from symbol_tuning.models.decoder import Decoder
 TOKENS = ['<|end|>', '<|start|>', 'a', 'b', 'Ġ', 'Ġa', 'ab', '1', '2', '!']
 
 
-def write(path, params, config, family=None, pre='smollm'):
-  """Writes a float32 file with a tokenizer of as many tokens as the model."""
+def write(path, params, config, family=None, pre='smollm', **split):
+  """Writes a float32 file with a tokenizer of as many tokens as the model.
+
+  With a limit such as split_max_tensors, it is written in several parts.
+  """
   family = family or families.of_decoder(config)
   architecture = family.gguf_architecture
-  writer = gguf.GGUFWriter(path, architecture)
+  writer = gguf.GGUFWriter(path, architecture, **split)
   _write_header(writer, config, architecture)
   _write_tokenizer(writer, config, pre)
   for name, array in published_tensors(params, config, family):

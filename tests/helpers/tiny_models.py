@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from symbol_tuning.models import parameters
 from symbol_tuning.models.config import DecoderConfig
@@ -48,12 +49,29 @@ GEMMA = dataclasses.replace(
 )
 
 
-def random_params(config: DecoderConfig):
+def of_families(**more):
+  """Runs a test with a decoder of each kind, as `config`."""
+  configs = {'llama': LLAMA, 'palm': PALM, 'primer': PRIMER, 'gemma': GEMMA}
+  configs |= more
+  return pytest.mark.parametrize('config', configs.values(), ids=configs)
+
+
+def random_params(config: DecoderConfig, scale=0.3):
   """Parameters with no zeros or ones left by an initializer."""
   rng = np.random.default_rng(0)
   return jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
+    lambda x: rng.normal(0, scale, x.shape).astype(x.dtype),
     parameters.abstract_params(Decoder(config)),
+  )
+
+
+def shardings(model, mesh, **rules):
+  """The layout of parameters whose logical axes go to axes of a mesh."""
+  return jax.tree.map(
+    lambda names: jax.sharding.NamedSharding(
+      mesh, jax.sharding.PartitionSpec(*map(rules.get, names))
+    ),
+    parameters.logical_axes(model),
   )
 
 

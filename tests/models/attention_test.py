@@ -10,40 +10,41 @@ import pytest
 from symbol_tuning.models import attention, masks
 
 
-@pytest.mark.parametrize('num_kv_heads', [1, 2, 4])
-def test_einsum_attention_is_jax_attention(num_kv_heads):
-  keys = jax.random.split(jax.random.key(0), 4)
-  query = jax.random.normal(keys[0], (2, 9, 4, 8))
-  key, value = (
-    jax.random.normal(k, (2, 9, num_kv_heads, 8)) for k in keys[1:3]
-  )
-  segments = jnp.array([[1] * 4 + [2] * 5, [1] * 7 + [0] * 2])
-  mask = masks.causal_mask(9, segments)
-  cotangent = jax.random.normal(keys[3], query.shape)
-
-  def theirs(query, key, value):
-    return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None])
-
-  def ours(query, key, value):
-    return attention.attend_by_einsum(query, key, value, mask)
-
-  @functools.partial(jax.jit, static_argnums=0)
-  def value_and_gradients(attend, *inputs):
-    y, pull = jax.vjp(attend, *inputs)
-    return y, *pull(cotangent)
-
-  for expected, found in zip(
-    value_and_gradients(theirs, query, key, value),
-    value_and_gradients(ours, query, key, value),
-    strict=True,
-  ):
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def _inputs(length):
-  shapes = [(2, length, heads, 4) for heads in (4, 2, 2)]
+def _inputs(length, num_kv_heads=2):
+  shapes = [(2, length, n, 4) for n in (4, num_kv_heads, num_kv_heads)]
   keys = jax.random.split(jax.random.key(0), 3)
   return map(jax.random.normal, keys, shapes)
+
+
+def _values_and_gradients(attend, inputs, mask):
+  def loss(*inputs):
+    y = attend(*inputs, mask)
+    return jnp.sin(y).sum(), y
+
+  return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*inputs)
+
+
+def _assert_close(found, expected):
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+    found,
+    expected,
+  )
+
+
+@pytest.mark.parametrize('num_kv_heads', [1, 2, 4])
+def test_einsum_attention_is_jax_attention(num_kv_heads):
+  segments = jnp.array([[1] * 4 + [2] * 5, [1] * 7 + [0] * 2])
+  mask = masks.causal_mask(9, segments)
+
+  def theirs(query, key, value, mask):
+    return jax.nn.dot_product_attention(query, key, value, mask=mask[:, None])
+
+  found, expected = (
+    _values_and_gradients(attend, _inputs(9, num_kv_heads), mask)
+    for attend in (attention.attend_by_einsum, theirs)
+  )
+  _assert_close(found, expected)
 
 
 @pytest.mark.parametrize('length', [128, 300])
@@ -55,18 +56,11 @@ def test_blocks_of_queries_change_nothing(length):
     jnp.stack([index % 150 // 50, index // 20 % 3]),
   )
   mask = masks.local_mask(mask, index[None], index[None], 60)
-
-  def value_and_gradients(attend):
-    def loss(*inputs):
-      return jnp.sin(attend(*inputs, mask)).sum()
-
-    return jax.jit(jax.value_and_grad(loss, (0, 1, 2)))(*_inputs(length))
-
-  jax.tree.map(
-    functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
-    value_and_gradients(attention.attend_in_blocks),
-    value_and_gradients(attention.attend_by_einsum),
+  found, expected = (
+    _values_and_gradients(attend, _inputs(length), mask)
+    for attend in (attention.attend_in_blocks, attention.attend_by_einsum)
   )
+  _assert_close(found, expected)
 
 
 def test_of_long_rows_blocks_leave_out_scores_that_are_masked():

@@ -8,17 +8,13 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
+from tiny_models import LLAMA, PRIMER, of_families, random_params
 
 from symbol_tuning.models import likelihood
 from symbol_tuning.models.decoder import Decoder
 
 UNSCANNED_PRIMER = dataclasses.replace(PRIMER, scan_layers=False)
-FAMILIES = pytest.mark.parametrize(
-  'config',
-  [LLAMA, PALM, UNSCANNED_PRIMER, GEMMA],
-  ids=['llama', 'palm', 'primer', 'gemma'],
-)
+FAMILIES = of_families(primer=UNSCANNED_PRIMER)
 ROW_LENGTH, ALONE_LENGTH = 36, 12  # of two segments, at most 18 tokens each
 
 # Each segment: the length of its prompt, and of each branch.
@@ -116,8 +112,9 @@ def test_likelihoods_heed_branches():
     'decoder_positions': positions,
     'decoder_segment_ids': segment_ids,
     'decoder_branch_ids': branch_ids,
+    'decoder_loss_weights': np.ones_like(tokens),
   }
-  found = likelihood.target_log_likelihoods(model, params, batch)
+  found = likelihood.weighted_log_likelihoods(model, params, batch, ROW_LENGTH)
   logits = model.apply(
     {'params': params}, tokens, positions, segment_ids, branch_ids
   )
@@ -125,4 +122,4 @@ def test_likelihoods_heed_branches():
   expected = np.take_along_axis(
     np.asarray(every), batch['decoder_target_tokens'][..., None], -1
   )[..., 0]
-  np.testing.assert_allclose(found, expected, atol=1e-5)
+  np.testing.assert_allclose(found.values_BP, expected, atol=1e-5)

@@ -1,11 +1,9 @@
 """A small Llama."""
 
-import jax
-import numpy as np
 import pytest
+import tiny_models
 from gguf_models import TOKENS
 
-from symbol_tuning.models import parameters
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -32,8 +30,4 @@ def model(config):
 
 @pytest.fixture
 def params(model):
-  rng = np.random.default_rng(0)
-  return jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(model),
-  )
+  return tiny_models.random_params(model.config)

@@ -6,19 +6,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
+from tiny_models import LLAMA, PALM, of_families, random_params
 
 from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models.decoder import Decoder
 
 UNSCANNED = dataclasses.replace(
   PALM, conv_width=3, remat='full', scan_layers=False
-)
-FAMILIES = pytest.mark.parametrize(
-  'config',
-  [LLAMA, PALM, PRIMER, UNSCANNED, GEMMA],
-  ids=['llama', 'palm', 'primer', 'unscanned', 'gemma'],
 )
 
 
@@ -35,7 +29,7 @@ def methods(config):
   )
 
 
-@FAMILIES
+@of_families(unscanned=UNSCANNED)
 def test_chunks_of_ragged_rows_give_the_hidden_states_of_each_row(config):
   """Rows of other lengths in every chunk; one has no tokens in the second."""
   hidden_states, extend = methods(config)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+import tiny_models
 
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
@@ -39,11 +40,15 @@ def _assert_same(found, expected):
   jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def test_the_newest_checkpoint_of_a_run_is_read(model_dir, model, params):
+def test_the_newest_checkpoint_of_a_run_is_read(
+  model_dir, model, params, monkeypatch
+):
+  monkeypatch.chdir(model_dir.parent)
   newest = jax.tree.map(lambda x: x + 10, params)
   oldest = jax.tree.map(lambda x: x + 2, params)
   for path, expected in (
     (model_dir, newest),
+    (model_dir.name, newest),
     (model_dir / 'checkpoints', newest),
     (model_dir / 'checkpoints' / '2', oldest),
     (model_dir / 'checkpoints' / '2' / 'state', oldest),
@@ -75,12 +80,6 @@ def test_the_latest_checkpoint_of_a_model_dir_of_t5x_is_read(
   assert f'{tmp_path}/checkpoint_120 has no digests' in capsys.readouterr().out
 
 
-def test_a_relative_path_is_read(model_dir, model, params, monkeypatch):
-  monkeypatch.chdir(model_dir.parent)
-  newest = jax.tree.map(lambda x: x + 10, params)
-  _assert_same(parameters.load_params(model_dir.name, model), newest)
-
-
 def test_a_saved_checkpoint_is_read_in_the_models_dtype(
   tmp_path, config, params
 ):
@@ -99,13 +98,7 @@ def test_parameters_go_where_the_shardings_say(
   else:
     parameters.export(params, config, tmp_path / 'saved')
   mesh = jax.make_mesh((1, 1), ('fsdp', 'tensor'))
-  rules = {'embed': 'fsdp', 'mlp': 'tensor'}
-  shardings = jax.tree.map(
-    lambda names: jax.sharding.NamedSharding(
-      mesh, jax.sharding.PartitionSpec(*map(rules.get, names))
-    ),
-    parameters.logical_axes(model),
-  )
+  shardings = tiny_models.shardings(model, mesh, embed='fsdp', mlp='tensor')
   loaded = parameters.load_params(tmp_path / 'saved', model, shardings)
   assert jax.tree.map(lambda x: x.sharding, loaded) == shardings
   _assert_same(loaded, params)
@@ -148,20 +141,20 @@ def test_another_layout_is_named(model_dir, config):
     parameters.load_params(model_dir, unscanned)
 
 
-def test_a_missing_path_is_named(tmp_path, model):
-  with pytest.raises(FileNotFoundError, match=r'No checkpoint at .*nowhere'):
-    parameters.load_params(tmp_path / 'nowhere', model)
-
-
-def test_an_empty_folder_is_named(tmp_path, model):
-  with pytest.raises(FileNotFoundError, match='is no checkpoint: expected'):
-    parameters.load_params(tmp_path, model)
-
-
-def test_a_run_that_saved_nothing_yet_is_named(tmp_path, model):
-  (tmp_path / 'checkpoints' / '5.orbax-checkpoint-tmp').mkdir(parents=True)
-  with pytest.raises(FileNotFoundError, match='no finished checkpoint yet'):
-    parameters.load_params(tmp_path, model)
+@pytest.mark.parametrize(
+  ('path', 'there', 'message'),
+  [
+    ('nowhere', 'run', r'No checkpoint at .*nowhere'),
+    ('run', 'run', 'is no checkpoint: expected'),
+    ('run', 'run/checkpoints/5.orbax-checkpoint-tmp', 'no finished checkpoint'),
+  ],
+)
+def test_where_there_is_no_checkpoint_it_is_said(
+  tmp_path, model, path, there, message
+):
+  (tmp_path / there).mkdir(parents=True)
+  with pytest.raises(FileNotFoundError, match=message):
+    parameters.load_params(tmp_path / path, model)
 
 
 def test_a_mesh_in_force_does_not_change_shapes_and_axes(model):

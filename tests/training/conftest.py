@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import random_cache
+import tiny_models
 
 from symbol_tuning.data import shards
-from symbol_tuning.models import config, decoder
-
-VOCAB_SIZE = 32
+from symbol_tuning.models import decoder
 
 
 @pytest.fixture(scope='session')
@@ -17,16 +16,8 @@ def make_model():
   """A function: changes to the tiny configuration → a decoder."""
 
   def make(**changes):
-    sizes = {
-      'vocab_size': VOCAB_SIZE,
-      'num_layers': 2,
-      'embed_dim': 8,
-      'num_heads': 2,
-      'num_kv_heads': 1,
-      'head_dim': 4,
-      'mlp_dim': 16,
-    }
-    return decoder.Decoder(config.DecoderConfig(**{**sizes, **changes}))
+    changes = {'num_heads': 2} | changes
+    return decoder.Decoder(dataclasses.replace(tiny_models.TINY, **changes))
 
   return make
 
@@ -37,7 +28,9 @@ def make_batch():
 
   def make(rows=4, length=8, seed=0):
     rng = np.random.default_rng(seed)
-    tokens = rng.integers(1, VOCAB_SIZE, (rows, length + 1), dtype=np.int32)
+    tokens = rng.integers(
+      1, tiny_models.TINY.vocab_size, (rows, length + 1), dtype=np.int32
+    )
     return random_cache.whole_rows(tokens)
 
   return make
@@ -57,7 +50,11 @@ class Device:
 @pytest.fixture(scope='session')
 def make_devices():
   """A function: the index of each device's slice → devices."""
-  return lambda indices: tuple(Device(i, s) for i, s in enumerate(indices))
+
+  def make(slices, per_process=64):
+    return tuple(Device(i, s, i // per_process) for i, s in enumerate(slices))
+
+  return make
 
 
 @dataclasses.dataclass

@@ -1,5 +1,3 @@
-import dataclasses
-
 import jax
 import pytest
 
@@ -7,50 +5,38 @@ from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.training import feeding, partitioning
 
 
-@dataclasses.dataclass(frozen=True)
-class Device:
-  """As much of a device as a layout looks at; `per_process` share a process."""
+@pytest.fixture
+def shards(monkeypatch, make_devices):
+  """A function: the part of each batch that each of the processes must read."""
 
-  id: int
-  process_index: int
-  platform: str = 'cpu'
-  device_kind: str = 'cpu'
+  def find(num_processes, per_process, **mesh):
+    devices = make_devices([0] * num_processes * per_process, per_process)
+    partitioner = partitioning.Partitioner(devices=devices, **mesh)
+    found = []
+    for process in range(num_processes):
+      monkeypatch.setattr(jax, 'process_index', lambda process=process: process)
+      shard = feeding.batch_shard(partitioner)
+      found.append((shard.index, shard.count))
+    return found
 
-
-def shards(monkeypatch, num_processes, per_process, **mesh):
-  """The part of each batch that each of the processes must read."""
-  partitioner = partitioning.Partitioner(
-    devices=tuple(
-      Device(i, i // per_process) for i in range(num_processes * per_process)
-    ),
-    slices=1,
-    **mesh,
-  )
-  found = []
-  for process in range(num_processes):
-    monkeypatch.setattr(jax, 'process_index', lambda process=process: process)
-    shard = feeding.batch_shard(partitioner)
-    found.append((shard.index, shard.count))
-  return found
+  return find
 
 
-def test_processes_read_different_rows_where_the_mesh_splits_batches(
-  monkeypatch,
-):
+def test_processes_read_different_rows_where_the_mesh_splits_batches(shards):
   each = [(0, 4), (1, 4), (2, 4), (3, 4)]
-  assert shards(monkeypatch, 4, 2) == each
-  assert shards(monkeypatch, 4, 2, fsdp=8) == each
-  assert shards(monkeypatch, 4, 2, tensor=2) == each
+  assert shards(4, 2) == each
+  assert shards(4, 2, fsdp=8) == each
+  assert shards(4, 2, tensor=2) == each
 
 
-def test_processes_that_hold_the_same_rows_read_the_same(monkeypatch):
-  assert shards(monkeypatch, 4, 2, tensor=4) == [(0, 2), (0, 2), (1, 2), (1, 2)]
-  assert shards(monkeypatch, 4, 2, tensor=8) == [(0, 1)] * 4
+def test_processes_that_hold_the_same_rows_read_the_same(shards):
+  assert shards(4, 2, tensor=4) == [(0, 2), (0, 2), (1, 2), (1, 2)]
+  assert shards(4, 2, tensor=8) == [(0, 1)] * 4
 
 
-def test_rows_that_are_shared_in_part_are_refused(monkeypatch):
+def test_rows_that_are_shared_in_part_are_refused(shards):
   with pytest.raises(ValueError, match='share some rows and not others'):
-    shards(monkeypatch, 3, 2, data=2, tensor=3)
+    shards(3, 2, data=2, tensor=3)
 
 
 def test_data_of_another_part_are_refused():

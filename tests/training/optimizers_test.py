@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from tiny_models import unstack_layers
 
 from symbol_tuning.training import optimizers
 
@@ -64,14 +65,6 @@ def stacked_run():
   return params, gradients
 
 
-def unstacked(tree):
-  layers = {
-    f'layers_{i}': jax.tree.map(lambda x, i=i: x[i], tree['layers'])
-    for i in range(3)
-  }
-  return {**layers, 'norm': tree['norm']}
-
-
 @pytest.mark.parametrize('clipping_threshold', [1.0, None])
 def test_each_step_is_optax_adafactor_on_unstacked_layers(
   stacked_run, clipping_threshold
@@ -81,11 +74,11 @@ def test_each_step_is_optax_adafactor_on_unstacked_layers(
   ours = each_step(optimizers.adafactor(0.1, **settings), params, gradients)
   theirs = each_step(
     optax.adafactor(0.1, **settings),
-    unstacked(params),
-    [unstacked(gradient) for gradient in gradients],
+    unstack_layers(params),
+    [unstack_layers(gradient) for gradient in gradients],
   )
   for actual, expected in zip(ours, theirs, strict=True):
-    assert_close(unstacked(actual), expected)
+    assert_close(unstack_layers(actual), expected)
 
 
 def test_updates_are_clipped(stacked_run):
@@ -115,9 +108,9 @@ def test_stacked_layers_train_like_unstacked_ones(stacked_run, settings):
   optimizer = optimizers.adafactor(**{'learning_rate': 0.1, **settings})
   stacked = after_steps(optimizer, params, gradients)
   expected = after_steps(
-    optimizer, unstacked(params), [unstacked(g) for g in gradients]
+    optimizer, unstack_layers(params), [unstack_layers(g) for g in gradients]
   )
-  assert_close(unstacked(stacked), expected)
+  assert_close(unstack_layers(stacked), expected)
 
 
 def test_plain_optax_would_mix_stacked_layers(stacked_run):

@@ -1,6 +1,7 @@
 import errno
 import json
 
+import jax
 import jax.numpy as jnp
 import pytest
 from tensorboard.compat.proto import event_pb2
@@ -12,16 +13,11 @@ from symbol_tuning.training.step import Metrics
 SUMMARY = {'loss': 1.5, 'tokens_per_second': 1234.0, 'non_padding': 0.75}
 
 
-def metrics(loss, target_tokens=1.0, grad_norm=1.0, update_norm=1.0):
-  return Metrics(
-    loss=jnp.float32(loss),
-    target_tokens=jnp.float32(target_tokens),
-    tokens=jnp.float32(6),
-    non_padding=jnp.float32(0.75),
-    z_loss=jnp.float32(0.25),
-    grad_norm=jnp.float32(grad_norm),
-    update_norm=jnp.float32(update_norm),
-  )
+def metrics(loss, **changes):
+  values = {'target_tokens': 1, 'tokens': 6, 'non_padding': 0.75}
+  norms = {'z_loss': 0.25, 'grad_norm': 1, 'update_norm': 1}
+  values |= norms | changes | {'loss': loss}
+  return Metrics(**jax.tree.map(jnp.float32, values))
 
 
 def test_a_window_weights_steps_by_their_targets():

@@ -2,13 +2,18 @@ import functools
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import tiny_models
 
-from symbol_tuning.models import parameters
-from symbol_tuning.training import optimizers, partitioning, state, step
+from symbol_tuning.training import (
+  batches,
+  optimizers,
+  partitioning,
+  state,
+  step,
+)
 
 LENGTHS = (5, 3, 6)
 
@@ -22,16 +27,8 @@ def examples():
 
 def rows_of(packing, rows=3, length=16):
   """A batch from lists of examples, one list for each row; then padding."""
-  batch = {
-    name: np.zeros((rows, length), np.int32)
-    for name in (
-      'decoder_input_tokens',
-      'decoder_target_tokens',
-      'decoder_loss_weights',
-      'decoder_positions',
-      'decoder_segment_ids',
-    )
-  }
+  shape = rows, length
+  batch = {name: np.zeros(shape, np.int32) for name in batches.FEATURES}
   for row, packed in enumerate(packing):
     start = 0
     for segment, tokens in enumerate(packed, start=1):
@@ -54,11 +51,7 @@ def compiled(model, loss):
     total, sums = loss(model, params, batch, jax.random.PRNGKey(0))
     return total / sums.weights
 
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda array: jnp.asarray(rng.normal(0, 0.5, array.shape), array.dtype),
-    parameters.abstract_params(model),
-  )
+  params = tiny_models.random_params(model.config, 0.5)
   return params, jax.jit(jax.value_and_grad(mean_loss))
 
 

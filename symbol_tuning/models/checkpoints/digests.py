@@ -12,7 +12,7 @@ import concurrent.futures
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import google_crc32c
 import jax
@@ -231,10 +231,5 @@ def _of_any_process(problem: str | None) -> str | None:
     return problem
   text = np.frombuffer((problem or '').encode()[:1000].ljust(1000), np.uint8)
   texts = multihost_utils.process_allgather(text).reshape(-1, 1000)
-  return next(_told(texts), None)
-
-
-def _told(texts: np.ndarray) -> Iterator[str]:
-  for row in texts:
-    if text := bytes(row).decode(errors='replace').strip():
-      yield text
+  told = (bytes(row).decode(errors='replace').strip() for row in texts)
+  return next(filter(None, told), None)

@@ -48,20 +48,20 @@ NUMBERS = {
 }
 
 
-def family(path: str | Path) -> Family:
-  """The family of a file's model; errors as `decoder_config`."""
-  return _family(open_file(parts(path)[0]), path)
+def describe(
+  path: str | Path, **overrides: Any
+) -> tuple[Family, DecoderConfig]:
+  """The family of a file's model, and its architecture.
 
-
-def decoder_config(path: str | Path, **overrides: Any) -> DecoderConfig:
-  """The architecture a file describes; `overrides` are DecoderConfig fields.
+  Args:
+    path: of any part of the file.
+    **overrides: DecoderConfig fields.
 
   Raises:
     FileNotFoundError: the file, or a part of it, is missing.
     ValueError: the file's model is of no family that is known.
   """
-  readers = [open_file(part) for part in parts(path)]
-  return _decoder_config(readers, path, **overrides)
+  return _describe([open_file(part) for part in parts(path)], path, **overrides)
 
 
 def load(
@@ -71,31 +71,26 @@ def load(
 ) -> dict[str, jax.Array]:
   """The parameters of a file, by path; errors as `published.read`."""
   readers = [open_file(part) for part in parts(path)]
-  found = _decoder_config(readers, path)
+  family, found = _describe(readers, path)
   parameter_specs.check_config(path, found, config)
-  family = _family(readers[0], path)
   sources = published.sources(family, specs)
   tensors = _named_tensors(readers, family, sources, config)
   return published.read(tensors, sources, path)
 
 
-def _family(reader: gguf.GGUFReader, path: str | Path) -> Family:
-  architecture = metadata(reader, 'general.architecture')
-  return families.of_gguf_architecture(architecture, path)
-
-
-def _decoder_config(
+def _describe(
   readers: list[gguf.GGUFReader], path: str | Path, **overrides: Any
-) -> DecoderConfig:
+) -> tuple[Family, DecoderConfig]:
   header = readers[0]
-  family = _family(header, path)
+  architecture = metadata(header, 'general.architecture')
+  family = families.of_gguf_architecture(architecture, path)
   tensors = {tensor.name: tensor for r in readers for tensor in r.tensors}
   values = family.gguf_values(_values(header, tensors))
   fields = family.read_config(ConfigJson(family.defaults | values, path))
   if 'rope_freqs.weight' in tensors:
     divisors = _array(tensors['rope_freqs.weight'])
     fields['rope_scaling'] = _llama3_scaling(divisors, fields, path)
-  return DecoderConfig(**fields | overrides)
+  return family, DecoderConfig(**fields | overrides)
 
 
 def _values(

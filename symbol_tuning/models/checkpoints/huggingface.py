@@ -4,7 +4,6 @@ Only config.json and safetensors are read: no pickle, no code from a folder.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from symbol_tuning import files, reading
+from symbol_tuning import reading
 from symbol_tuning.models import families
 from symbol_tuning.models.checkpoints import (
   parameter_specs,
@@ -57,14 +56,10 @@ def read_values(path: Path) -> dict[str, Any]:
   return values
 
 
-def family(path: str | Path) -> Family:
-  """The family of a model; arguments and errors as `decoder_config`."""
-  path = _config_path(path)
-  return families.of_config_json(read_values(path), path)
-
-
-def decoder_config(path: str | Path, **overrides: Any) -> DecoderConfig:
-  """The architecture that a config.json describes.
+def describe(
+  path: str | Path, **overrides: Any
+) -> tuple[Family, DecoderConfig]:
+  """The family and the architecture that a config.json describes.
 
   Args:
     path: of it, or of its folder.
@@ -74,13 +69,11 @@ def decoder_config(path: str | Path, **overrides: Any) -> DecoderConfig:
     FileNotFoundError: there is no config.json.
     ValueError: the model is of no family that is known.
   """
-  path = _config_path(path)
-  return families.read_config(read_values(path), path, **overrides)
-
-
-def _config_path(path: str | Path) -> Path:
   path = Path(path)
-  return path if path.suffix == '.json' else path / CONFIG
+  path = path if path.suffix == '.json' else path / CONFIG
+  values = read_values(path)
+  family = families.of_config_json(values, path)
+  return family, families.read_config(values, path, **overrides)
 
 
 def load_folder(
@@ -89,9 +82,10 @@ def load_folder(
   specs: Mapping[str, ParameterSpec],
 ) -> dict[str, jax.Array]:
   """The parameters of a folder, by path; errors as `published.read`."""
-  parameter_specs.check_config(folder, decoder_config(folder), config)
+  family, found = describe(folder)
+  parameter_specs.check_config(folder, found, config)
   paths = safetensors_files.find(Path(folder))
-  return load_files(paths, family(folder), specs, folder)
+  return load_files(paths, family, specs, folder)
 
 
 def load_files(
@@ -101,50 +95,12 @@ def load_files(
   source: str | Path,
 ) -> dict[str, jax.Array]:
   """The parameters in safetensors files, by path."""
-  tensors = _named(safetensors_files.SafeTensors(paths), family)
+  tensors = _named(safetensors_files.tensors(paths), family)
   sources = published.sources(family, specs, family.fused_by_head)
   if 'unembedding/embedding' not in sources:
-    _leave_out_copies(tensors, sources['token_embedding/embedding'])
+    names = map(family.tensor_name, ('unembedding', 'token_embedding'))
+    _leave_out_copy(tensors, *(f'{name}.weight' for name in names))
   return published.read(tensors, sources, source)
-
-
-def export(
-  params: Mapping[str, Any],
-  config: DecoderConfig,
-  specs: Mapping[str, ParameterSpec],
-  folder: files.PathLike,
-  family: Family | None = None,
-  extra_values: Mapping[str, Any] | None = None,
-  shard_bytes: int = safetensors_files.SHARD_BYTES,
-) -> None:
-  """Writes config.json and safetensors into a folder.
-
-  Args:
-    params: by path.
-    config: of their model.
-    specs: of each of them.
-    folder: is made if it is not there; what is in it is replaced.
-    family: as which to write them; the first that has such a decoder if None.
-    extra_values: of config.json, such as the ids of special tokens.
-    shard_bytes: at most so many are in a file.
-
-  Raises:
-    ValueError: no family has such a decoder, or the given one has not.
-  """
-  if family is None or families.differences(family, config):
-    family = families.of_decoder(config)
-  Path(folder).mkdir(parents=True, exist_ok=True)
-  sources = published.sources(family, specs, family.fused_by_head)
-  item = np.dtype(config.param_dtype).itemsize
-  safetensors_files.write(
-    published.write(params, sources),
-    {x: item * math.prod(y) for x, y in published.shapes(sources).items()},
-    Path(folder),
-    shard_bytes,
-  )
-  values = families.write_config(config, family) | dict(extra_values or {})
-  text = json.dumps(values, indent=2, sort_keys=True)
-  files.write_text(Path(folder) / CONFIG, f'{text}\n')
 
 
 def _named(
@@ -164,28 +120,23 @@ def _named(
       name = name if name.startswith('lm_head.') else f'{family.base}{name}'
     named[name] = tensor
   if not any(name.startswith(family.base) for name in named):
-    heads = ('lm_head.', 'embed_out.')
+    head = family.tensor_name('unembedding')
     named = {
-      name if name.startswith(heads) else f'{family.base}{name}': tensor
+      name if name.startswith(head) else f'{family.base}{name}': tensor
       for name, tensor in named.items()
     }
   return named
 
 
-def _leave_out_copies(
-  tensors: dict[str, published.Tensor], embedding: published.Source
+def _leave_out_copy(
+  tensors: dict[str, published.Tensor], head: str, embedding: str
 ) -> None:
-  """Forgets an unembedding that repeats the embedding, as some files do."""
-  [name] = embedding.names
-  for head in ('lm_head.weight', 'embed_out.weight'):
-    if head not in tensors or name not in tensors:
-      continue
-    blocks = [
-      (slice(start, start + 4096),)
-      for start in range(0, embedding.spec.shape[0], 4096)
-    ]
-    if tensors[head].shape == tensors[name].shape and all(
-      np.array_equal(tensors[head][block], tensors[name][block])
-      for block in blocks
-    ):
-      del tensors[head]
+  """Forgets an unembedding that repeats the embedding, as some files have."""
+  if head not in tensors or embedding not in tensors:
+    return
+  ours, theirs = tensors[embedding], tensors[head]
+  blocks = [(slice(i, i + 4096),) for i in range(0, ours.shape[0], 4096)]
+  if ours.shape == theirs.shape and all(
+    np.array_equal(ours[block], theirs[block]) for block in blocks
+  ):
+    del tensors[head]

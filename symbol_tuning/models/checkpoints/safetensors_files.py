@@ -1,7 +1,8 @@
 """Tensors in safetensors files, read by slices and written one at a time."""
 
+import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -63,35 +64,7 @@ def _what_is_missing(folder: Path) -> str:
   return f'{folder} lacks {WEIGHTS}; there are: {there or "no files"}.'
 
 
-class SafeTensors(Mapping[str, 'SafeTensor']):
-  """The tensors of safetensors files, by name."""
-
-  def __init__(self, paths: Iterable[Path]):
-    """Reads the files' headers.
-
-    Raises:
-      ValueError: a file is damaged, or holds numbers of an unknown kind.
-    """
-    self._tensors: dict[str, SafeTensor] = {}
-    for path in paths:
-      with _open(path) as file:
-        for name in file.keys():  # noqa: SIM118 - it is no mapping
-          tensor = file.get_slice(name)
-          dtype = tensor.get_dtype()
-          self._tensors[name] = SafeTensor(
-            path, name, tuple(tensor.get_shape()), dtype
-          )
-
-  def __getitem__(self, name: str) -> 'SafeTensor':
-    return self._tensors[name]
-
-  def __iter__(self) -> Iterator[str]:
-    return iter(self._tensors)
-
-  def __len__(self) -> int:
-    return len(self._tensors)
-
-
+@dataclasses.dataclass
 class SafeTensor:
   """A tensor of a safetensors file, which is read when it is sliced.
 
@@ -99,16 +72,15 @@ class SafeTensor:
   in memory for as long as it is open.
   """
 
-  def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: str):
-    self._path = path
-    self._name = name
-    self._dtype = dtype
-    self.shape = shape
+  path: Path
+  name: str
+  shape: tuple[int, ...]
+  dtype: str
 
   def __getitem__(self, index: slice | tuple[slice, ...]) -> np.ndarray:
-    if self._dtype not in DTYPES:
+    if self.dtype not in DTYPES:
       raise ValueError(
-        f'{self._name} in {self._path} is of dtype {self._dtype}; supported: '
+        f'{self.name} in {self.path} is of dtype {self.dtype}; supported: '
         f'{", ".join(DTYPES)}.'
       )
     index = (index,) if isinstance(index, slice) else index
@@ -117,8 +89,24 @@ class SafeTensor:
       slice(*part.indices(size))
       for part, size in zip(index, self.shape, strict=False)
     )
-    with _open(self._path) as file:
-      return file.get_slice(self._name)[index]
+    with _open(self.path) as file:
+      return file.get_slice(self.name)[index]
+
+
+def tensors(paths: Iterable[Path]) -> dict[str, SafeTensor]:
+  """The tensors of safetensors files, by name; only headers are read.
+
+  Raises:
+    ValueError: a file is damaged.
+  """
+  found: dict[str, SafeTensor] = {}
+  for path in paths:
+    with _open(path) as file:
+      for name in file.keys():  # noqa: SIM118 - it is no mapping
+        tensor = file.get_slice(name)
+        shape = tuple(tensor.get_shape())
+        found[name] = SafeTensor(path, name, shape, tensor.get_dtype())
+  return found
 
 
 def _open(path: Path) -> safetensors.safe_open:

@@ -88,8 +88,8 @@ def choose(path: files.PathLike) -> Chosen | None:
     if (state / ARRAYS).exists() and _is_committed(state):
       return Chosen(state.parent, state, digests.check(state.parent))
   for folder in (path, path / STEPS):
-    if found := all_steps(folder):
-      return newest_whole(folder, found)
+    if chosen := newest_whole(folder):
+      return chosen
   if (path / STEPS).exists():
     raise FileNotFoundError(f'{path / STEPS} holds no finished checkpoint yet.')
   return None
@@ -107,13 +107,14 @@ def folder_of_run(path: files.Path) -> files.Path:
   return path / STEPS if (path / STEPS).exists() else path
 
 
-def newest_whole(folder: files.Path, found: Mapping[int, files.Path]) -> Chosen:
-  """The newest checkpoint that is whole.
+def newest_whole(folder: files.Path) -> Chosen | None:
+  """The newest checkpoint of a folder that is whole; None if there is none.
 
   Raises:
-    DamagedError: if none is.
+    DamagedError: if there are some and none is whole.
     OSError: if files cannot be read.
   """
+  found = all_steps(folder)
   skipped: dict[int, str] = {}
   for step in sorted(found, reverse=True):
     try:
@@ -121,6 +122,8 @@ def newest_whole(folder: files.Path, found: Mapping[int, files.Path]) -> Chosen:
       return Chosen(found[step], found[step] / STATE, has_digests, skipped)
     except digests.DamagedError as error:
       skipped[step] = str(error)
+  if not skipped:
+    return None
   told = '; '.join(f'{step}: {reason}' for step, reason in skipped.items())
   raise digests.DamagedError(
     f'none of the checkpoints in {folder} is whole ({told}): restore them from '

@@ -24,9 +24,8 @@ def markdown(golden: dict[str, list[str]]) -> str:
     golden: names of the recorded models of each model_type.
   """
   rows = [
-    '| family | models | model_type | read | written | GGUF | golden tests '
-    '| chat |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| family | models | model_type | GGUF | golden tests |',
+    '| --- | --- | --- | --- | --- |',
     *(_row(family, golden) for family in families.FAMILIES),
   ]
   return '\n'.join(rows) + '\n'
@@ -37,11 +36,8 @@ def _row(family: Family, golden: dict[str, list[str]]) -> str:
     family.name,
     family.members,
     f'`{family.model_type}`',
-    'yes',
-    'yes',
     _gguf(family),
     ', '.join(golden.get(family.model_type, ())) or 'none',
-    'own template',
   )
   return f'| {" | ".join(cells)} |'
 

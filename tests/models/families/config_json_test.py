@@ -93,14 +93,6 @@ def test_both_spellings_of_rope_are_read():
   assert old.rope_scaling == RopeScaling('linear', 8.0)
 
 
-def test_the_text_part_of_a_model_that_sees_images_is_read():
-  text = SIZES | {'model_type': 'gemma3_text', 'sliding_window': 1024}
-  values = {'model_type': 'gemma3', 'text_config': text, 'vision_config': {}}
-  config = families.read_config(values, 'config.json')
-  assert config == families.read_config(text, 'config.json')
-  assert config.local_window == 1024
-
-
 @pytest.mark.parametrize(
   ('model_type', 'values', 'message'),
   [

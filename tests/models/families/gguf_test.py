@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from symbol_tuning.models import families, parameters
-from symbol_tuning.models.checkpoints import gguf
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.models.rotary import RopeScaling
 
@@ -60,35 +59,18 @@ def test_a_file_gives_the_model_that_it_was_made_of(name, tmp_path):
 def test_the_parts_of_a_model_are_found_by_any_of_them(tmp_path):
   config = parameters.read_config(FOLDER / 'llama2')
   params = parameters.load_params(FOLDER / 'llama2', Decoder(config))
-  whole = tmp_path / 'whole.gguf'
-  gguf_models.write(whole, params, config)
-  reader = gguf_library.GGUFReader(whole)
-  paths = [tmp_path / f'model-0000{i}-of-00002.gguf' for i in (1, 2)]
-  for i, path in enumerate(paths):
-    writer = gguf_library.GGUFWriter(path, 'llama')
-    for field in reader.fields.values() if i == 0 else ():
-      if not field.name.startswith(('GGUF.', 'general.architecture')):
-        value = field.contents()
-        kind = field.types[0]
-        writer.add_key_value(
-          field.name,
-          value,
-          kind,
-          field.types[-1] if len(field.types) > 1 else None,
-        )
-    for tensor in reader.tensors[i::2]:
-      writer.add_tensor(tensor.name, np.array(tensor.data))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+  gguf_models.write(
+    tmp_path / 'model.gguf', params, config, split_max_tensors=9
+  )
+  paths = sorted(tmp_path.iterdir())
+  assert len(paths) > 2
   for path in paths:
-    assert gguf.decoder_config(path) == config
+    assert parameters.read_config(path) == config
     loaded = parameters.load_params(path, Decoder(config))
     jax.tree.map(np.testing.assert_array_equal, loaded, params)
   paths[1].unlink()
-  with pytest.raises(FileNotFoundError, match='lacks model-00002-of-00002'):
-    gguf.decoder_config(paths[0])
+  with pytest.raises(FileNotFoundError, match=f'lacks {paths[1].name}'):
+    parameters.read_config(paths[0])
 
 
 def test_other_frequencies_than_llamas_are_refused(tmp_path):
