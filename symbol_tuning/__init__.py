@@ -22,30 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = '0.1.0'
 
-_API = frozenset(
-  (
-    'Dataset',
-    'DatasetSpec',
-    'FirstAvailable',
-    'HubSource',
-    'LocalSource',
-    'Model',
-    'Prediction',
-    'Prompt',
-    'Query',
-    'Report',
-    'Results',
-    'Source',
-    'SyntheticSource',
-    'TfdsSource',
-    'dataset',
-    'evaluate',
-    'load',
-    'prompts',
-    'report',
-    'score',
-  )
-)
+# What `api` offers; it is imported when the first of it is used.
+API = [
+  'Dataset', 'DatasetSpec', 'FirstAvailable', 'HubSource', 'LocalSource',
+  'Model', 'Prediction', 'Prompt', 'Query', 'Report', 'Results', 'Source',
+  'SyntheticSource', 'TfdsSource', 'dataset', 'evaluate', 'load', 'prompts',
+  'report', 'score',
+]  # fmt: skip
 
 if TYPE_CHECKING:
   from symbol_tuning.api import *  # noqa: F403
@@ -56,10 +39,10 @@ def __getattr__(name: str) -> Any:
 
   Programs that need neither TensorFlow nor SeqIO import this package too.
   """
-  if name in _API:
+  if name in API:
     return getattr(importlib.import_module('symbol_tuning.api'), name)
   raise AttributeError(f'symbol_tuning has no {name!r}.')
 
 
 def __dir__() -> list[str]:
-  return [*globals(), *_API]
+  return [*globals(), *API]

@@ -1,35 +1,22 @@
 """Tests of the way from Python, on the tiny model."""
 
 import gin
-import jax
 import matplotlib.figure
 import numpy as np
 import processes
 import pytest
+import tiny_run
 
 import symbol_tuning as st
-from symbol_tuning import api, gin_utils, run_config, tasks
-from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import native, steps
+from symbol_tuning import api, tasks
 
 
 @pytest.fixture(scope='module')
 def model_dir(tmp_path_factory):
   """A MODEL_DIR of the tiny model as it is before any training."""
-  folder = tmp_path_factory.mktemp('run')
-  gin_utils.parse(['models/tiny.gin'])
-  config = gin.config_str()
-  model, _ = api._of_run(_written(folder, config))
-  params = parameters.init_params(model, jax.random.key(0))
-  native.save(params, folder / steps.STEPS / '3')
-  gin.clear_config()
+  folder = tmp_path_factory.mktemp('runs') / 'run'
+  tiny_run.save(folder)
   return folder
-
-
-def _written(folder, config):
-  path = folder / run_config.CONFIG_FILE
-  path.write_text(config)
-  return path
 
 
 @pytest.fixture(scope='module')

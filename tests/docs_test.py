@@ -4,12 +4,8 @@ import json
 import pathlib
 import re
 
-import jax
 import pytest
-
-from symbol_tuning import api, gin_utils
-from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import native, steps
+import tiny_run
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [*ROOT.glob('*.md'), *ROOT.glob('*/*.md')]
@@ -19,13 +15,7 @@ PAGES = [*ROOT.glob('*.md'), *ROOT.glob('*/*.md')]
 def runs(tmp_path):
   """Runs of the tiny model as the quickstart leaves them, but untrained."""
   for seed, name in enumerate(('baseline', 'symbol_tuned')):
-    folder = tmp_path / 'runs' / 'quickstart' / name
-    folder.mkdir(parents=True)
-    config = gin_utils.configs_dir() / 'models' / 'tiny.gin'
-    (folder / 'config.gin').write_text(config.read_text())
-    model, _ = api._of_run(folder / 'config.gin')
-    params = parameters.init_params(model, jax.random.key(seed))
-    native.save(params, folder / steps.STEPS / '1')
+    tiny_run.save(tmp_path / 'runs' / 'quickstart' / name, seed=seed)
   return tmp_path
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from symbol_tuning import files, watchdog
@@ -51,8 +50,7 @@ class NewCheckpoints:
 
   @property
   def _steps(self) -> files.Path:
-    folder = files.path(self.model_dir)
-    return folder / steps_lib.STEPS
+    return files.path(self.model_dir) / steps_lib.STEPS
 
   def _wait_for_one_after(self, last: int) -> int:
     """The first step after `last`; -1 if none comes. The same on all hosts."""
@@ -74,10 +72,8 @@ class NewCheckpoints:
     return found
 
   def _first_after(self, last: int) -> int:
-    found = ocp.path.step.standard_name_format().find_all(self._steps)
-    later = [
-      s.step for s in found if s.step > last and steps_lib.is_finished(s.path)
-    ]
+    found = steps_lib.all_steps(self._steps)
+    later = [n for n in found if n > last and steps_lib.is_finished(found[n])]
     return min(later, default=_NONE)
 
 
@@ -107,7 +103,7 @@ def named(
     if not files.path(path).exists():
       raise FileNotFoundError(f'No checkpoint at {path}.')
   return [
-    Checkpoint(label, path, step_of(path), order)
+    Checkpoint(label, path, _step_of(path), order)
     for order, (label, path) in enumerate(paths.items())
   ]
 
@@ -134,17 +130,7 @@ def _label(path: str) -> str:
   return f'step_{name}' if name.isdecimal() else name
 
 
-def step_of(path: str) -> int | None:
+def _step_of(path: str) -> int | None:
   """The step of a run's newest whole checkpoint or of one of its steps."""
   chosen = steps_lib.choose(files.path(path))
   return chosen.step if chosen else None
-
-
-def is_there(checkpoint: Checkpoint) -> bool:
-  """Whether a checkpoint of a training has not been removed by it."""
-  return steps_lib.is_finished(files.path(checkpoint.path))
-
-
-def run_of(checkpoint: Checkpoint) -> str:
-  """The folder of the training a checkpoint is of; itself if it is of none."""
-  return str(steps_lib.folder_of_run(files.path(checkpoint.path)))

@@ -1,4 +1,4 @@
-"""One line now and then that says how far an evaluation is."""
+"""One line now and then that says how far an evaluation or labelling is."""
 
 import time
 from collections.abc import Callable
@@ -16,17 +16,19 @@ def print_line(line: str) -> None:
 
 
 class Countdown:
-  """Counts tokens and tells the time left.
+  """Counts tokens, or rows, and tells the time left.
 
   Attributes:
-    total: tokens to score, of all tasks and checkpoints.
-    done: tokens scored or skipped.
+    total: what there is to do, of all tasks.
+    done: of it, done or skipped; a batch may end with part of a row.
     write: writes a line.
   """
 
   def __init__(
     self,
     total: int,
+    what: str = 'evaluating',
+    unit: str = 'tokens of an evaluation',
     period: float = 10.0,
     clock: Callable[[], float] = time.monotonic,
     write: Callable[[str], None] = print_line,
@@ -34,30 +36,34 @@ class Countdown:
     """Starts the clock.
 
     Args:
-      total: tokens to score.
+      total: what there is to do.
+      what: is being done.
+      unit: what is counted.
       period: the fewest seconds from one line of `advance` to the next.
       clock: tells the time in seconds.
       write: takes a line.
     """
     self.total = total
-    self.done = 0
+    self.done = 0.0
     self._skipped = 0
+    self._what = what
+    self._unit = unit
     self._period = period
     self._clock = clock
     self.write = write
     self._start = self._last = clock()
 
-  def advance(self, num_tokens: int) -> None:
-    """Counts tokens that have been scored, and tells the watchdog."""
-    self.done += num_tokens
-    watchdog.finished(f'{self.done:,} tokens of an evaluation')
+  def advance(self, count: float) -> None:
+    """Counts what was done, and tells the watchdog."""
+    self.done += count
+    watchdog.finished(f'{self.done:,.0f} {self._unit}')
     if self._clock() - self._last >= self._period:
-      self.say('evaluating')
+      self.say(self._what)
 
-  def skip(self, num_tokens: int) -> None:
-    """Counts tokens whose scores were there already."""
-    self.done += num_tokens
-    self._skipped += num_tokens
+  def skip(self, count: int) -> None:
+    """Counts what was done already."""
+    self.done += count
+    self._skipped += count
 
   def say(self, what: str) -> None:
     """Writes a line: `what`, the share done and the time left."""

@@ -9,9 +9,9 @@ from typing import Any
 from jax.experimental import multihost_utils
 
 from symbol_tuning import files
-from symbol_tuning.evaluation import fingerprints, layout, results
+from symbol_tuning.evaluation import layout, results
 from symbol_tuning.evaluation.countdown import Countdown
-from symbol_tuning.evaluation.record import Checkpoint, Record
+from symbol_tuning.evaluation.record import Checkpoint, Record, fingerprint
 from symbol_tuning.evaluation.suite import Suite
 from symbol_tuning.models import decoder
 
@@ -51,9 +51,7 @@ def evaluate(
     kind: kind.plan(tasks, params, budget)
     for kind, tasks in suite.tasks_by_kind.items()
   }
-  record = Record(
-    suite, checkpoint, directory, fingerprints.of_parameters(model, params)
-  )
+  record = Record(suite, checkpoint, directory, fingerprint(model, params))
   # All hosts must have read what is there before one of them adds to it.
   multihost_utils.sync_global_devices('evaluation starts')
   for mixture, tasks in suite.mixtures.items():

@@ -27,7 +27,7 @@ from symbol_tuning.evaluation.curves import FOLDER, Curves
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Questions, Suite
 from symbol_tuning.models import decoder, parameters
-from symbol_tuning.models.checkpoints import digests
+from symbol_tuning.models.checkpoints import digests, steps
 
 Queue = NewCheckpoints | Sequence[Checkpoint]
 
@@ -81,7 +81,7 @@ def evaluate_checkpoints(
   """
   queue = _queue(checkpoints, separator)
   folder = files.path(output_dir)
-  read = Reader(model, partitioner)
+  read = reader(model, partitioner)
   job = _Job(model, questions, folder, separator, choice_queries, budget)
 
   def evaluate(one: Checkpoint, curves: Curves) -> results.Summary | None:
@@ -127,7 +127,7 @@ def dry_run(
   del others
   queue = _queue(checkpoints, separator)
   suite = questions.load()
-  read = Reader(model, partitioner)
+  read = reader(model, partitioner)
   if not isinstance(queue, NewCheckpoints):
     for checkpoint in queue:
       read(checkpoint.path)
@@ -152,33 +152,33 @@ def _queue(
   return queue
 
 
+@dataclasses.dataclass(frozen=True)
 class _Job:
-  """Evaluates parameters behind the separator that is wanted for them."""
+  """Evaluates parameters behind the separator that is wanted for them.
 
-  def __init__(
-    self,
-    model: decoder.Decoder,
-    questions: Questions,
-    folder: files.Path,
-    separator: separators.Separator,
-    choice_queries: int,
-    budget: layout.Budget,
-  ):
-    """Loads nothing yet; arguments as those of `evaluate_checkpoints`."""
-    self._model = model
-    self._folder = folder
-    self._separator = separator
-    self._budget = budget
-    self._questions = questions
-    self._choice_queries = choice_queries
-    self._load = functools.cache(questions.load)
-    self._load_others = functools.cache(questions.load_others)
+  Fields are as the arguments of `evaluate_checkpoints`.
+  """
+
+  model: decoder.Decoder
+  questions: Questions
+  folder: files.Path
+  separator: separators.Separator
+  choice_queries: int
+  budget: layout.Budget
+
+  @functools.cached_property
+  def _load(self) -> Callable[[str], Suite]:
+    return functools.cache(self.questions.load)
+
+  @functools.cached_property
+  def _load_others(self) -> Callable[[str, int], Suite | None]:
+    return functools.cache(self.questions.load_others)
 
   def run(
     self, checkpoint: Checkpoint, params: Any, curves: Curves
   ) -> results.Summary:
     """Returns the results, which are also in a folder of the checkpoint's."""
-    folder = self._folder / checkpoint.label
+    folder = self.folder / checkpoint.label
     suite = self._suite(checkpoint, params, folder)
     summary = self._evaluate(suite, checkpoint, params, folder)
     curves.add(summary, suite, folder)
@@ -188,7 +188,7 @@ class _Job:
     self, checkpoint: Checkpoint, params: Any, folder: files.Path
   ) -> Suite:
     """Returns what is asked, with the separator that is wanted."""
-    separator = separators.wanted(self._separator, checkpoint)
+    separator = separators.wanted(self.separator, checkpoint)
     if separator != separators.BEST:
       return self._load(separator)
 
@@ -198,22 +198,13 @@ class _Job:
       )
       return self._evaluate(suite, asked, params, folder / 'separators' / name)
 
-    num_queries = separators.queries_of_task(self._choice_queries)
-    print_line(
-      separators.announcement(
-        checkpoint.label, self._questions.num_tasks, num_queries
-      )
-    )
-    choice = separators.choose(
+    return separators.choose(
+      checkpoint.label,
+      self.questions.num_tasks,
+      self.choice_queries,
       self._load,
-      lambda name: self._load_others(name, num_queries),
+      self._load_others,
       measure,
-      num_queries,
-    )
-    print_line(f'{checkpoint.label} · {choice}')
-    suite = self._load(choice.separator)
-    return dataclasses.replace(
-      suite, settings={**suite.settings, **choice.settings}
     )
 
   def _evaluate(
@@ -224,29 +215,21 @@ class _Job:
     folder: files.Path,
   ) -> results.Summary:
     return evaluator.evaluate(
-      self._model, params, suite, checkpoint, folder, self._budget
+      self.model, params, suite, checkpoint, folder, self.budget
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Reader:
-  """Reads parameters to where a partitioner wants them."""
-
-  model: decoder.Decoder
-  partitioner: Partitioner | None
-
-  def __call__(self, path: str) -> Any:
-    return parameters.load_params(path, self.model, self._shardings)
-
-  @functools.cached_property
-  def _shardings(self) -> Any:
-    if self.partitioner is None:
-      return None
-    shapes = self.partitioner.abstract(
-      parameters.abstract_params(self.model),
-      parameters.logical_axes(self.model),
+def reader(
+  model: decoder.Decoder, partitioner: Partitioner | None
+) -> Callable[[str], Any]:
+  """Returns what reads parameters to where a partitioner wants them."""
+  shardings = None
+  if partitioner:
+    shapes = partitioner.abstract(
+      parameters.abstract_params(model), parameters.logical_axes(model)
     )
-    return jax.tree.map(lambda array: array.sharding, shapes)
+    shardings = jax.tree.map(lambda array: array.sharding, shapes)
+  return lambda path: parameters.load_params(path, model, shardings)
 
 
 def _read_if_there(
@@ -270,7 +253,7 @@ def _read_if_there(
       raise
     watchdog.finished('a first try to read', rest=queue.poll_period)
     time.sleep(queue.poll_period)
-    if checkpoint_queue.is_there(checkpoint):
+    if steps.is_finished(files.path(checkpoint.path)):
       raise
   print_line(
     f'{checkpoint.label} · skipped: the training removed it before it was read;'
@@ -290,11 +273,13 @@ def _curves_by_run(
   if isinstance(queue, NewCheckpoints):
     curves = Curves(folder)
     return lambda _: curves
-  labels: dict[str, str] = {}
-  for checkpoint in queue:
-    labels.setdefault(checkpoint_queue.run_of(checkpoint), checkpoint.label)
+
+  def run_of(checkpoint: Checkpoint) -> str:
+    return str(steps.folder_of_run(files.path(checkpoint.path)))
+
+  labels = {run_of(one): one.label for one in reversed(queue)}
   by_run = {
     run: Curves(folder / label if len(labels) > 1 else folder)
     for run, label in labels.items()
   }
-  return lambda checkpoint: by_run[checkpoint_queue.run_of(checkpoint)]
+  return lambda checkpoint: by_run[run_of(checkpoint)]

@@ -62,7 +62,7 @@ class Output:
     """Writes what makes the file, or compares with what began it.
 
     Raises:
-      ValueError: if it was begun with something else.
+      ValueError: if it was begun with something else, or was changed since.
     """
     if self._run.exists():
       earlier = self._begun()
@@ -74,7 +74,12 @@ class Output:
           f' {self._run}: name another OUTPUT_PATH, or remove {self._run.name}'
           f' and {self._parts.name}.'
         )
-      self._check_whole(earlier.get(_SHA256))
+      known = earlier.get(_SHA256)
+      if known and self.path.exists() and files.sha256(self.path) != known:
+        raise ValueError(
+          f'{self.path} is not what was written: keep it under another name, or'
+          ' remove it, and run the same command again.'
+        )
     elif _is_first():
       self.path.parent.mkdir(parents=True, exist_ok=True)
       files.write_text(self._run, sealed.to_json(run))
@@ -84,16 +89,6 @@ class Output:
     """What the file was begun with."""
     with reading.explained(self._run, advice='remove it and the file'):
       return sealed.from_json(self._run.read_bytes())
-
-  def _check_whole(self, known: str | None) -> None:
-    """Raises ValueError if the file is there and not what was written."""
-    if known is None or not self.path.exists():
-      return
-    if files.sha256(self.path) != known:
-      raise ValueError(
-        f'{self.path} is not what was written: keep it under another name, or'
-        ' remove it, and run the same command again.'
-      )
 
   def finished(self, num_parts: int) -> list[bool]:
     """Returns which parts are there already, the same on all hosts."""
@@ -130,6 +125,11 @@ class Output:
 
   def _join(self, num_parts: int) -> None:
     parts = self._whole_parts()
+    if missing := set(range(num_parts)) - parts.keys():
+      raise ValueError(
+        f'{self._parts} lacks part {min(missing)}, which was there before: run'
+        ' the same command again, which labels its rows anew.'
+      )
     with files.replacing(self.path) as whole:
       with whole.open('wb') as joined:
         for number in range(num_parts):

@@ -12,38 +12,32 @@ A job that was stopped goes on with the first part that is missing, see
 """
 
 import contextlib
-import time
-from collections.abc import Mapping, Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from symbol_tuning import files, progress, watchdog
+from symbol_tuning import files, watchdog
 from symbol_tuning.data.prompting.records import NATURAL, Query
-from symbol_tuning.evaluation import (
-  checkpoint_queue,
-  fingerprints,
-  layout,
-  metrics,
-  placement,
-)
-from symbol_tuning.evaluation.countdown import print_line
+from symbol_tuning.evaluation import checkpoint_queue, metrics, placement
+from symbol_tuning.evaluation import layout as layout_lib
+from symbol_tuning.evaluation.countdown import Countdown, print_line
 from symbol_tuning.evaluation.evaluator import DEFAULT_BUDGET
-from symbol_tuning.evaluation.jobs import Partitioner, Reader
+from symbol_tuning.evaluation.jobs import Partitioner, reader
 from symbol_tuning.evaluation.labelled_file import Output, Record
 from symbol_tuning.evaluation.ranking import rows as rows_lib
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.branches import Branches
-from symbol_tuning.evaluation.record import Checkpoint
+from symbol_tuning.evaluation.record import Checkpoint, fingerprint
 from symbol_tuning.evaluation.unlabelled import (
   RowAsker,
   RowQuestions,
   UnlabelledRow,
 )
 from symbol_tuning.models import decoder
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def label_rows(
@@ -53,7 +47,7 @@ def label_rows(
   output_path: str,
   rows_per_part: int = 256,
   partitioner: Partitioner | None = None,
-  budget: layout.Budget = DEFAULT_BUDGET,
+  budget: layout_lib.Budget = DEFAULT_BUDGET,
   hang_seconds: float | None = None,
 ) -> dict[str, int]:
   """Labels the rows of a file.
@@ -89,7 +83,7 @@ def label_rows(
     made_by = {
       'path': source.path,
       'step': source.step,
-      'fingerprint': fingerprints.of_parameters(model, params),
+      'fingerprint': fingerprint(model, params),
     }
     parts = [
       asker.rows[start : start + rows_per_part]
@@ -159,7 +153,7 @@ def _read(
   asker = questions.load()
   (source,) = checkpoint_queue.named(checkpoint)
   _say_what_is_asked(asker, questions, source)
-  return asker, source, Reader(model, partitioner)(source.path)
+  return asker, source, reader(model, partitioner)(source.path)
 
 
 def _say_what_is_asked(
@@ -184,65 +178,41 @@ def _label_parts(
 ) -> None:
   done = output.finished(len(parts))
   total = sum(map(len, parts))
-  known = sum(
-    len(part) for part, is_done in zip(parts, done, strict=True) if is_done
-  )
-  if known:
-    print_line(f'{known:,} of {total:,} rows are labelled already.')
-  count = _RowCount(total - known)
+  countdown = Countdown(total, f'labelling {total:,} rows', 'rows')
+  countdown.skip(sum(map(len, itertools.compress(parts, done))))
+  if any(done):
+    print_line(f'{countdown.done:,.0f} of {total:,} rows are labelled already.')
   for number, part in enumerate(parts):
     if not done[number]:
-      output.write(number, labeller.label(part, count))
-      watchdog.finished(f'part {number + 1} of {len(parts)}')
+      output.write(number, labeller.label(part, countdown.advance))
 
 
-class _RowCount:
-  """Prints how many rows are labelled, every ten seconds at the most."""
-
-  def __init__(self, total: int):
-    self._total = total
-    self._done = 0.0
-    self._start = self._last = time.monotonic()
-
-  def add(self, num_rows: float) -> None:
-    """Counts rows; parts of rows, where a batch does not end with one."""
-    self._done += num_rows
-    watchdog.finished(f'{int(self._done):,} rows')
-    now = time.monotonic()
-    if now - self._last >= _SECONDS_BETWEEN_LINES and self._done >= 1:
-      self._last = now
-      seconds = now - self._start
-      print_line(
-        progress.line(
-          'labelling', int(self._done), self._total, 'rows', seconds
-        )
-      )
-
-
+@dataclasses.dataclass
 class _Labeller:
-  """Has a model label rows."""
+  """Has a model label rows.
 
-  def __init__(
-    self,
-    model: decoder.Decoder,
-    params: Any,
-    asker: RowAsker,
-    budget: layout.Budget,
-  ):
-    self._model = model
-    self._params = params
-    self._asker = asker
-    self._budget = budget
-    self._layout: layout.Layout | None = None
+  Attributes:
+    model: the decoder.
+    params: its parameters.
+    asker: asks about the rows.
+    budget: what the shapes of batches are chosen by.
+    layout: the shapes so far.
+  """
+
+  model: decoder.Decoder
+  params: Any
+  asker: RowAsker
+  budget: layout_lib.Budget
+  layout: layout_lib.Layout | None = None
 
   def label(
-    self, rows: Sequence[UnlabelledRow], count: _RowCount
+    self, rows: Sequence[UnlabelledRow], advance: Callable[[float], None]
   ) -> list[Record]:
-    """Returns the line of each row."""
-    asked = self._asker.ask(rows)
+    """Returns the line of each row; `advance` is told of rows, and of parts."""
+    asked = self.asker.ask(rows)
     queries = [query for query in asked if isinstance(query, Query)]
-    scores = iter(self._scores(queries, count) if queries else [])
-    count.add(len(rows) - len(queries))
+    scores = iter(self._scores(queries, advance) if queries else [])
+    advance(len(rows) - len(queries))
     return [
       self._record(row, query, next(scores))
       if isinstance(query, Query)
@@ -251,39 +221,29 @@ class _Labeller:
     ]
 
   def _scores(
-    self, queries: Sequence[Query], count: _RowCount
+    self, queries: Sequence[Query], advance: Callable[[float], None]
   ) -> list[np.ndarray]:
     branches = [Branches.of(query) for query in queries]
-    self._layout = self._layout_for(branches)
     tokens_per_row = sum(one.num_tokens for one in branches) / len(queries)
+    # Each shape is compiled once: they are kept while rows fit.
+    known = self.layout
+    if not known or not all(rows_lib.fits(one, known) for one in branches):
+      multiple = placement.batch_multiple(self.params)
+      known = self.layout = rows_lib.plan(branches, self.budget, multiple)
     return scoring.log_likelihoods(
-      self._model,
-      self._params,
+      self.model,
+      self.params,
       queries,
-      self._layout,
-      lambda num_tokens: count.add(num_tokens / tokens_per_row),
+      known,
+      lambda num_tokens: advance(num_tokens / tokens_per_row),
     )
-
-  def _layout_for(self, branches: Sequence[Branches]) -> layout.Layout:
-    """Keeps the shapes, each of which is compiled once, while rows fit."""
-    known = self._layout
-    longest = max(one.num_tokens for one in branches)
-    most_targets = max(one.num_targets for one in branches)
-    if (
-      known
-      and longest <= known.row_lengths[-1]
-      and most_targets <= known.num_targets
-    ):
-      return known
-    multiple = placement.batch_multiple(self._params)
-    return rows_lib.plan(branches, self._budget, batch_multiple=multiple)
 
   def _record(
     self, row: UnlabelledRow, query: Query, scores: np.ndarray
   ) -> Record:
     metrics.check_finite(query.index, scores.tolist())
     odds = np.exp(scores - scores.max())
-    names = self._asker.spec.labels
+    names = self.asker.spec.labels
     options = query.prompt.options if query.prompt else ()
     probabilities = {
       names[option.label]: float(p)

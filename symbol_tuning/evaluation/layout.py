@@ -34,12 +34,15 @@ class Budget:
     num_row_lengths: the most row lengths, hence compiled functions.
     attention_length: the row length at which attention takes as long as the
       rest of the model; where it is large, rows hold several prompts.
+    length_multiple: row lengths, or the room for prompts whose answers are
+      written, are multiples of this.
   """
 
   batch_tokens: int = 1024
   writing_batch_tokens: int = 8192
   num_row_lengths: int = 4
   attention_length: int = 1024
+  length_multiple: int = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,24 +73,14 @@ class Layout:
     return next(n for n in self.row_lengths if n >= num_tokens)
 
 
-def candidates(
-  lengths: Sequence[int], num_row_lengths: int, multiple: int
-) -> list[tuple[int, ...]]:
-  """Row lengths to choose from, for entries of these lengths.
-
-  Args:
-    lengths: of the entries.
-    num_row_lengths: the most row lengths.
-    multiple: row lengths are multiples of this.
-  """
-  longest = -(-max(lengths) // multiple) * multiple
-  return [
-    *(
-      least_padding(lengths, num, multiple)
-      for num in range(1, num_row_lengths + 1)
-    ),
-    *((times * longest,) for times in _LONG_ROWS),
+def candidates(lengths: Sequence[int], budget: Budget) -> list[tuple[int, ...]]:
+  """Row lengths to choose from, for entries of these lengths."""
+  found = [
+    least_padding(lengths, num, budget.length_multiple)
+    for num in range(1, budget.num_row_lengths + 1)
   ]
+  [longest] = found[0]
+  return found + [(times * longest,) for times in _LONG_ROWS]
 
 
 def least_padding(
@@ -135,14 +128,8 @@ def numbers_of_batches(
   Args:
     lengths: the tokens that number 0, 1, … take in a row; they must fit.
     layout: the shapes.
-
-  Raises:
-    ValueError: if one is longer than the longest rows.
   """
-  longest = max(lengths, default=0)
-  if longest > layout.row_lengths[-1]:
-    raise ValueError(f'{longest} tokens fit no row of {layout.row_lengths}')
-  waiting = sorted(range(len(lengths)), key=lambda i: lengths[i])
+  waiting = sorted(range(len(lengths)), key=lengths.__getitem__)
   num_rows_of = [layout.num_rows(length) for length in layout.row_lengths]
   for row_length, num_rows, num_longer in zip(
     layout.row_lengths, num_rows_of, (*num_rows_of[1:], 0), strict=True

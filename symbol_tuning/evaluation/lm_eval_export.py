@@ -17,6 +17,7 @@ label that begins another (12 and 123) could never score less than that one.
 import json
 from typing import Any
 
+import numpy as np
 import seqio
 import yaml
 
@@ -100,9 +101,12 @@ class _Writer:
   def doc(self, query: Query) -> dict[str, Any]:
     """Returns the document of a query."""
     prompt = self._text(query)
-    options = [self._text(option) for option in query.options]
-    for option, text in zip(query.options, options, strict=True):
-      self._check(query, option, prompt, text)
+    self._check(query, prompt, query.tokens)
+    options = []
+    for option in query.options:
+      options.append(self._text(option))
+      tokens = np.concatenate([query.tokens, option.tokens])
+      self._check(query, prompt + options[-1], tokens)
     return {
       'query': query.index,
       'prompt': prompt,
@@ -115,18 +119,13 @@ class _Writer:
     ends = record.tokens[-1] == self._vocabulary.eos_id
     return record.text + self._eos if ends else record.text
 
-  def _check(
-    self, query: Query, option: Option, prompt: str, text: str
-  ) -> None:
-    """Refuses texts of which lm-eval would make other tokens than ours."""
-    inputs, targets = query.tokens.tolist(), option.tokens.tolist()
-    pairs = ((prompt, inputs), (prompt + text, inputs + targets))
-    for whole, tokens in pairs:
-      if self._tokens(whole) != tokens:
-        raise ValueError(
-          f'Query {query.index} is not what its text is tokenized to, so'
-          f' lm-eval would ask another question: {whole!r}.'
-        )
+  def _check(self, query: Query, text: str, tokens: np.ndarray) -> None:
+    """Refuses a text of which lm-eval would make other tokens than ours."""
+    if self._tokens(text) != tokens.tolist():
+      raise ValueError(
+        f'Query {query.index} is not what its text is tokenized to, so lm-eval'
+        f' would ask another question: {text!r}.'
+      )
 
   def _tokens(self, text: str) -> list[int]:
     """Tokenizes as lm-eval does, which sees special tokens in texts."""

@@ -5,16 +5,22 @@ not be measured again: fingerprints of both tell.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
 
 from symbol_tuning import files
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
 from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.suite import Suite
+from symbol_tuning.models import decoder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +38,20 @@ class Checkpoint:
   path: str
   step: int | None = None
   order: int = 0
+
+
+def fingerprint(model: decoder.Decoder, params: Any) -> str:
+  """Tells models and their parameters apart."""
+  digest = hashlib.sha256(repr(model.config).encode())
+  moments = multihost_utils.process_allgather(_moments(params), tiled=True)
+  digest.update(np.asarray(moments).tobytes())
+  return digest.hexdigest()
+
+
+@jax.jit
+def _moments(params: Any) -> jax.Array:
+  arrays = [x.astype(jnp.float32) for x in jax.tree.leaves(params)]
+  return jnp.stack([jnp.stack([x.sum(), jnp.abs(x).sum()]) for x in arrays])
 
 
 class Record:
@@ -118,15 +138,17 @@ class Record:
   ) -> None:
     """Writes the predictions of a task, and the summary so far."""
     path = f'{mixture}/{task}.jsonl'
+    text = results.to_text(predictions)
     self._tasks[mixture][task] = results.task_result(
       predictions,
+      text,
       dataset=_dataset(mixture, task),
       path=path,
       fingerprint=self._task_fingerprints[mixture, task],
       num_dropped=self._suite.mixtures[mixture][task].num_dropped,
     )
     if jax.process_index() == 0:
-      results.write_predictions(self._directory / path, predictions)
+      results.write(self._directory / path, text)
       results.write_summary(self._directory, self.summary)
 
   @property

@@ -218,12 +218,22 @@ class Summary:
 
 def task_result(
   made: Sequence[Prediction] | Sequence[Answer],
+  text: str,
   dataset: str,
   path: str,
   fingerprint: str,
   num_dropped: int = 0,
 ) -> TaskResult:
-  """Computes the metrics of a task from its predictions or answers."""
+  """Computes the metrics of a task from its predictions or answers.
+
+  Args:
+    made: what was predicted or answered.
+    text: the same as `to_text` gives it, of which the digest is.
+    dataset: see `TaskResult`, as for the others.
+    path: of the file.
+    fingerprint: of parameters and queries.
+    num_dropped: queries that could not be asked.
+  """
   rankings = [one.ranking for one in made if isinstance(one, Prediction)]
   if rankings:
     averages = metrics.averages(rankings)
@@ -244,7 +254,7 @@ def task_result(
     num_dropped=num_dropped,
     predictions=path,
     fingerprint=fingerprint,
-    sha256=_sha256(_to_lines(made).encode()),
+    sha256=_sha256(text.encode()),
   )
 
 
@@ -284,14 +294,8 @@ def _title(mixture: str, setting: IclSetting | None) -> str:
   return f'{setting.title}: {rest}'
 
 
-def write_predictions(
-  path: files.Path, made: Sequence[Prediction | Answer]
-) -> None:
-  """Writes predictions or answers as one JSON object a line."""
-  _write(path, _to_lines(made))
-
-
-def _to_lines(made: Sequence[Prediction | Answer]) -> str:
+def to_text(made: Sequence[Prediction | Answer]) -> str:
+  """Returns predictions or answers as one JSON object a line."""
   lines = (json.dumps(dataclasses.asdict(p), ensure_ascii=False) for p in made)
   return '\n'.join(lines) + '\n'
 
@@ -303,15 +307,13 @@ def _sha256(content: bytes) -> str:
 def has_predictions(directory: files.Path, result: TaskResult) -> bool:
   """Whether the predictions of a task are there, as they were written."""
   path = directory / result.predictions
-  if not path.exists():
-    return False
-  return result.sha256 in ('', _sha256(path.read_bytes()))
+  return path.exists() and result.sha256 in ('', files.sha256(path))
 
 
 def read_predictions(
   path: files.Path, sha256: str = ''
 ) -> list[Prediction | Answer]:
-  """Reads what `write_predictions` has written.
+  """Reads what was written with `to_text`.
 
   Args:
     path: of the file.
@@ -343,7 +345,7 @@ def _to_prediction(values: dict[str, Any]) -> Prediction | Answer:
 def write_summary(directory: files.Path, summary: Summary) -> None:
   """Writes `summary.json` into a folder."""
   text = sealed.to_json(dataclasses.asdict(summary))
-  _write(directory / SUMMARY, text)
+  write(directory / SUMMARY, text)
 
 
 def read_summary(directory: files.Path) -> Summary:
@@ -381,6 +383,7 @@ def _to_summary(values: Mapping[str, Any]) -> Summary:
   return Summary(**{**values, 'mixtures': mixtures, 'unfinished': unfinished})
 
 
-def _write(path: files.Path, text: str) -> None:
+def write(path: files.Path, text: str) -> None:
+  """Writes a file, whole, and the folder that it is in."""
   path.parent.mkdir(parents=True, exist_ok=True)
   files.write_text(path, text)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data.prompting import frames
 from symbol_tuning.evaluation import results
+from symbol_tuning.evaluation.countdown import print_line
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.suite import Suite
 
@@ -23,36 +24,6 @@ BEST = 'best'
 FEWEST_QUERIES = 4  # of a task behind each separator: fewer tell nothing
 
 Separator = str | Mapping[str, str] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class BestSeparator:
-  """A separator, and what was measured to choose it.
-
-  Attributes:
-    separator: its name, see `settings.DataSettings`.
-    candidates: the average accuracy with each, in percent.
-    queries: what the candidates were asked.
-  """
-
-  separator: str
-  candidates: Mapping[str, float]
-  queries: str
-
-  def __str__(self) -> str:
-    measured = ', '.join(
-      f'{name} {accuracy:.1f} %' for name, accuracy in self.candidates.items()
-    )
-    return f'separator {self.separator} (measured: {measured})'
-
-  @property
-  def settings(self) -> dict[str, object]:
-    """The choice, for the record of an evaluation."""
-    return {
-      'separator': self.separator,
-      'separator_candidates': dict(self.candidates),
-      'separator_queries': self.queries,
-    }
 
 
 def check(separator: Separator, labels: Sequence[str] | None) -> None:
@@ -113,50 +84,56 @@ def queries_of_task(most: int) -> int:
   return min(most, max(share, FEWEST_QUERIES))
 
 
-def announcement(label: str, num_tasks: int, num_queries: int) -> str:
-  """Returns a line that says what a choice will cost, and how to skip it.
+def choose(
+  label: str,
+  num_tasks: int,
+  most: int,
+  load: Callable[[str], Suite],
+  load_others: Callable[[str, int], Suite | None],
+  measure: Callable[[Suite, str], results.Summary],
+) -> Suite:
+  """Measures every separator that the vocabulary supports.
+
+  What that will cost, how it is skipped and what was found is printed.
 
   Args:
-    label: of the checkpoint.
+    label: of the checkpoint, which lines begin with.
     num_tasks: how many tasks are asked.
-    num_queries: of each task, behind each separator.
+    most: the most queries of each task, see `queries_of_task`.
+    load: loads what is reported, with a separator.
+    load_others: loads other queries, with a separator and the most of a task;
+      None if there are none.
+    measure: evaluates a suite; also given the name of its separator.
+
+  Returns:
+    What is reported, with the separator of the highest accuracy, averaged over
+    mixtures; of equal ones the first, and the paper's is before others. Its
+    settings tell the accuracy with each, and what was asked.
   """
   names = frames.supported(data_settings.vocabulary())
-  return (
+  num_queries = queries_of_task(most)
+  print_line(
     f'{label} · choosing the best separator of {", ".join(names)} by at most'
     f' {len(names)} x {num_tasks} x {num_queries} ='
     f' {len(names) * num_tasks * num_queries} queries;'
     f' --gin.SEPARATOR="\'{names[-1]}\'" skips this'
   )
-
-
-def choose(
-  load: Callable[[str], Suite],
-  load_others: Callable[[str], Suite | None],
-  measure: Callable[[Suite, str], results.Summary],
-  num_queries: int,
-) -> BestSeparator:
-  """Measures every separator that the vocabulary supports.
-
-  Args:
-    load: loads what is reported, with a separator.
-    load_others: loads other queries, with a separator; None if there are none.
-    measure: evaluates a suite; also given the name of its separator.
-    num_queries: the most of each task, where reported ones are asked.
-
-  Returns:
-    The separator with the highest accuracy, averaged over mixtures; of equal
-    ones the first, and the paper's is before others.
-  """
   candidates: dict[str, float] = {}
   asked: dict[str, None] = {}
-  for name in frames.supported(data_settings.vocabulary()):
-    others = load_others(name)
+  for name in names:
+    others = load_others(name, num_queries)
     suite = others or load(name).first(num_queries)
     summary = measure(suite, name)
     mixtures = [summary.mixtures[mixture] for mixture in suite.mixtures]
     candidates[name] = sum(m.accuracy for m in mixtures) / len(mixtures)
     kind = 'not reported' if others else 'reported: there are no others'
     asked[f'{sum(m.num_queries for m in mixtures)}, {kind}'] = None
-  best = max(candidates, key=lambda name: candidates[name])
-  return BestSeparator(best, candidates, ' / '.join(asked))
+  best = max(candidates, key=candidates.__getitem__)
+  told = ', '.join(f'{name} {one:.1f} %' for name, one in candidates.items())
+  print_line(f'{label} · separator {best} (measured: {told})')
+  suite = load(best)
+  choice = {
+    'separator_candidates': candidates,
+    'separator_queries': ' / '.join(asked),
+  }
+  return dataclasses.replace(suite, settings={**suite.settings, **choice})

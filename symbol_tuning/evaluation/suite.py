@@ -4,7 +4,6 @@ They are the queries of SeqIO evaluation tasks, loaded once, so that all
 checkpoints see the very same prompts.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -79,10 +78,10 @@ class Suite:
 
   def first(self, num_queries: int) -> 'Suite':
     """Returns the suite with the first queries of each task only."""
-    mixtures = {
-      mixture: {name: task.first(num_queries) for name, task in tasks.items()}
-      for mixture, tasks in self.mixtures.items()
-    }
+    mixtures: dict[str, dict[str, Any]] = {name: {} for name in self.mixtures}
+    for mixture, name, task in self:
+      few: Any = task.queries[:num_queries]
+      mixtures[mixture][name] = dataclasses.replace(task, queries=few)
     return dataclasses.replace(self, mixtures=mixtures)
 
 
@@ -128,7 +127,8 @@ class Questions:
         metric that is known here, or has answers that are too long.
       FileNotFoundError: if the data of a task are missing.
     """
-    with _separated_by(separator):
+    separator = separator or data_settings.current().separator
+    with data_settings.changed(separator=separator):
       mixtures = {}
       for name, tasks in self._tasks().items():
         print_line(f'loading {name}, {len(tasks)} tasks')
@@ -145,7 +145,7 @@ class Questions:
     Returns:
       The tasks that have other queries; None if no task has.
     """
-    with _separated_by(separator):
+    with data_settings.changed(separator=separator):
       mixtures = {}
       for name, tasks in self._tasks().items():
         print_line(f'loading other queries of {name}: {separator}')
@@ -234,19 +234,3 @@ def _group_of(task: seqio.Task, name: str) -> str:
   if setting is None or (name != task.name and setting.has(name)):
     return name
   return setting.mixture
-
-
-def _separated_by(
-  separator: str | None,
-) -> contextlib.AbstractContextManager[None]:
-  changes = {} if separator is None else {'separator': separator}
-  return data_settings.changed(**changes)
-
-
-def load(
-  mixture_or_task_name: str | Sequence[str],
-  task_feature_lengths: Mapping[str, int],
-  decoding: Decoding = DEFAULT_DECODING,
-) -> Suite:
-  """Loads tasks with the separator of the settings; see `Questions`."""
-  return Questions(mixture_or_task_name, task_feature_lengths, decoding).load()

@@ -63,12 +63,10 @@ def _target(task: seqio.Task, example: Mapping[str, Any]) -> Any:
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
   """Leaves out texts and pictures, which no curve is drawn of."""
-  plain = {
-    name: value.value if isinstance(value, seqio.metrics.Scalar) else value
-    for name, value in values.items()
-  }
+  drawn = seqio.metrics.Scalar
   return {
-    name: float(value)
-    for name, value in plain.items()
-    if not isinstance(value, seqio.metrics.MetricValue)
+    name: float(value.value if isinstance(value, drawn) else value)
+    for name, value in values.items()
+    if isinstance(value, drawn)
+    or not isinstance(value, seqio.metrics.MetricValue)
   }

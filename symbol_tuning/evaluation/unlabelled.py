@@ -159,15 +159,11 @@ def find_dataset(dataset: str | DatasetSpec) -> DatasetSpec:
   """
   if isinstance(dataset, DatasetSpec):
     return dataset
-  sources = {
-    name.removeprefix(_TASK): seqio.TaskRegistry.get(name).source
-    for name in seqio.TaskRegistry.names()
-    if name.startswith(_TASK)
-  }
+  tasks = map(seqio.TaskRegistry.get, seqio.TaskRegistry.names())
   specs = {
-    name: source.spec
-    for name, source in sources.items()
-    if isinstance(source, QuerySource)
+    task.name.removeprefix(_TASK): task.source.spec
+    for task in tasks
+    if task.name.startswith(_TASK) and isinstance(task.source, QuerySource)
   }
   if dataset in specs:
     return specs[dataset]

@@ -2,8 +2,9 @@
 
 import jax
 import pytest
+from made_queries import make_queries
 
-from symbol_tuning.evaluation import countdown, evaluator, layout, results
+from symbol_tuning.evaluation import evaluator, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -12,7 +13,7 @@ CHECKPOINT = evaluator.Checkpoint('tuned', '/a/checkpoint', step=7)
 
 
 @pytest.fixture
-def suite(make_queries):
+def suite():
   return suite_lib.Suite(
     {
       'icl_flipped': {'icl_flipped_subj': RankingTask(make_queries(3), 3)},
@@ -41,26 +42,27 @@ def scored(monkeypatch):
   return counts
 
 
-def evaluate(model, params, suite, directory):
-  return evaluator.evaluate(
-    model,
-    params,
-    suite,
-    CHECKPOINT,
-    directory,
-    budget=layout.Budget(num_row_lengths=1),
-    countdown=countdown.Countdown(0, write=lambda _: None),
-  )
+@pytest.fixture
+def evaluate(model, params, tmp_path, scored):
+  """Evaluates; `scored` then tells of this evaluation alone."""
+
+  def call(suite, params=params, folder=''):
+    scored.clear()
+    budget = layout.Budget(num_row_lengths=1)
+    return evaluator.evaluate(
+      model, params, suite, CHECKPOINT, tmp_path / folder, budget
+    )
+
+  return call
 
 
-def test_writes_a_summary_and_every_prediction(model, params, suite, tmp_path):
-  summary = evaluate(model, params, suite, tmp_path)
+def test_writes_a_summary_and_every_prediction(
+  evaluate, model, params, suite, tmp_path
+):
+  summary = evaluate(suite)
   assert results.read_summary(tmp_path) == summary
-  assert (summary.label, summary.path, summary.step) == (
-    'tuned',
-    '/a/checkpoint',
-    7,
-  )
+  assert (summary.label, summary.path) == ('tuned', '/a/checkpoint')
+  assert summary.step == 7
   assert summary.settings == {'separator': 'eos', 'lengths': [2048, 512]}
   assert not summary.unfinished
   tasks = summary.mixtures['icl_symbol_instructed'].tasks
@@ -69,20 +71,17 @@ def test_writes_a_summary_and_every_prediction(model, params, suite, tmp_path):
     chosen = asked.plan([asked], params, layout.Budget())
     task = summary.mixtures[mixture].tasks[name]
     made = results.read_predictions(tmp_path / task.predictions)
-    again = results.task_result(
-      made, task.dataset, task.predictions, task.fingerprint, num_dropped=3
-    )
-    assert again == task
+    text = (tmp_path / task.predictions).read_text()
+    named = (task.dataset, task.predictions, task.fingerprint)
+    assert results.task_result(made, text, *named, num_dropped=3) == task
     expected = scoring.log_likelihoods(model, params, asked.queries, chosen)
     for prediction, scores in zip(made, expected, strict=True):
       found = [option.log_likelihood for option in prediction.options]
       assert found == pytest.approx(scores.tolist(), abs=1e-4)
 
 
-def test_goes_on_where_it_was_stopped(
-  model, params, suite, tmp_path, scored, monkeypatch
-):
-  whole = evaluate(model, params, suite, tmp_path / 'whole')
+def test_goes_on_where_it_was_stopped(evaluate, suite, scored, monkeypatch):
+  whole = evaluate(suite, folder='whole')
   write, written = results.write_summary, []
 
   def stop_at_the_second(directory, summary):
@@ -91,76 +90,63 @@ def test_goes_on_where_it_was_stopped(
     written.append(summary)
     write(directory, summary)
 
-  arguments = model, params, suite, tmp_path / 'stopped'
   monkeypatch.setattr(results, 'write_summary', stop_at_the_second)
   with pytest.raises(KeyboardInterrupt):
-    evaluate(*arguments)
+    evaluate(suite, folder='stopped')
   assert len(written[0].unfinished) == 2
   monkeypatch.setattr(results, 'write_summary', write)
-  scored.clear()
-  assert evaluate(*arguments) == whole
+  assert evaluate(suite, folder='stopped') == whole
   assert scored == [3, 2]
 
 
 def test_damaged_predictions_are_made_again(
-  model, params, suite, tmp_path, scored, capsys
+  evaluate, suite, tmp_path, scored, capsys
 ):
-  whole = evaluate(model, params, suite, tmp_path)
+  whole = evaluate(suite)
   (path, *_) = sorted(tmp_path.rglob('*.jsonl'))
   written = path.read_bytes()
   path.write_bytes(written.replace(b'-', b'=', 1))
-  scored.clear()
-  assert evaluate(model, params, suite, tmp_path) == whole
+  assert evaluate(suite) == whole
   assert len(scored) == 1
   assert path.read_bytes() == written
   assert f'{path} is not what was written' in capsys.readouterr().out
 
 
 def test_other_parameters_or_examples_are_evaluated_anew(
-  model, params, suite, make_queries, tmp_path, scored
+  evaluate, params, suite, scored
 ):
-  evaluate(model, params, suite, tmp_path)
-  scored.clear()
-  task = RankingTask(make_queries(4, seed=9))
-  other = suite_lib.Suite(
-    {'icl_flipped': {'icl_flipped_subj': task}}, suite.settings
-  )
-  summary = evaluate(model, params, other, tmp_path)
+  evaluate(suite)
+  tasks = {'icl_flipped_subj': RankingTask(make_queries(4, seed=9))}
+  summary = evaluate(suite_lib.Suite({'icl_flipped': tasks}, suite.settings))
   assert scored == [4]
   assert summary.mixtures['icl_flipped'].num_queries == 4
   assert set(summary.mixtures) == set(suite.mixtures)
-  scored.clear()
-  other_params = jax.tree.map(lambda x: 2 * x, params)
-  evaluate(model, other_params, suite, tmp_path)
+  evaluate(suite, jax.tree.map(lambda x: 2 * x, params))
   assert scored == [3, 3, 2]
 
 
 def test_other_tasks_may_follow_with_settings_of_their_own(
-  model, params, suite, make_queries, tmp_path, scored
+  evaluate, suite, scored
 ):
-  evaluate(model, params, suite, tmp_path)
+  evaluate(suite)
   task = RankingTask(make_queries(2, seed=9))
   settings = suite.settings | {'decoding': {'max_new_tokens': 64}}
   others = suite_lib.Suite({'more': {'more_subj': task}}, settings)
-  summary = evaluate(model, params, others, tmp_path)
+  summary = evaluate(others)
   assert set(summary.mixtures) == {*suite.mixtures, 'more'}
   assert summary.settings['decoding'] == {'max_new_tokens': 64}
-  scored.clear()
-  assert evaluate(model, params, suite, tmp_path) == summary
+  assert evaluate(suite) == summary
   assert not scored
   otherwise = suite_lib.Suite(others.mixtures, settings | {'separator': 'none'})
-  assert set(evaluate(model, params, otherwise, tmp_path).mixtures) == {'more'}
+  assert set(evaluate(otherwise).mixtures) == {'more'}
 
 
-def test_a_task_that_is_asked_alone_leaves_the_others(
-  model, params, suite, tmp_path, scored
-):
-  whole = evaluate(model, params, suite, tmp_path)
-  scored.clear()
+def test_a_task_that_is_asked_alone_leaves_the_others(evaluate, suite, scored):
+  whole = evaluate(suite)
   mixture = 'icl_symbol_instructed'
   [(name, task), _] = suite.mixtures[mixture].items()
   one = suite_lib.Suite({mixture: {name: task}}, suite.settings)
-  assert evaluate(model, params, one, tmp_path) == whole
+  assert evaluate(one) == whole
   assert not scored
 
 

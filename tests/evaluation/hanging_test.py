@@ -5,20 +5,18 @@ import subprocess
 import sys
 import time
 
-import gin
-import jax
 import numpy as np
 import pytest
+import tiny_run
+from made_queries import make_queries
 
-from symbol_tuning import gin_utils, watchdog
+from symbol_tuning import watchdog
 from symbol_tuning.evaluation import countdown, layout
 from symbol_tuning.evaluation.checkpoint_queue import NewCheckpoints
 from symbol_tuning.evaluation.generation import generating
 from symbol_tuning.evaluation.generation.decoding import Decoding, End
 from symbol_tuning.evaluation.ranking import rows, scoring
 from symbol_tuning.evaluation.ranking.branches import Branches
-from symbol_tuning.models import decoder, parameters
-from symbol_tuning.models.checkpoints import native
 
 OWN_TASK = """
 import threading
@@ -44,12 +42,7 @@ text_tasks.add_text_task(
 def run(tmp_path_factory):
   """A folder with a run of the tiny model, and a module with a task."""
   folder = tmp_path_factory.mktemp('hanging')
-  gin_utils.parse(['models/tiny.gin'])
-  params = parameters.init_params(
-    gin.get_configurable(decoder.Decoder)(), jax.random.key(0)
-  )
-  gin.clear_config()
-  native.save(params, folder / 'run' / 'checkpoints' / '3')
+  tiny_run.save(folder / 'run')
   (folder / 'own_task.py').write_text(OWN_TASK)
   return folder
 
@@ -143,7 +136,7 @@ def told(monkeypatch):
   return heard
 
 
-def test_each_batch_of_rankings_is_told(model, params, make_queries, told):
+def test_each_batch_of_rankings_is_told(model, params, told):
   queries = make_queries(12)
   plan = rows.plan(
     [Branches.of(query) for query in queries],
@@ -152,7 +145,7 @@ def test_each_batch_of_rankings_is_told(model, params, make_queries, told):
   count = countdown.Countdown(0)
   scoring.log_likelihoods(model, params, queries, plan, count.advance)
   assert len(told) > 3
-  assert told[-1] == f'{count.done:,} tokens of an evaluation'
+  assert told[-1] == f'{count.done:,.0f} tokens of an evaluation'
 
 
 def test_each_block_of_written_tokens_is_told(model, params, told):
@@ -161,7 +154,7 @@ def test_each_block_of_written_tokens_is_told(model, params, told):
     model,
     params,
     prompts,
-    generating.plan(prompts, max_new_tokens=12),
+    generating.plan(prompts, 12, layout.Budget()),
     Decoding(max_new_tokens=12),
     End((), lambda ids: ''),
     block_size=4,

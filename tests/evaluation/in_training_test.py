@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+from made_queries import make_queries
 
 from symbol_tuning.evaluation import in_training, layout, results
 from symbol_tuning.evaluation import suite as suite_lib
@@ -18,7 +19,7 @@ class Asked:
 
 
 def test_an_evaluation_in_training_reports_accuracy_and_loss(
-  model, params, make_queries, tmp_path
+  model, params, tmp_path
 ):
   task = RankingTask(make_queries(6, seed=1))
   suite = suite_lib.Suite({'icl_flipped': {'icl_flipped_subj': task}})

@@ -9,6 +9,7 @@ import time
 import jax
 import pytest
 import seqio
+from made_queries import make_queries
 from tensorboard.backend.event_processing import event_accumulator
 
 from symbol_tuning import files
@@ -25,7 +26,7 @@ TASK = 'icl_flipped_subj'
 
 
 @pytest.fixture
-def questions(make_queries, use_data):
+def questions(use_data):
   use_data()
 
   class Questions(suite_lib.Questions):
@@ -39,14 +40,10 @@ def questions(make_queries, use_data):
 
 @pytest.fixture
 def evaluate(model, questions, tmp_path):
-  def call(checkpoints, **kwargs):
+  def call(checkpoints, output=tmp_path / 'results', **kwargs):
+    budget = layout.Budget(num_row_lengths=1)
     return jobs.evaluate_checkpoints(
-      model,
-      questions,
-      checkpoints,
-      str(tmp_path / 'results'),
-      budget=layout.Budget(num_row_lengths=1),
-      **kwargs,
+      model, questions, checkpoints, str(output), budget=budget, **kwargs
     )
 
   return call
@@ -108,7 +105,7 @@ def test_checkpoints_are_evaluated_side_by_side(evaluate, save, tmp_path):
 
 
 def test_a_bucket_gets_what_a_disk_gets(
-  evaluate, save, model, questions, bucket, tmp_path
+  evaluate, save, model, bucket, tmp_path
 ):
   path = save(20)
   target = bucket / 'run' / 'checkpoints' / '20'
@@ -116,13 +113,7 @@ def test_a_bucket_gets_what_a_disk_gets(
   evaluate(path)
   # Twice: the second finds all done.
   for _ in range(2):
-    (summary,) = jobs.evaluate_checkpoints(
-      model,
-      questions,
-      str(target),
-      str(bucket / 'results'),
-      budget=layout.Budget(num_row_lengths=1),
-    )
+    (summary,) = evaluate(str(target), bucket / 'results')
   assert summary.path == str(target)
   names = [f'step_20/icl_flipped/{TASK}.jsonl']
   names += [f'inference_eval/{n}-metrics.jsonl' for n in ('icl_flipped', TASK)]
@@ -197,9 +188,8 @@ def test_every_metric_that_a_task_declares_has_a_curve(
   monkeypatch.setitem(seqio.TaskRegistry._REGISTRY, TASK, task)
   evaluate(save(3))
   folder = tmp_path / 'results'
-  made = results.read_predictions(
-    folder / 'step_3' / f'icl_flipped/{TASK}.jsonl'
-  )
+  path = folder / 'step_3' / 'icl_flipped' / f'{TASK}.jsonl'
+  made = results.read_predictions(path)
   best = max(o.log_likelihood for p in made for o in p.options)
   line = (folder / 'inference_eval' / f'{TASK}-metrics.jsonl').read_text()
   logged = json.loads(line)
@@ -299,11 +289,7 @@ def test_unknown_tasks_are_named_before_a_checkpoint_is_waited_for(
     ({'a/b': '/c'}, {}, "label 'a/b' cannot be"),
     ('/nowhere', {}, 'No checkpoint at /nowhere'),
     (['/a/run', '/b/run'], {}, "Several checkpoints are called 'run'"),
-    (
-      '/tmp',
-      {'separator': 'eso'},
-      "separator 'eso' is none of eos, none, chat",
-    ),
+    ('/tmp', {'separator': 'eso'}, "'eso' is none of eos, none, chat"),
     ('/tmp', {'separator': 'chat'}, 'no chat template'),
     ('/tmp', {'separator': {'a': 'eos'}}, 'the checkpoints are tmp'),
     (NewCheckpoints('/a'), {'separator': {'a': 'eos'}}, 'not known'),

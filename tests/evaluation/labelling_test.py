@@ -9,9 +9,9 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_run
 
 from symbol_tuning import files
-from symbol_tuning.data import vocabularies
 from symbol_tuning.data.datasets import catalog
 from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.evaluation import (
@@ -21,7 +21,7 @@ from symbol_tuning.evaluation import (
   unlabelled,
 )
 from symbol_tuning.evaluation.ranking import scoring
-from symbol_tuning.models import config, decoder, parameters
+from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.training import partitioning
 
@@ -42,51 +42,29 @@ LENGTHS = {'inputs': 400, 'targets': 40}
 
 
 @pytest.fixture(scope='module')
-def model():
-  return decoder.Decoder(
-    config.DecoderConfig(
-      vocab_size=vocabularies.Bytes().load().vocab_size,
-      num_layers=1,
-      embed_dim=16,
-      num_heads=2,
-      num_kv_heads=1,
-      head_dim=8,
-      mlp_dim=16,
-    )
-  )
-
-
-@pytest.fixture(scope='module')
-def checkpoint(model, tmp_path_factory):
+def checkpoint(byte_params, tmp_path_factory):
   folder = tmp_path_factory.mktemp('run') / 'checkpoints' / '7'
-  native.save(parameters.init_params(model, jax.random.key(1)), folder)
+  native.save(byte_params, folder)
   return str(folder)
 
 
 @pytest.fixture
-def label(model, checkpoint, use_data, tmp_path):
+def label(byte_model, checkpoint, use_data, tmp_path):
   """Labels PLACES; returns the lines of the output."""
   use_data(evaluation_exemplars=2)
   write_lines(tmp_path / 'labelled.jsonl', LABELLED)
   rows = [{'id': f'p{i}', 'place': place} for i, place in enumerate(PLACES)]
   write_lines(tmp_path / 'rows.jsonl', rows)
 
-  def call(output='out.jsonl', rows_per_part=2, checkpoint=checkpoint, **asked):
-    questions = {
-      'dataset': SPEC,
-      'input_path': str(tmp_path / 'rows.jsonl'),
-      'exemplars_path': str(tmp_path / 'labelled.jsonl'),
-      'setting': 'natural_instructed',
-      'task_feature_lengths': LENGTHS,
-    }
+  def call(output='out.jsonl', checkpoint=checkpoint, **asked):
     if isinstance(output, str):
       output = tmp_path / output
     counts = labelling.label_rows(
-      model,
+      byte_model,
       checkpoint,
-      unlabelled.RowQuestions(**(questions | asked)),
+      questions(tmp_path, **asked),
       str(output),
-      rows_per_part,
+      rows_per_part=2,
       partitioner=partitioning.Partitioner(),
       budget=layout.Budget(num_row_lengths=1),
     )
@@ -95,6 +73,17 @@ def label(model, checkpoint, use_data, tmp_path):
     return lines
 
   return call
+
+
+def questions(folder, **changes):
+  asked = unlabelled.RowQuestions(
+    dataset=SPEC,
+    input_path=str(folder / 'rows.jsonl'),
+    exemplars_path=str(folder / 'labelled.jsonl'),
+    setting='natural_instructed',
+    task_feature_lengths=LENGTHS,
+  )
+  return dataclasses.replace(asked, **changes)
 
 
 def write_lines(path, rows):
@@ -109,9 +98,7 @@ def test_every_row_has_its_line_in_order(label):
   lines = label(keep_columns=('id',))
   assert [line['row'] for line in lines] == [1, 2, 3, 4, 5]
   assert [line['id'] for line in lines] == ['p0', 'p1', 'p2', 'p3', 'p4']
-  assert [line['text'] for line in lines] == [
-    'a grey hill', 'a sunny hill', 'the sea', '', 'the sea',
-  ]  # fmt: skip
+  assert [line['text'] for line in lines] == [one.strip() for one in PLACES]
   empty = lines.pop(3)
   assert empty['label'] is None and empty['reason'] == 'the row has no text'
   assert 'probabilities' not in empty
@@ -124,7 +111,7 @@ def test_every_row_has_its_line_in_order(label):
 
 
 def test_probabilities_are_those_of_the_options_of_the_prompt(
-  label, model, checkpoint, tmp_path
+  label, byte_model, byte_params, tmp_path
 ):
   lines = label()
   asker = questions(tmp_path).load()
@@ -132,9 +119,8 @@ def test_probabilities_are_those_of_the_options_of_the_prompt(
   assert query.text.startswith('What was the visit like?\n')
   assert query.text.count('\n\n') == 4
   assert 'a grey hill' in query.text.split('\n\n')[-1]
-  params = parameters.load_params(checkpoint, model)
   scores = [
-    log_likelihood(model, params, query.tokens, option.tokens)
+    log_likelihood(byte_model, byte_params, query.tokens, option.tokens)
     for option in query.options
   ]
   odds = np.exp(scores) / np.exp(scores).sum()
@@ -142,17 +128,6 @@ def test_probabilities_are_those_of_the_options_of_the_prompt(
   assert lines[0]['probabilities'] == pytest.approx(
     dict(zip(names, odds, strict=True)), abs=1e-5
   )
-
-
-def questions(folder, **changes):
-  asked = unlabelled.RowQuestions(
-    dataset=SPEC,
-    input_path=str(folder / 'rows.jsonl'),
-    exemplars_path=str(folder / 'labelled.jsonl'),
-    setting='natural_instructed',
-    task_feature_lengths=LENGTHS,
-  )
-  return dataclasses.replace(asked, **changes)
 
 
 def log_likelihood(model, params, prompt, target):
@@ -250,11 +225,11 @@ def test_two_jobs_do_not_write_one_output(label, tmp_path):
 
 
 def test_a_dry_run_shows_the_first_prompt_and_writes_nothing(
-  label, model, checkpoint, tmp_path, capsys
+  label, byte_model, checkpoint, tmp_path, capsys
 ):
   before = sorted(tmp_path.iterdir())
   labelling.dry_run(
-    model, checkpoint, questions(tmp_path), str(tmp_path / 'out.jsonl')
+    byte_model, checkpoint, questions(tmp_path), str(tmp_path / 'out.jsonl')
   )
   assert sorted(tmp_path.iterdir()) == before
   said = capsys.readouterr().out
@@ -301,22 +276,19 @@ def test_rows_and_exemplars_may_be_csv_and_the_training_split(label, tmp_path):
 
 
 def test_rows_that_cannot_be_asked_about_say_why(label, tmp_path):
-  write_lines(
-    tmp_path / 'rows.jsonl', [{'place': 'sea ' * 150}, {'place': 'x'}]
-  )
+  rows = [{'place': 'sea ' * 150}, {'place': 'x'}]
+  write_lines(tmp_path / 'rows.jsonl', rows)
   long, short = label()
   assert long['label'] is None and 'more than the 400 tokens' in long['reason']
   assert short['label'] in SPEC.labels
 
 
 def test_exemplars_are_dropped_but_every_class_is_shown(label, tmp_path):
-  write_lines(
-    tmp_path / 'rows.jsonl', [{'place': f'sea {i}'} for i in range(20)]
-  )
-  label('sea.jsonl', task_feature_lengths={'inputs': 210, 'targets': 40})
-  asker = questions(
-    tmp_path, task_feature_lengths={'inputs': 210, 'targets': 40}
-  ).load()
+  rows = [{'place': f'sea {i}'} for i in range(20)]
+  write_lines(tmp_path / 'rows.jsonl', rows)
+  lengths = {'inputs': 210, 'targets': 40}
+  assert all(line['label'] for line in label(task_feature_lengths=lengths))
+  asker = questions(tmp_path, task_feature_lengths=lengths).load()
   shown = [query.prompt.exemplars for query in asker.ask(asker.rows)]
   assert {len(exemplars) for exemplars in shown} <= {2, 3}
   assert all({one.label for one in exemplars} == {0, 1} for exemplars in shown)
@@ -365,28 +337,11 @@ def test_registered_datasets_are_found_by_name():
 
 def test_the_program_labels_a_file(tmp_path):
   """From the command line to the output, on the tiny model."""
-  tiny = decoder.Decoder(
-    config.DecoderConfig(
-      vocab_size=vocabularies.tiny().load().vocab_size,
-      num_layers=2,
-      embed_dim=64,
-      num_heads=2,
-      num_kv_heads=2,
-      head_dim=32,
-      mlp_dim=128,
-      scaled_logits=True,
-      conv_width=4,
-      scan_layers=False,
-    )
-  )
-  native.save(
-    parameters.init_params(tiny, jax.random.key(0)),
-    tmp_path / 'run' / 'checkpoints' / '3',
-  )
+  tiny_run.save(tmp_path / 'run')
   (tmp_path / 'visits.py').write_text(
     'from symbol_tuning import tasks\n'
     'from symbol_tuning.data.spec import DatasetSpec\n'
-    f'tasks.register({SPEC!r})\n'.replace('DatasetSpec(', 'DatasetSpec(')
+    f'tasks.register({SPEC!r})\n'
   )
   write_lines(tmp_path / 'labelled.jsonl', LABELLED)
   write_lines(tmp_path / 'rows.jsonl', [{'place': place} for place in PLACES])

@@ -92,10 +92,8 @@ def test_a_mixture_is_a_group_in_which_all_tasks_count_the_same(
   group = read_yaml(tmp_path / 'icl_flipped.yaml')
   assert group['group'] == 'icl_flipped'
   assert group['task'] == list(questions.load().mixtures['icl_flipped'])
-  assert [m['weight_by_size'] for m in group['aggregate_metric_list']] == [
-    False,
-    False,
-  ]
+  weighted = [m['weight_by_size'] for m in group['aggregate_metric_list']]
+  assert weighted == [False, False]
 
 
 def test_written_answers_are_not_exported(use_data, tmp_path):
@@ -117,44 +115,27 @@ def test_a_vocabulary_whose_end_has_no_text_is_refused(use_data, tmp_path):
     lm_eval_export.export(questions, str(tmp_path))
 
 
-@pytest.fixture
-def change_queries(monkeypatch):
-  """Has queries differ from those that are loaded."""
-  load = Questions.load
-
-  def changing(change):
-    def changed(self, separator=None):
-      suite = load(self, separator)
-      mixtures = {
-        mixture: {
-          name: RankingTask(list(map(change, task.queries)))
-          for name, task in tasks.items()
-        }
-        for mixture, tasks in suite.mixtures.items()
-      }
-      return dataclasses.replace(suite, mixtures=mixtures)
-
-    monkeypatch.setattr(Questions, 'load', changed)
-
-  return changing
+def with_more_text(query):
+  return dataclasses.replace(query, text=f'{query.text} more')
 
 
-def test_text_that_is_tokenized_to_something_else_is_refused(
-  questions, tmp_path, change_queries
+def with_special_tokens(query):
+  """What stands for EOS in a text, lm-eval's tokenizer would see as EOS."""
+  text = query.text + EOS
+  tokens = np.array(data_settings.vocabulary().encode(text))
+  return dataclasses.replace(query, text=text, tokens=tokens)
+
+
+@pytest.mark.parametrize('change', [with_more_text, with_special_tokens])
+def test_text_of_which_lm_eval_would_make_other_tokens_is_refused(
+  change, questions, tmp_path, monkeypatch
 ):
-  change_queries(lambda q: dataclasses.replace(q, text=f'{q.text} more'))
-  with pytest.raises(ValueError, match='would ask another question'):
-    lm_eval_export.export(questions, str(tmp_path))
-
-
-def test_special_tokens_that_lm_eval_would_see_in_texts_are_refused(
-  questions, tmp_path, change_queries
-):
-  def with_eos(query):
-    text = query.text + EOS
-    tokens = np.array(data_settings.vocabulary().encode(text))
-    return dataclasses.replace(query, text=text, tokens=tokens)
-
-  change_queries(with_eos)
+  suite = questions.load('none')
+  tasks = {
+    name: RankingTask(list(map(change, task.queries)))
+    for _, name, task in suite
+  }
+  changed = dataclasses.replace(suite, mixtures={'changed': tasks})
+  monkeypatch.setattr(Questions, 'load', lambda *_: changed)
   with pytest.raises(ValueError, match='would ask another question'):
     lm_eval_export.export(questions, str(tmp_path), 'none')

@@ -5,7 +5,6 @@ import math
 import hypothesis
 import numpy as np
 import pytest
-import seqio
 from hypothesis import strategies as st
 
 from symbol_tuning.evaluation import metrics
@@ -83,33 +82,6 @@ def test_length_normalization_divides_by_the_target_tokens():
 def test_bad_input_is_named(targets, scores, message):
   with pytest.raises(ValueError, match=message):
     metrics.rank_classification(targets, scores)
-
-
-def test_seqio_computes_the_metrics_of_a_task():
-  """SeqIO sorts our function into its score metrics and calls it."""
-  examples = [
-    {'targets': [4 + option, 1], 'idx': (7, option), 'is_correct': option == 1}
-    for option in range(2)
-  ]
-  task = seqio.Task(
-    'rank_classification_test',
-    source=seqio.FunctionDataSource(
-      lambda split, shuffle_files: None, splits=['validation']
-    ),
-    output_features={},
-    postprocess_fn=metrics.rank_classification_target,
-    metric_fns=[metrics.rank_classification],
-  )
-  [function] = task.score_metric_fns
-  targets = [
-    task.postprocess_fn('label', example=example, is_target=True)
-    for example in examples
-  ]
-  assert function(targets=targets, scores=np.array([-2.0, -1.0])) == {
-    'accuracy': 100,
-    'chance': 50,
-    'length_normalized_accuracy': 100,
-  }
 
 
 def test_standard_error_is_binomial_and_never_zero():

@@ -1,15 +1,14 @@
 """Which separator a checkpoint is asked with."""
 
+import functools
 import json
 import types
 
-import jax
 import pytest
 
 from symbol_tuning.data import settings
 from symbol_tuning.evaluation import jobs, results, separators, suite
 from symbol_tuning.evaluation.record import Checkpoint
-from symbol_tuning.models import config, decoder, parameters
 from symbol_tuning.models.checkpoints import native
 
 NAMES = ['icl_natural_instructed_subj', 'icl_symbol_uninstructed_teab']
@@ -81,8 +80,8 @@ def test_reported_queries_that_choose_are_as_few(use_data):
     return types.SimpleNamespace(mixtures={mixture: mean})
 
   assert questions.load_others('eos', 5) is None
-  choice = separators.choose(
-    questions.load, lambda name: questions.load_others(name, 5), measure, 5
+  chosen = separators.choose(
+    'before', 1, 5, questions.load, questions.load_others, measure
   )
   assert [name for name, _ in asked] == ['eos', 'none']
   for name, some in asked:
@@ -91,29 +90,24 @@ def test_reported_queries_that_choose_are_as_few(use_data):
     assert [query.index for query in task.queries] == [
       query.index for query in whole.queries[:5]
     ]
-  assert 'there are no others' in choice.queries
+  assert 'there are no others' in chosen.settings['separator_queries']
 
 
-def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path, capsys):
+def test_the_best_is_measured_kept_and_recorded(
+  byte_model, byte_params, use_data, tmp_path, capsys
+):
   use_data(evaluation_queries=8, evaluation_exemplars=1)
-  model = decoder.Decoder(
-    config.DecoderConfig(
-      vocab_size=settings.vocabulary().vocab_size,
-      num_layers=1,
-      embed_dim=8,
-      num_heads=1,
-      num_kv_heads=1,
-      head_dim=8,
-      mlp_dim=8,
-    )
+  native.save(byte_params, tmp_path / 'model')
+  evaluate = functools.partial(
+    jobs.evaluate_checkpoints,
+    byte_model,
+    suite.Questions(NAMES[0], LENGTHS),
+    str(tmp_path / 'model'),
+    str(tmp_path / 'out'),
+    separator='best',
+    choice_queries=3,
   )
-  params = parameters.init_params(model, jax.random.key(0))
-  native.save(params, tmp_path / 'model')
-  questions = suite.Questions(NAMES[0], LENGTHS)
-  arguments = model, questions, str(tmp_path / 'model'), str(tmp_path / 'out')
-  (summary,) = jobs.evaluate_checkpoints(
-    *arguments, separator='best', choice_queries=3
-  )
+  (summary,) = evaluate()
   said = capsys.readouterr().out
   cost = '2 x 1 x 3 = 6 queries; --gin.SEPARATOR="\'none\'" skips this'
   assert cost in said
@@ -134,7 +128,4 @@ def test_the_best_is_measured_kept_and_recorded(use_data, tmp_path, capsys):
   )
   assert recorded['separator_queries'] == '3, not reported'
   assert all(m.num_queries == 8 for m in summary.mixtures.values())
-  again = jobs.evaluate_checkpoints(
-    *arguments, separator='best', choice_queries=3
-  )
-  assert again == [summary]
+  assert evaluate() == [summary]

@@ -16,7 +16,7 @@ LENGTHS = {'inputs': 600, 'targets': 30}
 def test_mixtures_and_tasks_are_loaded_with_their_queries(use_data):
   use_data(evaluation_queries=3, evaluation_exemplars=1, missing=('tos',))
   names = ['icl_flipped_subj', 'icl_symbol_instructed_teab']
-  loaded = suite.load(names, LENGTHS)
+  loaded = suite.Questions(names, LENGTHS).load()
   assert list(loaded.mixtures) == ['icl_flipped', 'icl_symbol_instructed']
   num_options = [[len(q.options) for q in task.queries] for *_, task in loaded]
   assert num_options == [[2] * 3, [3] * 3]
@@ -26,22 +26,28 @@ def test_mixtures_and_tasks_are_loaded_with_their_queries(use_data):
   assert loaded.settings['task_feature_lengths'] == LENGTHS
 
 
-def test_a_name_nobody_registered_is_named_with_near_ones(use_data):
-  use_data()
-  with pytest.raises(ValueError, match=r"'icl_flipt'.*icl_flipped"):
-    suite.load('icl_flipt', LENGTHS)
-
-
-def test_a_task_whose_queries_are_all_too_long_is_named(use_data):
+@pytest.mark.parametrize(
+  ('name', 'inputs', 'message'),
+  [
+    ('icl_flipt', 600, r"'icl_flipt'.*icl_flipped"),
+    ('icl_flipped_subj', 5, r'longer than TASK_FEATURE_LENGTHS'),
+    ('turing_concepts', 600, r'turing_.* raise Decoding\.max_new'),
+  ],
+)
+def test_what_cannot_be_asked_or_answered_is_named(
+  name, inputs, message, use_data
+):
   use_data(evaluation_queries=3)
-  with pytest.raises(ValueError, match=r'longer than TASK_FEATURE_LENGTHS'):
-    suite.load('icl_flipped_subj', {'inputs': 5, 'targets': 30})
+  lengths = LENGTHS | {'inputs': inputs}
+  questions = suite.Questions(name, lengths, Decoding(max_new_tokens=3))
+  with pytest.raises(ValueError, match=message):
+    questions.load()
 
 
 def test_the_metric_that_a_task_declares_says_how_it_is_asked(use_data):
   use_data(evaluation_queries=3)
   names = ['icl_flipped_subj', 'turing_concepts']
-  loaded = suite.load(names, {'inputs': 1024, 'targets': 64})
+  loaded = suite.Questions(names, {'inputs': 1024, 'targets': 64}).load()
   assert set(loaded.mixtures['turing_concepts']) == {
     'turing_concepts_at_most_3'
   }
@@ -53,12 +59,6 @@ def test_the_metric_that_a_task_declares_says_how_it_is_asked(use_data):
   }
 
 
-def test_answers_that_cannot_be_written_are_refused(use_data):
-  use_data()
-  with pytest.raises(ValueError, match=r'turing_.* raise Decoding\.max_new'):
-    suite.load('turing_concepts', LENGTHS, Decoding(max_new_tokens=3))
-
-
 def test_a_task_without_a_metric_is_named(use_data):
   use_data()
   name = 'a_task_without_a_metric'
@@ -66,6 +66,6 @@ def test_a_task_without_a_metric_is_named(use_data):
   text_tasks.add_text_task(name, lambda: [question])
   try:
     with pytest.raises(ValueError, match=f'{name} cannot be evaluated'):
-      suite.load(name, LENGTHS)
+      suite.Questions(name, LENGTHS).load()
   finally:
     seqio.TaskRegistry.remove(name)

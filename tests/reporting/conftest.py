@@ -98,27 +98,26 @@ class Fake:
     mixtures = {}
     for (mixture, dataset), made in tasks.items():
       path = f'{mixture}/{mixture}_{dataset}.jsonl'
-      results.write_predictions(directory / path, made)
-      mixtures.setdefault(mixture, {})[f'{mixture}_{dataset}'] = (
-        results.task_result(made, dataset, path, 'abc', num_dropped)
+      text = results.to_text(made)
+      results.write(directory / path, text)
+      result = results.task_result(
+        made, text, dataset, path, 'abc', num_dropped
       )
+      mixtures.setdefault(mixture, {})[f'{mixture}_{dataset}'] = result
     summary = results.Summary(
-      **{
-        'label': name,
-        'path': f'/trained/{name}',
-        'step': 400,
-        'order': 0,
-        'settings': {'separator': 'eos'} | (settings or {}),
-        'mixtures': {
-          name: results.mixture_result(name, own)
-          for name, own in mixtures.items()
-        },
-        'unfinished': (),
-        'fingerprint': 'abc',
-      }
-      | fields
+      label=name,
+      path=f'/trained/{name}',
+      step=400,
+      order=0,
+      settings={'separator': 'eos'} | (settings or {}),
+      mixtures={
+        name: results.mixture_result(name, own)
+        for name, own in mixtures.items()
+      },
+      unfinished=(),
+      fingerprint='abc',
     )
-    results.write_summary(directory, summary)
+    results.write_summary(directory, dataclasses.replace(summary, **fields))
     return directory
 
   def collect(self, name, tasks, **fields):

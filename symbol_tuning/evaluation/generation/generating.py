@@ -34,9 +34,7 @@ BLOCK_SIZE = 8
 def plan(
   prompts: Sequence[np.ndarray],
   max_new_tokens: int,
-  num_row_lengths: int = 3,
-  multiple: int = 32,
-  batch_tokens: int = 2048,
+  budget: layout_lib.Budget,
   batch_multiple: int = 1,
 ) -> layout_lib.Layout:
   """Chooses the shapes of batches; a row holds a prompt and what is written.
@@ -44,26 +42,19 @@ def plan(
   Args:
     prompts: all prompts, one-dimensional int arrays.
     max_new_tokens: the most tokens that are written.
-    num_row_lengths: the most row lengths.
-    multiple: the room for prompts is a multiple of this.
-    batch_tokens: see `layout.Layout`.
+    budget: what the shapes are chosen by.
     batch_multiple: see `layout.Layout`.
 
   Returns:
     The layout with the least padding.
-
-  Raises:
-    ValueError: if there are no prompts.
   """
-  if not prompts:
-    raise ValueError('There are no prompts to lay out: the tasks are empty.')
   room = layout_lib.least_padding(
-    [len(prompt) for prompt in prompts], num_row_lengths, multiple
+    list(map(len, prompts)), budget.num_row_lengths, budget.length_multiple
   )
   return layout_lib.Layout(
     row_lengths=tuple(length + max_new_tokens for length in room),
     num_targets=max_new_tokens,
-    batch_tokens=batch_tokens,
+    batch_tokens=budget.writing_batch_tokens,
     batch_multiple=batch_multiple,
   )
 
@@ -109,12 +100,11 @@ def generate(
   writer = _Writer(model, params, decoding, end, chunk_size, block_size)
   written: dict[int, Written] = {}
   for row_length, numbers in layout_lib.numbers_of_batches(lengths, layout):
-    texts = writer.write(
+    written |= writer.write(
       {number: prompts[number] for number in numbers},
       layout.num_rows(row_length),
       row_length - layout.num_targets,
     )
-    written |= texts
     advance(sum(lengths[i] for i in numbers))
   return [written[number] for number in range(len(prompts))]
 
@@ -198,8 +188,7 @@ class _Writer:
       self._put(tokens_BP),
       self._put(num_tokens_B),
       self._put(_numbers(rows)),
-      _Sampling.of(self.decoding),
-      self.decoding.max_new_tokens,
+      self.decoding,
       self.chunk_size,
     )
     return _fetch(token_B)[:, None], cache
@@ -232,8 +221,6 @@ class _Writer:
   ) -> tuple[np.ndarray, cache_lib.Cache]:
     """The next tokens of each row, int32 [B, K], and the cache before them."""
     going_on = [number for number in rows if number is not None]
-    num_written = len(texts[going_on[0]])
-    num_steps = min(self.block_size, self.decoding.max_new_tokens - num_written)
     last = [0 if number is None else texts[number][-1] for number in rows]
     tokens_BK, cache = _write_tokens(
       self.model,
@@ -242,13 +229,12 @@ class _Writer:
       self._put(np.array(last, np.int32)),
       self._put(np.array([number is None for number in rows])),
       self._put(_numbers(rows)),
-      jnp.int32(num_written),
-      jnp.int32(num_steps),
-      _Sampling.of(self.decoding),
+      jnp.int32(len(texts[going_on[0]])),
+      self.decoding,
       self.block_size,
       self.end.ids,
     )
-    return _fetch(tokens_BK)[:, :num_steps], cache
+    return _fetch(tokens_BK), cache
 
   def _put(self, array: np.ndarray) -> jax.Array:
     return placement.put(array, placement.batch_sharding(self.params))
@@ -270,65 +256,35 @@ def _take_rows(cache: cache_lib.Cache, row_B: jax.Array) -> cache_lib.Cache:
   )
 
 
-class _Sampling(NamedTuple):
-  """How tokens are drawn; the draws of a row are its prompt's own.
-
-  Attributes:
-    temperature: float32 [].
-    key: of the draws.
-  """
-
-  temperature: jax.Array
-  key: jax.Array
-
-  @classmethod
-  def of(cls, decoding: Decoding) -> '_Sampling | None':
-    """None where the most probable token is chosen."""
-    if not decoding.temperature:
-      return None
-    temperature = jnp.float32(decoding.temperature)
-    return cls(temperature, jax.random.key(decoding.seed))
-
-
 def _choose(
-  sampling: _Sampling | None,
+  decoding: Decoding,
   logits_BV: jax.Array,
   number_B: jax.Array,
-  num_written: jax.Array,
+  num_written: int | jax.Array,
 ) -> jax.Array:
-  """The next token of each row, int32 [B]."""
-  if sampling is None:
+  """The next token of each row, int32 [B]; its draws are its prompt's own."""
+  if not decoding.temperature:
     return logits_BV.argmax(-1).astype(jnp.int32)
 
   def draw(logits_V: jax.Array, number: jax.Array) -> jax.Array:
-    key = jax.random.fold_in(sampling.key, number)
+    key = jax.random.fold_in(jax.random.key(decoding.seed), number)
     key = jax.random.fold_in(key, num_written)
-    return jax.random.categorical(key, logits_V / sampling.temperature)
+    return jax.random.categorical(key, logits_V / decoding.temperature)
 
   return jax.vmap(draw)(logits_BV, number_B).astype(jnp.int32)
 
 
-@functools.partial(
-  jax.jit,
-  static_argnames=('model', 'max_new_tokens', 'chunk_size'),
-)
+@functools.partial(jax.jit, static_argnames=('model', 'decoding', 'chunk_size'))
 def _read_prompts(
-  model,
-  params,
-  tokens_BP,
-  num_tokens_B,
-  number_B,
-  sampling,
-  max_new_tokens,
-  chunk_size,
+  model, params, tokens_BP, num_tokens_B, number_B, decoding, chunk_size
 ):
   """The token after each prompt, int32 [B], and the cache of the prompts."""
   apply = functools.partial(model.apply, {'params': params})
-  num_slots = tokens_BP.shape[1] + max_new_tokens
+  num_slots = tokens_BP.shape[1] + decoding.max_new_tokens
   empty = cache_lib.empty(model.config, len(tokens_BP), num_slots)
   x_BD, cache = _read(apply, empty, tokens_BP, num_tokens_B, chunk_size)
   logits_BV = apply(x_BD, method='logits')
-  return _choose(sampling, logits_BV, number_B, jnp.int32(0)), cache
+  return _choose(decoding, logits_BV, number_B, 0), cache
 
 
 class _Block(NamedTuple):
@@ -351,7 +307,7 @@ class _Block(NamedTuple):
 
 @functools.partial(
   jax.jit,
-  static_argnames=('model', 'block_size', 'end_ids'),
+  static_argnames=('model', 'decoding', 'block_size', 'end_ids'),
   donate_argnames=('cache',),
 )
 def _write_tokens(
@@ -362,17 +318,17 @@ def _write_tokens(
   has_ended_B,
   number_B,
   num_written,
-  num_steps,
-  sampling,
+  decoding,
   block_size,
   end_ids,
 ):
   """The next tokens of each row, int32 [B, K], and the cache before the last.
 
-  Only `num_steps` of them, and fewer if all rows end, have a meaning.
+  Those beyond the most of an answer, or after all rows ended, mean nothing.
   """
   apply = functools.partial(model.apply, {'params': params})
   one_B = jnp.ones_like(last_B)
+  num_steps = jnp.minimum(block_size, decoding.max_new_tokens - num_written)
 
   def goes_on(block: _Block) -> jax.Array:
     return (block.num_steps < num_steps) & ~block.has_ended_B.all()
@@ -383,7 +339,7 @@ def _write_tokens(
     )
     logits_BV = apply(x_B1D[:, 0], method='logits')
     token_B = _choose(
-      sampling, logits_BV, number_B, num_written + block.num_steps
+      decoding, logits_BV, number_B, num_written + block.num_steps
     )
     is_end_B = (token_B[:, None] == jnp.array(end_ids, jnp.int32)).any(-1)
     return _Block(

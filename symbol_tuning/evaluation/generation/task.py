@@ -6,7 +6,7 @@ and its predict metric function `exact_match` compares the two: see exact_match.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import seqio
 
@@ -42,10 +42,6 @@ class WritingTask:
   metric_fns: Sequence[Callable[..., Mapping[str, float]]]
   num_dropped: int = 0
 
-  def first(self, num_queries: int) -> Self:
-    """Returns the task with its first queries only."""
-    return dataclasses.replace(self, queries=self.queries[:num_queries])
-
   @property
   def num_tokens(self) -> int:
     """The tokens that a model reads, and those that it may write."""
@@ -70,9 +66,8 @@ class WritingTask:
     return generating.plan(
       [query.tokens for task in tasks for query in task.queries],
       max(task.decoding.max_new_tokens for task in tasks),
-      num_row_lengths=budget.num_row_lengths,
-      batch_tokens=budget.writing_batch_tokens,
-      batch_multiple=placement.batch_multiple(params),
+      budget,
+      placement.batch_multiple(params),
     )
 
   def predictions(

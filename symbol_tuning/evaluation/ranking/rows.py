@@ -47,7 +47,6 @@ class Batch:
 def plan(
   queries: Sequence[Branches],
   budget: layout_lib.Budget,
-  multiple: int = 32,
   batch_multiple: int = 1,
 ) -> layout_lib.Layout:
   """Chooses the shapes for queries.
@@ -55,7 +54,6 @@ def plan(
   Args:
     queries: all queries, of all tasks.
     budget: what the shapes are chosen by.
-    multiple: row lengths are multiples of this.
     batch_multiple: see `Layout`.
 
   Returns:
@@ -66,19 +64,25 @@ def plan(
   """
   if not queries:
     raise ValueError('There are no queries to lay out: the tasks are empty.')
-  candidates = layout_lib.candidates(
-    [query.num_tokens for query in queries], budget.num_row_lengths, multiple
-  )
+  lengths = [query.num_tokens for query in queries]
   layouts = [
     layout_lib.Layout(
-      row_lengths=row_lengths,
-      num_targets=_num_targets(queries, row_lengths[-1]),
-      batch_tokens=budget.batch_tokens,
-      batch_multiple=batch_multiple,
+      row_lengths,
+      _num_targets(queries, row_lengths[-1]),
+      budget.batch_tokens,
+      batch_multiple,
     )
-    for row_lengths in candidates
+    for row_lengths in layout_lib.candidates(lengths, budget)
   ]
   return min(layouts, key=lambda layout: _cost(queries, layout, budget))
+
+
+def fits(query: Branches, layout: layout_lib.Layout) -> bool:
+  """Whether some rows are long enough for a query."""
+  return (
+    query.num_tokens <= layout.row_lengths[-1]
+    and query.num_targets <= layout.num_targets
+  )
 
 
 def _num_targets(queries: Sequence[Branches], row_length: int) -> int:
@@ -158,7 +162,13 @@ def batches(
     ValueError: if a query does not fit.
   """
   for number, query in enumerate(queries):
-    _check(number, query, layout)
+    if not fits(query, layout):
+      raise ValueError(
+        f'Query number {number} takes {query.num_tokens} tokens with its'
+        f' options, {query.num_targets} of them targets, but the longest row'
+        f' has room for {layout.row_lengths[-1]} and {layout.num_targets}: plan'
+        ' the layout with this query among its queries.'
+      )
   rows = packed(queries, layout)
   lengths = [_used(row, queries) for row in rows]
   for row_length, members in layout_lib.numbers_of_batches(lengths, layout):
@@ -203,16 +213,3 @@ def _segment(query: Branches, segment_id: int) -> np.ndarray:
       branch_ids,
     ]
   )
-
-
-def _check(number: int, query: Branches, layout: layout_lib.Layout) -> None:
-  for what, needed, most in (
-    ('tokens', query.num_tokens, layout.row_lengths[-1]),
-    ('target tokens', query.num_targets, layout.num_targets),
-  ):
-    if needed > most:
-      raise ValueError(
-        f'Query number {number} takes {needed} {what} with its options, but the'
-        f' longest row has room for {most}: plan the layout with this query'
-        ' among its queries.'
-      )

@@ -63,7 +63,8 @@ def log_likelihoods(
   for batch, values_BP in _one_ahead(results):
     values_BP = multihost_utils.process_allgather(values_BP, tiled=True)
     for row, values_P in zip(batch.rows, values_BP, strict=False):
-      for number, values_T in _split(row, values_P, branches):
+      ends = np.cumsum([branches[number].num_targets for number in row])
+      for number, values_T in zip(row, np.split(values_P, ends), strict=False):
         scores[number] = _sums(values_T, branches[number])
     advance(int(np.count_nonzero(batch.features['decoder_segment_ids'])))
   return scores
@@ -100,33 +101,18 @@ def _computed(
       name: placement.put(array, sharding)
       for name, array in batch.features.items()
     }
-    yield (
-      batch,
-      _target_log_likelihoods(model, params, features, layout.num_targets),
-    )
+    yield batch, _target_values(model, params, features, layout.num_targets)
 
 
 @functools.partial(jax.jit, static_argnames=('model', 'num_positions'))
-def _target_log_likelihoods(model, params, features, num_positions):
+def _target_values(model, params, features, num_positions):
   return likelihood.weighted_log_likelihoods(
     model, params, features, num_positions
   ).values_BP
-
-
-def _split(
-  row: rows.Row, values_P: np.ndarray, branches: Sequence[Branches]
-) -> Iterator[tuple[int, np.ndarray]]:
-  """Yields the queries of a row and the values at their target positions."""
-  start = 0
-  for number in row:
-    end = start + branches[number].num_targets
-    yield number, values_P[start:end]
-    start = end
 
 
 def _sums(values_T: np.ndarray, branches: Branches) -> np.ndarray:
   """The sum over each option of a query, float64 [options]."""
   ends = np.cumsum([len(option) for option in branches.options])
   parts = np.split(values_T.astype(np.float64), ends[:-1])
-  sums = np.array([part.sum() for part in parts])
-  return sums[list(branches.branch_of_option)]
+  return np.array([parts[place].sum() for place in branches.branch_of_option])

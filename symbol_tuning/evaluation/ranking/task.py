@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 from symbol_tuning.data.prompting.records import Query
 from symbol_tuning.evaluation import fingerprints, placement, results
@@ -30,10 +30,6 @@ class RankingTask:
   def branches(self) -> list[Branches]:
     """The queries as they are laid out."""
     return [Branches.of(query) for query in self.queries]
-
-  def first(self, num_queries: int) -> Self:
-    """Returns the task with its first queries only."""
-    return dataclasses.replace(self, queries=self.queries[:num_queries])
 
   @property
   def num_tokens(self) -> int:

@@ -1,5 +1,6 @@
 """Generation with a cache, against reading everything at each token."""
 
+import dataclasses
 import functools
 
 import hypothesis
@@ -7,59 +8,33 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.evaluation.generation import generating
 from symbol_tuning.evaluation.generation.decoding import Decoding, End, Written
+from symbol_tuning.evaluation.layout import Budget
 from symbol_tuning.models import parameters
-from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import partitioning
 
-VOCAB_SIZE = 30
+VOCAB_SIZE = LLAMA.vocab_size
 NO_EOS = -1
 NEW = 6
 GREEDY = Decoding(max_new_tokens=NEW)
 LONGEST = 16
-SIZES = {
-  'vocab_size': VOCAB_SIZE,
-  'num_layers': 2,
-  'embed_dim': 16,
-  'num_heads': 4,
-  'num_kv_heads': 2,
-  'head_dim': 8,
-  'mlp_dim': 24,
-}
 FAMILIES = {
-  'llama': {},
-  'llama, unscanned': {'scan_layers': False},
-  'palm': {
-    'num_kv_heads': 1,
-    'parallel_block': True,
-    'norm': 'layer',
-    'scaled_logits': True,
-  },
-  'primer': {'conv_width': 4, 'tied_embeddings': False},
-  'primer, unscanned': {'conv_width': 3, 'scan_layers': False},
-  'gemma': {
-    'local_window': 4,
-    'layer_kinds': ('local', 'global'),
-    'qk_norm': 'head',
-    'post_norms': True,
-    'embedding_multiplier': 4.0,
-    'activation': 'gelu',
-  },
+  'llama': LLAMA,
+  'llama, unscanned': dataclasses.replace(LLAMA, scan_layers=False),
+  'palm': PALM,
+  'primer': dataclasses.replace(PRIMER, tied_embeddings=False),
+  'primer, unscanned': dataclasses.replace(PRIMER, scan_layers=False),
+  'gemma': GEMMA,
 }
 
 
 @functools.cache
 def decoder_and_params(family):
-  model = Decoder(DecoderConfig(**SIZES | FAMILIES[family]))
-  rng = np.random.default_rng(0)
-  params = jax.tree.map(
-    lambda x: rng.normal(size=x.shape, scale=0.3).astype(np.float32),
-    parameters.abstract_params(model),
-  )
-  return model, params
+  return Decoder(FAMILIES[family]), random_params(FAMILIES[family])
 
 
 @functools.cache
@@ -87,20 +62,21 @@ def text_of(tokens):
   return ''.join(chr(ord('a') + token) for token in tokens)
 
 
+def plan(prompts, batch_tokens, batch_multiple=1):
+  budget = Budget(writing_batch_tokens=batch_tokens, length_multiple=LONGEST)
+  return generating.plan(prompts, NEW, budget, batch_multiple)
+
+
 def write(
-  family, prompts, eos_id=NO_EOS, decoding=GREEDY, num_rows=4, **kwargs
-):
+  family, prompts, eos_id=NO_EOS, decoding=GREEDY, num_rows=4, *,
+  kind=Decoder, **kwargs,
+):  # fmt: skip
   """In batches of rows of the same length in all tests."""
   model, params = decoder_and_params(family)
-  layout = generating.plan(
-    [np.zeros(LONGEST)],
-    NEW,
-    multiple=8,
-    batch_tokens=num_rows * (LONGEST + NEW),
-  )
+  layout = plan([np.zeros(LONGEST)], num_rows * (LONGEST + NEW))
   end = End((eos_id,), text_of)
   return generating.generate(
-    model, params, prompts, layout, decoding, end, **kwargs
+    kind(model.config), params, prompts, layout, decoding, end, **kwargs
   )
 
 
@@ -162,23 +138,12 @@ class Watched(Decoder):
 
 def watch(prompts, eos_id, num_rows, **kwargs):
   """What is written, and the shapes that were read for it."""
-  model, params = decoder_and_params('llama')
-  tokens = num_rows * (LONGEST + NEW)
-  layout = generating.plan(
-    [np.zeros(LONGEST)], NEW, multiple=8, batch_tokens=tokens
-  )
   Watched.shapes.clear()
-  written = generating.generate(
-    Watched(model.config),
-    params,
-    prompts,
-    layout,
-    GREEDY,
-    End((eos_id,), text_of),
-    **kwargs,
+  written = generate(
+    'llama', prompts, eos_id, num_rows=num_rows, kind=Watched, **kwargs
   )
   jax.effects_barrier()
-  return [w.tokens for w in written], Watched.shapes
+  return written, Watched.shapes
 
 
 def test_writing_stops_when_all_rows_have_ended():
@@ -210,7 +175,7 @@ def test_rows_that_have_ended_leave_the_batch():
 def test_tokens_are_counted_when_a_batch_is_written():
   model, params = decoder_and_params('llama')
   prompts = prompts_of([5, 16])
-  layout = generating.plan(prompts, NEW, multiple=16, batch_tokens=1)
+  layout = plan(prompts, batch_tokens=1)
   counted = []
   end = End((NO_EOS,), text_of)
   generating.generate(
@@ -235,9 +200,7 @@ def test_equals_on_a_mesh_with_the_cache_spread_over_it():
     parameters.abstract_params(model), parameters.logical_axes(model)
   )
   sharded = jax.device_put(params, jax.tree.map(lambda x: x.sharding, abstract))
-  layout = generating.plan(
-    prompts, NEW, multiple=16, batch_tokens=4 * 22, batch_multiple=2
-  )
+  layout = plan(prompts, batch_tokens=4 * 22, batch_multiple=2)
   caches = {}
 
   class Inspected(Decoder):
@@ -313,18 +276,10 @@ def test_draws_follow_the_softmax():
   [
     ([], 'Prompt 1 has 0 tokens; the layout has room for 1 to 16'),
     ([3] * 17, 'Prompt 1 has 17 tokens'),
-    (
-      [30],
-      'prompts hold the token id 30, and the model knows ids from 0 to 29',
-    ),
+    ([50], 'prompts hold the token id 50, and the model knows .* 0 to 49'),
   ],
 )
 def test_a_prompt_that_cannot_be_read_is_named(prompt, message):
   prompts = [np.array([1, 2]), np.array(prompt, np.int32)]
   with pytest.raises(ValueError, match=message):
     generate('llama', prompts)
-
-
-def test_nothing_to_lay_out_is_an_error():
-  with pytest.raises(ValueError, match='no prompts'):
-    generating.plan([], NEW)

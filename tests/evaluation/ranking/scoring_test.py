@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from made_queries import make_queries, make_query
 from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
 
 from symbol_tuning.evaluation import layout, placement
@@ -73,12 +74,12 @@ def plan(queries, *args, **kwargs):
 @pytest.mark.parametrize('name', FAMILIES)
 @hypothesis.given(asked=QUERIES)
 @hypothesis.settings(max_examples=25)
-def test_options_in_one_row_are_scored_as_if_alone(name, make_query, asked):
+def test_options_in_one_row_are_scored_as_if_alone(name, asked):
   queries = [make_query(i, *one) for i, one in enumerate(asked)]
   assert_scored_as_if_alone(*family(name), queries, LAYOUT)
 
 
-def test_any_number_of_classes_is_scored(make_query):
+def test_any_number_of_classes_is_scored():
   """Together their labels have more tokens than the prompt."""
   numbers = np.random.default_rng(0).integers(0, 50, (200, 3)).tolist()
   query = make_query(0, [3, 4, 5], numbers)
@@ -88,9 +89,7 @@ def test_any_number_of_classes_is_scored(make_query):
 
 
 @pytest.mark.parametrize('leak', ['branch_ids', 'segment_ids', 'positions'])
-def test_a_leak_between_options_or_queries_is_noticed(
-  leak, make_query, monkeypatch
-):
+def test_a_leak_between_options_or_queries_is_noticed(leak, monkeypatch):
   batches = rows.batches
 
   def leaking(*args):
@@ -108,13 +107,13 @@ def test_a_leak_between_options_or_queries_is_noticed(
     assert_scored_as_if_alone(*family('llama'), queries, LAYOUT)
 
 
-def test_options_of_the_same_tokens_have_the_very_same_score(make_query):
+def test_options_of_the_same_tokens_have_the_very_same_score():
   query = make_query(0, [3, 4], [[1, 2], [2, 1], [1, 2]])
   [scores] = scoring.log_likelihoods(*family('llama'), [query], LAYOUT)
   assert scores[0] == scores[2] != scores[1]
 
 
-def test_any_layout_gives_the_same_scores(model, params, make_queries):
+def test_any_layout_gives_the_same_scores(model, params):
   queries = make_queries(num_queries=5, num_options=3)
   for budget in (
     layout.Budget(batch_tokens=128, num_row_lengths=1, attention_length=1),
@@ -125,7 +124,7 @@ def test_any_layout_gives_the_same_scores(model, params, make_queries):
     assert_scored_as_if_alone(model, params, queries, chosen)
 
 
-def test_counts_the_tokens_that_are_not_padding(model, params, make_queries):
+def test_counts_the_tokens_that_are_not_padding(model, params):
   queries = make_queries(num_queries=4)
   counted = []
   chosen = plan(queries, layout.Budget())
@@ -133,7 +132,7 @@ def test_counts_the_tokens_that_are_not_padding(model, params, make_queries):
   assert sum(counted) == sum(Branches.of(q).num_tokens for q in queries)
 
 
-def test_equals_on_a_mesh(model, params, make_queries):
+def test_equals_on_a_mesh(model, params):
   queries = make_queries(num_queries=3)
   devices = np.array(jax.devices()[:4]).reshape(1, 2, 2)
   mesh = jax.sharding.Mesh(devices, ('data', 'fsdp', 'tensor'))
@@ -151,7 +150,7 @@ def test_equals_on_a_mesh(model, params, make_queries):
   )
 
 
-def test_a_token_beyond_the_vocabulary_is_named(model, params, make_query):
-  query = make_query(0, [3], [[2, 1], [40, 1]])
-  with pytest.raises(ValueError, match=r'targets .* id 40, .* 0 to 39'):
+def test_a_token_beyond_the_vocabulary_is_named(model, params):
+  query = make_query(0, [3], [[2, 1], [50, 1]])
+  with pytest.raises(ValueError, match=r'targets .* id 50, .* 0 to 49'):
     scoring.log_likelihoods(model, params, [query], LAYOUT)
