@@ -35,7 +35,7 @@ def settings_table(compared: Comparison, folder: files.Path) -> Table:
     folder: of the page that links to the results.
   """
   sources = [
-    relative(one.run.directory / results.SUMMARY, folder)
+    relative(one.directory / results.SUMMARY, folder)
     for one in compared.checkpoints
   ]
   rows = [
@@ -166,10 +166,10 @@ def _bars(
 ) -> matplotlib.figure.Figure:
   return figures.grouped_bars(
     names,
-    [
-      figures.Bars(label, [row.accuracies[number] for row in rows])
+    {
+      label: [row.accuracies[number] for row in rows]
       for number, label in enumerate(compared.labels)
-    ],
+    },
     [row.chance for row in rows],
   )
 

@@ -211,14 +211,12 @@ def _show(
 def _provenance(checkpoints: Sequence[Evaluated], folder: files.Path) -> Part:
   """Where the numbers come from, and what they depend on."""
   settings = list(
-    dict.fromkeys(
-      name for one in checkpoints for name in one.run.summary.settings
-    )
+    dict.fromkeys(name for one in checkpoints for name in one.summary.settings)
   )
   rows = []
   for one in checkpoints:
-    summary = one.run.summary
-    source = relative(one.run.directory / results.SUMMARY, folder)
+    summary = one.summary
+    source = relative(one.directory / results.SUMMARY, folder)
     step = MISSING if summary.step is None else f'{summary.step:,}'
     chosen = (summary.settings.get(name, MISSING) for name in settings)
     rows.append(

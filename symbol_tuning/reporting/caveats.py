@@ -11,18 +11,15 @@ from symbol_tuning.reporting.outcomes import (
 )
 from symbol_tuning.reporting.pages.tables import MISSING, words
 
-# May differ: a checkpoint is asked in the way that is best for it.
-_OWN_CHOICE = 'separator'
-_NOT_COMPARED = frozenset(
-  {_OWN_CHOICE, 'separator_candidates', 'separator_queries'}
-)
+_SEPARATOR = 'separator'
+# Tell how the separator was chosen.
+_NOT_COMPARED = ('separator_candidates', 'separator_queries')
 
 
 def caveats(checkpoints: Sequence[Evaluated]) -> list[str]:
   """What differs between checkpoints beside their parameters, in sentences."""
   return [
     *_settings(checkpoints),
-    *_separators(checkpoints),
     *_missing_tasks(checkpoints),
     *_other_queries(checkpoints),
     *_other_exemplars(checkpoints),
@@ -32,36 +29,22 @@ def caveats(checkpoints: Sequence[Evaluated]) -> list[str]:
 
 
 def _settings(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
-  names = dict.fromkeys(
-    name for one in checkpoints for name in one.run.summary.settings
-  )
-  for name in names:
-    if name not in _NOT_COMPARED and _differs(checkpoints, name):
-      yield (
-        f'Checkpoints were evaluated with different {name}:'
-        f' {_by_checkpoint(checkpoints, name)}.'
-      )
-
-
-def _separators(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
-  if _differs(checkpoints, _OWN_CHOICE):
-    yield (
-      'What stands between prompt and label differs, as each checkpoint is to'
-      ' be asked in the way that is best for it:'
-      f' {_by_checkpoint(checkpoints, _OWN_CHOICE)}.'
+  settings = [one.summary.settings for one in checkpoints]
+  for name in dict.fromkeys(name for own in settings for name in own):
+    values = [own.get(name, MISSING) for own in settings]
+    if name in _NOT_COMPARED or all(value == values[0] for value in values):
+      continue
+    told = '; '.join(
+      f'{one.label} {words(value)}'
+      for one, value in zip(checkpoints, values, strict=True)
     )
-
-
-def _differs(checkpoints: Sequence[Evaluated], name: str) -> bool:
-  first, *others = (one.run.summary.settings.get(name) for one in checkpoints)
-  return any(value != first for value in others)
-
-
-def _by_checkpoint(checkpoints: Sequence[Evaluated], name: str) -> str:
-  return '; '.join(
-    f'{one.label} {words(one.run.summary.settings.get(name, MISSING))}'
-    for one in checkpoints
-  )
+    if name == _SEPARATOR:
+      yield (
+        'What stands between prompt and label differs, as each checkpoint is to'
+        f' be asked in the way that is best for it: {told}.'
+      )
+    else:
+      yield f'Checkpoints were evaluated with different {name}: {told}.'
 
 
 def _missing_tasks(checkpoints: Sequence[Evaluated]) -> Iterator[str]:

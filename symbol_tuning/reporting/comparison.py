@@ -98,7 +98,7 @@ class Comparison:
     found = {
       mixture.setting.mixture
       for one in self.checkpoints
-      for mixture in one.run.summary.mixtures.values()
+      for mixture in one.summary.mixtures.values()
       if mixture.setting and mixture.setting.labels == labels
     }
     return [name for name in self.settings if name in found]

@@ -6,11 +6,10 @@ tell apart, colour-blind or not.
 """
 
 import dataclasses
-import functools
 import itertools
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -32,6 +31,8 @@ STYLE: dict[Any, Any] = {
   'axes.spines.top': False,
   'axes.titlelocation': 'left',
   'axes.titlesize': 10,
+  'figure.constrained_layout.use': True,
+  'figure.dpi': 160,
   'font.size': 9,
   'legend.frameon': False,
   'legend.handlelength': 1.2,
@@ -49,28 +50,9 @@ _LABEL_WIDTH = 14
 _MOST_NUMBERED = 30
 
 
-def _styled(draw: Callable) -> Callable:
-  """Has a function draw in STYLE."""
-
-  @functools.wraps(draw)
-  def drawn(*args, **kwargs):
-    with matplotlib.rc_context(STYLE):
-      return draw(*args, **kwargs)
-
-  return drawn
-
-
 def colour(number: int) -> str:
   """The colour of the checkpoint with this number."""
   return COLOURS[number % len(COLOURS)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Bars:
-  """The accuracies of one checkpoint, one a group; None where there is none."""
-
-  label: str
-  estimates: Sequence[Estimate | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,30 +85,42 @@ class Panel:
   reference: tuple[Sequence[float], Sequence[float]]
 
 
-@_styled
+@matplotlib.rc_context(STYLE)
 def grouped_bars(
-  groups: Sequence[str], bars: Sequence[Bars], chances: Sequence[float]
+  groups: Sequence[str],
+  bars: Mapping[str, Sequence[Estimate | None]],
+  chances: Sequence[float],
 ) -> matplotlib.figure.Figure:
   """Draws accuracies side by side in groups.
 
   Args:
     groups: the name of each group.
-    bars: for each checkpoint its accuracy in every group.
+    bars: for each checkpoint its accuracy in every group, by label.
     chances: what random guesses reach in each group, as shares.
   """
   width = max(4.5, 1.0 + 0.34 * len(groups) * (len(bars) + 1))
-  figure = matplotlib.figure.Figure(
-    figsize=(width, 3.6), dpi=160, layout='constrained'
-  )
+  figure = matplotlib.figure.Figure(figsize=(width, 3.6))
   axes = figure.add_subplot()
   is_numbered = len(groups) * len(bars) <= _MOST_NUMBERED
-  for number, one in enumerate(bars):
-    _draw_bars(axes, one, number, len(bars), is_numbered)
+  for number, (label, estimates) in enumerate(bars.items()):
+    offset = (number - (len(bars) - 1) / 2) * _GROUP_WIDTH / len(bars)
+    known = {place + offset: e for place, e in enumerate(estimates) if e}
+    _draw_bars(axes, known, colour(number), _GROUP_WIDTH / len(bars), label)
+    for place, estimate in known.items() if is_numbered else ():
+      axes.annotate(
+        f'{100 * estimate.value:.0f}',
+        (place, 100 * estimate.high),
+        xytext=(0, 2),
+        textcoords='offset points',
+        ha='center',
+        fontsize=7.5,
+      )
   _draw_chances(axes, chances)
   axes.set_xticks(range(len(groups)), [_wrapped(name) for name in groups])
   axes.tick_params(axis='x', length=0)
   axes.set_xlim(-0.6, len(groups) - 0.4)
-  _percent_axis(axes, 'accuracy (%)')
+  _percent_axis(axes)
+  axes.set_ylabel('accuracy (%)')
   handles = axes.get_legend_handles_labels()[0]
   handles.sort(key=lambda handle: isinstance(handle, matplotlib.lines.Line2D))
   _legend(figure, handles)
@@ -135,33 +129,20 @@ def grouped_bars(
 
 def _draw_bars(
   axes: matplotlib.axes.Axes,
-  bars: Bars,
-  number: int,
-  num_bars: int,
-  is_numbered: bool,
+  estimates: Mapping[float, Estimate],
+  hue: str,
+  width: float,
+  label: str,
 ) -> None:
-  width = _GROUP_WIDTH / num_bars
-  offset = (number - (num_bars - 1) / 2) * width
-  known = [(group + offset, e) for group, e in enumerate(bars.estimates) if e]
-  estimates = [estimate for _, estimate in known]
   axes.bar(
-    [place for place, _ in known],
-    [100 * estimate.value for estimate in estimates],
+    list(estimates),
+    [100 * estimate.value for estimate in estimates.values()],
     0.92 * width,
-    yerr=_errors(estimates),
-    color=colour(number),
+    yerr=_errors(estimates.values()),
+    color=hue,
     error_kw={'elinewidth': 1, 'capsize': 1.5, 'ecolor': INK, 'alpha': 0.75},
-    label=bars.label,
+    label=label,
   )
-  for place, estimate in known if is_numbered else ():
-    axes.annotate(
-      f'{100 * estimate.value:.0f}',
-      (place, 100 * estimate.high),
-      xytext=(0, 2),
-      textcoords='offset points',
-      ha='center',
-      fontsize=7.5,
-    )
 
 
 def _draw_chances(axes: matplotlib.axes.Axes, chances: Sequence[float]) -> None:
@@ -181,7 +162,7 @@ def _draw_chances(axes: matplotlib.axes.Axes, chances: Sequence[float]) -> None:
     axes.plot([], [], color=INK, dashes=(3, 2), label='random guesses')
 
 
-def _errors(estimates: Sequence[Estimate]) -> list[list[float]]:
+def _errors(estimates: Collection[Estimate]) -> list[list[float]]:
   """The lengths of whiskers below and above, in percent."""
   return [
     [100 * (e.value - e.low) for e in estimates],
@@ -189,11 +170,11 @@ def _errors(estimates: Sequence[Estimate]) -> list[list[float]]:
   ]
 
 
-@_styled
+@matplotlib.rc_context(STYLE)
 def differences(
   names: Sequence[str],
   labels: Sequence[str],
-  rows: Sequence[Sequence[Estimate]],
+  rows: Sequence[Sequence[Estimate | None]],
 ) -> matplotlib.figure.Figure:
   """Draws differences as points with whiskers around a line at zero.
 
@@ -203,9 +184,7 @@ def differences(
     rows: for each row the difference of each of them, or None.
   """
   figure = matplotlib.figure.Figure(
-    figsize=(6.0, 1.1 + 0.2 * len(names) * (len(labels) + 0.6)),
-    dpi=160,
-    layout='constrained',
+    figsize=(6.0, 1.1 + 0.2 * len(names) * (len(labels) + 0.6))
   )
   axes = figure.add_subplot()
   axes.axvline(0, color=INK, linewidth=1)
@@ -228,11 +207,10 @@ def _draw_difference(
   axes: matplotlib.axes.Axes, place: float, estimate: Estimate, hue: str
 ) -> None:
   """A filled point, or a hollow one where the interval holds zero."""
-  [low], [high] = _errors([estimate])
   axes.errorbar(
     100 * estimate.value,
     place,
-    xerr=[[low], [high]],
+    xerr=_errors([estimate]),
     fmt='o',
     color=hue,
     markerfacecolor=hue if estimate.excludes_zero else 'none',
@@ -242,7 +220,7 @@ def _draw_difference(
   )
 
 
-@_styled
+@matplotlib.rc_context(STYLE)
 def curves(
   panels: Sequence[Panel], across: str, up: str, is_share: bool = True
 ) -> matplotlib.figure.Figure:
@@ -257,16 +235,14 @@ def curves(
   columns = min(3, len(panels))
   rows = math.ceil(len(panels) / columns)
   figure = matplotlib.figure.Figure(
-    figsize=(max(4.0, 2.6 * columns), 0.6 + 2.3 * rows),
-    dpi=160,
-    layout='constrained',
+    figsize=(max(4.0, 2.6 * columns), 0.6 + 2.3 * rows)
   )
   grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
   for axes, panel in zip(grid, panels, strict=False):
     _draw_panel(axes, panel)
     axes.set_xlabel(across)
     if is_share:
-      _percent_axis(axes, None)
+      _percent_axis(axes)
   for axes in grid[len(panels) :]:
     axes.set_axis_off()
   for axes in grid[::columns]:
@@ -281,11 +257,10 @@ def _draw_panel(axes: matplotlib.axes.Axes, panel: Panel) -> None:
     places, [100 * s for s in shares], color=INK, linewidth=1, dashes=(3, 2)
   )
   for line in panel.lines:
-    estimates = list(line.estimates.values())
     axes.errorbar(
       list(line.estimates),
-      [100 * estimate.value for estimate in estimates],
-      yerr=_errors(estimates),
+      [100 * estimate.value for estimate in line.estimates.values()],
+      yerr=_errors(line.estimates.values()),
       marker='o',
       markersize=3.5,
       linewidth=1.4,
@@ -298,7 +273,7 @@ def _draw_panel(axes: matplotlib.axes.Axes, panel: Panel) -> None:
   axes.grid(axis='y', color=INK, alpha=0.12)
 
 
-@_styled
+@matplotlib.rc_context(STYLE)
 def grids(
   rows: Mapping[str, Sequence[Sequence[Sequence[float]]]],
   columns: Sequence[str],
@@ -314,9 +289,7 @@ def grids(
     down: what its rows are.
   """
   figure = matplotlib.figure.Figure(
-    figsize=(max(4.0, 1.6 * len(columns)), 0.5 + 1.6 * len(rows)),
-    dpi=160,
-    layout='constrained',
+    figsize=(max(4.0, 1.6 * len(columns)), 0.5 + 1.6 * len(rows))
   )
   all_axes = figure.subplots(len(rows), len(columns), squeeze=False)
   for axes_row, squares in zip(all_axes, rows.values(), strict=True):
@@ -357,12 +330,10 @@ def _draw_square(
   axes.spines['bottom'].set_visible(False)
 
 
-def _percent_axis(axes: matplotlib.axes.Axes, name: str | None) -> None:
+def _percent_axis(axes: matplotlib.axes.Axes) -> None:
   axes.set_ylim(0, 106)
   axes.set_yticks(range(0, 101, 20))
   axes.grid(axis='y', color=INK, alpha=0.12)
-  if name:
-    axes.set_ylabel(name)
 
 
 def _legend(figure: matplotlib.figure.Figure, handles: Sequence) -> None:

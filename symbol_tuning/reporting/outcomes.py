@@ -7,16 +7,15 @@ Shape suffixes: Q queries, N exemplars, the last of a prompt first, C classes.
 """
 
 import dataclasses
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from symbol_tuning import files
 from symbol_tuning.data.prompting import records
 from symbol_tuning.data.prompting.icl_settings import ICL_SETTINGS
-from symbol_tuning.evaluation import metrics, results
+from symbol_tuning.evaluation import fingerprints, metrics, results
 from symbol_tuning.reporting.runs import Run
 from symbol_tuning.reporting.statistics import Measurement
 
@@ -38,7 +37,7 @@ class RankedQueries:
     num_drawn_Q: exemplars before any was dropped to fit, int.
     categories: of the right label's symbol, for each query; None where it is
       the natural label.
-    formats: in which a query is written, with … for the input; '' where the
+    formats: in which a query is written, with … for the input; None where the
       results do not tell.
   """
 
@@ -51,17 +50,18 @@ class RankedQueries:
   shown_QN: np.ndarray
   num_drawn_Q: np.ndarray
   categories: tuple[str | None, ...]
-  formats: tuple[str, ...]
-
-  @property
-  def num_shown_Q(self) -> np.ndarray:
-    """Exemplars in each prompt."""
-    return (self.shown_QN != NONE).sum(axis=1)
+  formats: tuple[str | None, ...]
 
   @property
   def num_options_Q(self) -> np.ndarray:
     """Classes that could be chosen."""
     return self.is_option_QC.sum(axis=1)
+
+  @property
+  def num_per_class_Q(self) -> np.ndarray:
+    """Exemplars of a class in each prompt, rounded."""
+    num_shown_Q = (self.shown_QN != NONE).sum(axis=1)
+    return np.rint(num_shown_Q / self.num_options_Q).astype(int)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,21 +108,14 @@ Tasks = Mapping[str, Outcome]
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluated:
+class Evaluated(Run):
   """What one checkpoint did.
 
   Attributes:
-    run: its summary and folder.
     mixtures: for each mixture what it did on the tasks, by name.
   """
 
-  run: Run
   mixtures: Mapping[str, Tasks]
-
-  @property
-  def label(self) -> str:
-    """The name of the checkpoint."""
-    return self.run.label
 
   def tasks(self, mixture: str) -> Tasks:
     """The tasks of a mixture; none if it was not evaluated."""
@@ -136,16 +129,14 @@ def collect(run: Run) -> Evaluated:
     FileNotFoundError: if predictions are missing.
     ValueError: if they do not give the accuracy that the summary says.
   """
-  return Evaluated(
-    run,
-    {
-      name: {
-        task: _outcome(result, run.directory / result.predictions)
-        for task, result in mixture.tasks.items()
-      }
-      for name, mixture in run.summary.mixtures.items()
-    },
-  )
+  mixtures = {
+    name: {
+      task: _outcome(result, run.directory / result.predictions)
+      for task, result in mixture.tasks.items()
+    }
+    for name, mixture in run.summary.mixtures.items()
+  }
+  return Evaluated(run.label, run.summary, run.directory, mixtures)
 
 
 def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
@@ -153,7 +144,7 @@ def titles(evaluated: Sequence[Evaluated]) -> dict[str, str]:
   found = {
     name: mixture.title
     for one in evaluated
-    for name, mixture in one.run.summary.mixtures.items()
+    for name, mixture in one.summary.mixtures.items()
   }
   ours = [setting.mixture for setting in ICL_SETTINGS]
   names = sorted(
@@ -176,8 +167,8 @@ def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
     result.dataset,
     result.chance / 100,
     path,
-    _digest(map(_question, made)),
-    _digest(one.text for one in made),
+    fingerprints.of_values(map(_question, made)),
+    fingerprints.of_values(one.text for one in made),
     correct_Q,
     result.num_dropped,
   )
@@ -186,13 +177,6 @@ def _outcome(result: results.TaskResult, path: files.Path) -> Outcome:
     return RankedOutcome(*measured, ranked=_ranked(ranked))
   written = [one for one in made if isinstance(one, results.Answer)]
   return Outcome(*measured, origins=tuple(one.origin for one in written))
-
-
-def _digest(values: Iterable[object]) -> str:
-  digest = hashlib.sha256()
-  for value in values:
-    digest.update(repr(value).encode())
-  return digest.hexdigest()
 
 
 def _question(one: results.Prediction | results.Answer) -> tuple:
@@ -265,7 +249,7 @@ def _category(prompt: records.Prompt | None) -> str | None:
   return None if category == records.NATURAL else category
 
 
-def _format(prompt: records.Prompt | None) -> str:
+def _format(prompt: records.Prompt | None) -> str | None:
   if prompt is None:
-    return ''
+    return None
   return f'{prompt.format.prefix}…{prompt.format.infix}'.replace('\n', '⏎')

@@ -53,20 +53,17 @@ def load_runs(directories: Sequence[str]) -> list[Run]:
 
 def _find(directory: str) -> list[Run]:
   folder = files.path(directory)
-  if (folder / results.SUMMARY).exists():
-    return [_read(folder)]
-  runs = [_read(path.parent) for path in folder.glob(f'*/{results.SUMMARY}')]
-  if not runs:
+  folders = [folder]
+  if not (folder / results.SUMMARY).exists():
+    folders = [path.parent for path in folder.glob(f'*/{results.SUMMARY}')]
+  if not folders:
     raise FileNotFoundError(
       f'{folder} holds no {results.SUMMARY}, nor does a folder in it: give the'
       ' output folder of symbol_tuning.eval.'
     )
+  found = [(results.read_summary(one), one) for one in folders]
+  runs = [Run(summary.label, summary, one) for summary, one in found]
   return sorted(runs, key=lambda run: (run.summary.order, run.directory))
-
-
-def _read(folder: files.Path) -> Run:
-  summary = results.read_summary(folder)
-  return Run(summary.label, summary, folder)
 
 
 def distinct_names(

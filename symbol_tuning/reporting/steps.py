@@ -7,11 +7,12 @@ drawn as a curve; beside other checkpoints its last step stands for it.
 import dataclasses
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from symbol_tuning import files
 from symbol_tuning.evaluation import results
 from symbol_tuning.reporting import comparison, figures
+from symbol_tuning.reporting.comparison import Row
 from symbol_tuning.reporting.outcomes import Evaluated
 from symbol_tuning.reporting.pages.document import (
   Chart,
@@ -44,8 +45,8 @@ def find_series(checkpoints: Sequence[Evaluated]) -> list[Series]:
   """The series among checkpoints: several steps, evaluated together."""
   trainings: dict[tuple[files.Path, str], dict[int, Evaluated]] = {}
   for one in checkpoints:
-    if one.run.summary.step is not None:
-      trainings.setdefault(_training(one), {})[one.run.summary.step] = one
+    if one.summary.step is not None:
+      trainings.setdefault(_training(one), {})[one.summary.step] = one
   found = {
     training: [of_step[step] for step in sorted(of_step)]
     for training, of_step in trainings.items()
@@ -58,8 +59,8 @@ def find_series(checkpoints: Sequence[Evaluated]) -> list[Series]:
 
 def _training(one: Evaluated) -> tuple[files.Path, str]:
   """Where a training was evaluated, and where it is."""
-  path = _STEP_IN_PATH.sub('', one.run.summary.path)
-  return one.run.directory.parent, path
+  path = _STEP_IN_PATH.sub('', one.summary.path)
+  return one.directory.parent, path
 
 
 def _name(folder: files.Path, path: str) -> str:
@@ -94,74 +95,55 @@ def part(
   """
   if not series:
     return
-  yield Part(
-    'Training',
-    [
-      Section(
-        'Accuracy by training step',
-        'Average accuracy in each setting, with 95 % intervals; the dashed line'
-        ' is at random guesses.',
-        [
-          Chart(
-            'steps',
-            'Accuracy by training step',
-            figures.curves(
-              _panels(series, compared), 'training step', 'accuracy (%)'
-            ),
-          )
-        ],
-        details=[_table(series, folder)],
-      )
-    ],
-  )
-
-
-def _panels(
-  series: Sequence[Series], compared: Sequence[Evaluated]
-) -> list[figures.Panel]:
   everyone = [one for own in series for one in own.checkpoints]
-  steps = [_step(one) for one in everyone]
-  colours = [compared.index(own.checkpoints[-1]) for own in series]
-  panels = []
-  for row in comparison.settings(everyone).values():
-    accuracies = {
-      one.label: accuracy
-      for one, accuracy in zip(everyone, row.accuracies, strict=True)
-      if accuracy
+  settings = list(comparison.settings(everyone).values())
+  panels = [_panel(row, everyone, series, compared) for row in settings]
+  drawn = figures.curves(panels, 'training step', 'accuracy (%)')
+  section = Section(
+    'Accuracy by training step',
+    'Average accuracy in each setting, with 95 % intervals; the dashed line is'
+    ' at random guesses.',
+    [Chart('steps', 'Accuracy by training step', drawn)],
+    details=[_table(series, settings, folder)],
+  )
+  yield Part('Training', [section])
+
+
+def _panel(
+  row: Row,
+  everyone: Sequence[Evaluated],
+  series: Sequence[Series],
+  compared: Sequence[Evaluated],
+) -> figures.Panel:
+  labels = [one.label for one in everyone]
+  accuracies = dict(zip(labels, row.accuracies, strict=True))
+  lines = []
+  for own in series:
+    known: dict[float, Estimate] = {
+      _step(one): accuracy
+      for one in own.checkpoints
+      if (accuracy := accuracies[one.label])
     }
-    lines = [
-      _line(own, colour, accuracies)
-      for own, colour in zip(series, colours, strict=True)
-    ]
-    reference = ([min(steps), max(steps)], [row.chance] * 2)
-    panels.append(figures.Panel(row.name, lines, reference))
-  return panels
+    colour = compared.index(own.checkpoints[-1])
+    lines.append(figures.Line(own.name, colour, known))
+  steps = [_step(one) for one in everyone]
+  reference = ([min(steps), max(steps)], [row.chance] * 2)
+  return figures.Panel(row.name, lines, reference)
 
 
 def _step(one: Evaluated) -> int:
   """The step of a checkpoint of a series; each tells its step."""
-  step = one.run.summary.step
-  assert step is not None
-  return step
+  assert one.summary.step is not None
+  return one.summary.step
 
 
-def _line(
-  series: Series, colour: int, accuracies: Mapping[str, Estimate]
-) -> figures.Line:
-  known: dict[float, Estimate] = {
-    _step(one): accuracies[one.label]
-    for one in series.checkpoints
-    if one.label in accuracies
-  }
-  return figures.Line(series.name, colour, known)
-
-
-def _table(series: Sequence[Series], folder: files.Path) -> Table:
+def _table(
+  series: Sequence[Series], settings: Sequence[Row], folder: files.Path
+) -> Table:
   everyone = [(own.name, one) for own in series for one in own.checkpoints]
-  settings = comparison.settings([one for _, one in everyone]).values()
   rows = []
   for number, (name, one) in enumerate(everyone):
-    source = relative(one.run.directory / results.SUMMARY, folder)
+    source = relative(one.directory / results.SUMMARY, folder)
     rows.append(
       [
         Cell(name),

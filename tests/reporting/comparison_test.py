@@ -133,12 +133,12 @@ def test_the_last_step_stands_for_a_training(fake):
   other = fake.collect('other', {('icl_flipped', 'subj'): fake.predictions(9)})
   [series] = steps.find_series([other, *tuned])
   assert series.name == 'tuned'
-  found = [one.run.summary.step for one in series.checkpoints]
+  found = [one.summary.step for one in series.checkpoints]
   assert found == [100, 200, 400]
   compared = steps.to_compare([other, *tuned], [series])
   assert compared == [other, tuned[0]]
   alone = steps.to_compare(tuned, [series])
-  assert [one.run.summary.step for one in alone] == [100, 400]
+  assert [one.summary.step for one in alone] == [100, 400]
 
 
 def test_two_steps_are_no_series(fake):

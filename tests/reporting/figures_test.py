@@ -13,7 +13,7 @@ ESTIMATES = (Estimate(0.4, 0.3, 0.5), None)
 
 
 def bars():
-  drawn = [figures.Bars(label, ESTIMATES) for label in LABELS]
+  drawn = dict.fromkeys(LABELS, ESTIMATES)
   return figures.grouped_bars(['one', 'two'], drawn, [0.5, 0.0])
 
 

@@ -24,16 +24,15 @@ class Cell:
     number: the same as a number, unrounded; None if it is none.
     interval: from where to where the number may be, if that is known.
     link: where the text leads, or None.
-    strong: whether the eye should find it.
-    muted: whether the eye should pass over it.
+    style: 'bold' if the eye should find it, 'dim' if it should pass over it;
+      both for `rich` and as a CSS class.
   """
 
   text: str
   number: float | None = None
   interval: tuple[float, float] | None = None
   link: str | None = None
-  strong: bool = False
-  muted: bool = False
+  style: str = ''
 
   @classmethod
   def count(cls, number: int) -> 'Cell':
@@ -60,36 +59,28 @@ class Cell:
     )
 
   @classmethod
-  def difference(
-    cls, estimate: Estimate | None, link: str | None = None
-  ) -> 'Cell':
+  def difference(cls, estimate: Estimate | None) -> 'Cell':
     """A difference of shares in points; what may be noise is said to be."""
     if estimate is None:
       return cls(MISSING)
     clear = estimate.excludes_zero
     text = f'{100 * estimate.value:+.1f} ± {100 * estimate.half_width:.1f}'
     return dataclasses.replace(
-      cls.estimate(estimate, link),
+      cls.estimate(estimate),
       text=text.replace('-', '−') + ('' if clear else ' n.s.'),
-      strong=clear,
-      muted=not clear,
+      style='bold' if clear else 'dim',
     )
 
   def markdown(self) -> str:
     """The text, emphasized and linked."""
     text = self.text.replace('|', '\\|')
-    text = f'**{text}**' if self.strong else text
+    text = f'**{text}**' if self.style == 'bold' else text
     return f'[{text}]({self.address})' if self.link else text
 
   @property
   def address(self) -> str:
     """The link as a relative address: paths may have spaces and brackets."""
     return urllib.parse.quote(self.link or '')
-
-  @property
-  def style(self) -> str:
-    """The name of the cell's style, both for `rich` and as a CSS class."""
-    return 'bold' if self.strong else 'dim' if self.muted else ''
 
 
 @dataclasses.dataclass(frozen=True)

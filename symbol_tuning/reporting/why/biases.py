@@ -1,18 +1,18 @@
 """Sections on what draws predictions to some labels whatever is right."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from symbol_tuning.reporting import figures
 from symbol_tuning.reporting.outcomes import RankedOutcome
 from symbol_tuning.reporting.pages.document import Chart, Section
-from symbol_tuning.reporting.pages.tables import MISSING, Cell, Table
+from symbol_tuning.reporting.pages.tables import Cell, Table
 from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.why import diagnostics
 from symbol_tuning.reporting.why.diagnostics import Bias
-from symbol_tuning.reporting.why.evidence import Evidence, RankedByMixture
+from symbol_tuning.reporting.why.evidence import Evidence, InSetting
 
 _MOST_PLACES = 12
 _LEAST_SHARE = 0.25  # of queries, for a place to be drawn
@@ -23,41 +23,30 @@ _NUM_CONFUSIONS = 10
 
 def recency(evidence: Evidence) -> Iterator[Section]:
   """Whether a model repeats the labels of the last exemplars."""
-  rows = _bias_rows(evidence, diagnostics.recency)
-  if not rows:
+  chosen = evidence.ranked()
+  measured = evidence.measured(chosen, diagnostics.recency)
+  if not measured:
     return
   panels = [
-    _recency_panel(evidence.titles[mixture], evidence, by_checkpoint)
-    for mixture, by_checkpoint in evidence.ranked().items()
+    _recency_panel(one.setting, evidence.lines(one.values))
+    for one in evidence.measured(chosen, _by_place)
   ]
+  drawn = figures.curves(
+    panels, 'place before the query', 'excess (points)', is_share=False
+  )
+  title = 'Recency: excess predictions of the label of each exemplar'
   yield Section(
     'Recency bias',
     'Above zero, the model repeats the label of an exemplar more often than'
     ' that is right; the first place is the last exemplar before the query.',
-    [
-      Chart(
-        'recency',
-        'Recency: excess predictions of the label of each exemplar',
-        figures.curves(
-          panels, 'place before the query', 'excess (points)', is_share=False
-        ),
-      )
-    ],
-    [_bias_table('recency', "last exemplar's label", evidence, rows)],
+    [Chart('recency', title, drawn)],
+    [_table('recency', "last exemplar's label", evidence, measured)],
   )
 
 
 def _recency_panel(
-  setting: str,
-  evidence: Evidence,
-  by_checkpoint: Sequence[Sequence[RankedOutcome]],
+  setting: str, lines: Sequence[figures.Line]
 ) -> figures.Panel:
-  lines = [
-    figures.Line(label, number, _by_place(outcomes))
-    for number, (label, outcomes) in enumerate(
-      zip(evidence.labels, by_checkpoint, strict=True)
-    )
-  ]
   last = max((place for line in lines for place in line.estimates), default=1)
   return figures.Panel(setting, lines, ([1, last], [0, 0]))
 
@@ -76,52 +65,37 @@ def _by_place(outcomes: Sequence[RankedOutcome]) -> dict[float, Estimate]:
 
 def majority(evidence: Evidence) -> Iterator[Section]:
   """Whether a model prefers the labels that a prompt shows most often."""
-  rows = _bias_rows(evidence, diagnostics.majority)
-  if rows:
+  measured = evidence.measured(evidence.ranked(), diagnostics.majority)
+  if measured:
     yield Section(
       'Majority bias',
       'Of prompts that show some labels more often than others, because'
       ' exemplars were left out to fit: above zero, the model prefers the most'
       ' frequent labels more than is right.',
-      tables=[_bias_table('majority', 'most frequent labels', evidence, rows)],
+      tables=[_table('majority', 'most frequent labels', evidence, measured)],
     )
 
 
-def _bias_rows(
-  evidence: Evidence, measure: Callable[[Sequence[RankedOutcome]], Bias | None]
-) -> list[list[Cell]]:
-  """A row for each setting in which the bias of any checkpoint is known."""
-  rows = []
-  for mixture, by_checkpoint in evidence.ranked().items():
-    biases = [measure(outcomes) for outcomes in by_checkpoint]
-    known = next((bias for bias in biases if bias), None)
-    if known is None:
-      continue
-    row = [
-      Cell(evidence.titles[mixture]),
-      Cell.count(known.num_queries),
-      Cell.percent(known.expected),
-    ]
-    for bias, outcomes in zip(biases, by_checkpoint, strict=True):
-      row += _bias_cells(bias, evidence.source(outcomes))
-    rows.append(row)
-  return rows
-
-
-def _bias_cells(bias: Bias | None, source: str | None) -> list[Cell]:
-  if bias is None:
-    return [Cell(MISSING), Cell(MISSING)]
-  return [Cell.percent(bias.predicted, source), Cell.difference(bias.excess)]
-
-
-def _bias_table(
-  name: str, labels: str, evidence: Evidence, rows: Sequence[Sequence[Cell]]
+def _table(
+  name: str,
+  labels: str,
+  evidence: Evidence,
+  measured: Sequence[InSetting[Bias]],
 ) -> Table:
-  header = ['Setting', 'Queries', 'Right answers']
-  for label in evidence.labels:
-    header += [label, f'{label}, excess']
-  title = f'Predictions of the {labels}, in percent'
-  return Table(title, header, rows, name)
+  return evidence.table(
+    name,
+    f'Predictions of the {labels}, in percent',
+    measured,
+    {
+      'Queries': lambda one: Cell.count(one.num_queries),
+      'Right answers': lambda one: Cell.percent(one.expected),
+    },
+    ('', ', excess'),
+    lambda one, source: [
+      Cell.percent(one.predicted, source),
+      Cell.difference(one.excess),
+    ],
+  )
 
 
 def confusion(evidence: Evidence) -> Iterator[Section]:
@@ -132,7 +106,7 @@ def confusion(evidence: Evidence) -> Iterator[Section]:
     for outcomes in by_checkpoint
     for outcome in outcomes
   }
-  by_size = {size: _of_size(evidence, size) for size in sorted(sizes)}
+  by_size = {size: _counted(evidence, size) for size in sorted(sizes)}
   if by_size:
     yield Section(
       'Confusion of labels',
@@ -141,35 +115,35 @@ def confusion(evidence: Evidence) -> Iterator[Section]:
       ' column that is dark from top to bottom is a label that the model'
       ' prefers whatever is right.',
       [
-        _confusion_chart(evidence, outcomes, size)
-        for size, outcomes in by_size.items()
+        _confusion_chart(evidence, counted, size)
+        for size, counted in by_size.items()
         if size <= _MOST_CLASSES_DRAWN
       ],
       details=[
-        _confusion_table(evidence, outcomes, size)
+        _confusion_table(evidence, counted, size)
         if size <= _MOST_CLASSES_LISTED
-        else _frequent_confusions(evidence, outcomes, size)
-        for size, outcomes in by_size.items()
+        else _frequent_confusions(evidence, counted, size)
+        for size, counted in by_size.items()
       ],
     )
 
 
-def _of_size(evidence: Evidence, size: int) -> RankedByMixture:
-  """The outcomes on tasks that have so many classes."""
-  return evidence.ranked(lambda ranked: ranked.num_classes == size)
+def _counted(evidence: Evidence, size: int) -> list[InSetting[np.ndarray]]:
+  """The confusions on tasks that have so many classes, int [C, C] each."""
+  outcomes = evidence.ranked(lambda ranked: ranked.num_classes == size)
+  return evidence.measured(
+    outcomes, lambda own: diagnostics.confusion(own, size)
+  )
 
 
 def _confusion_chart(
-  evidence: Evidence, outcomes: RankedByMixture, size: int
+  evidence: Evidence, counted: Sequence[InSetting[np.ndarray]], size: int
 ) -> Chart:
   rows = {
-    label: [
-      _shares(diagnostics.confusion(by_checkpoint[number], size))
-      for by_checkpoint in outcomes.values()
-    ]
+    label: [_shares(one.values[number], size) for one in counted]
     for number, label in enumerate(evidence.labels)
   }
-  names = [evidence.titles[mixture] for mixture in outcomes]
+  names = [one.setting for one in counted]
   return Chart(
     f'confusion_{size}',
     f'Confusion of labels, datasets of {size} classes',
@@ -177,53 +151,51 @@ def _confusion_chart(
   )
 
 
-def _shares(counts_CC: np.ndarray) -> list[list[float]]:
+def _shares(counts_CC: np.ndarray | None, size: int) -> list[list[float]]:
+  if counts_CC is None:
+    counts_CC = np.zeros((size, size))
   return (counts_CC / counts_CC.sum(axis=1, keepdims=True).clip(1)).tolist()
 
 
+def _by_checkpoint(
+  evidence: Evidence, counted: Sequence[InSetting[np.ndarray]]
+) -> Iterator[tuple[list[Cell], np.ndarray]]:
+  """Yields the first cells of rows, and the confusions they are about."""
+  for one in counted:
+    named = zip(evidence.labels, one.sources, one.values, strict=True)
+    for label, source, counts_CC in named:
+      if counts_CC is not None:
+        yield [Cell(one.setting), Cell(label, link=source)], counts_CC
+
+
 def _confusion_table(
-  evidence: Evidence, by_mixture: RankedByMixture, size: int
+  evidence: Evidence, counted: Sequence[InSetting[np.ndarray]], size: int
 ) -> Table:
-  numbers = range(1, size + 1)
-  rows = []
-  for mixture, by_checkpoint in by_mixture.items():
-    setting = evidence.titles[mixture]
-    for label, outcomes in zip(evidence.labels, by_checkpoint, strict=True):
-      counts_CC = diagnostics.confusion(outcomes, size)
-      source = Cell(label, link=evidence.source(outcomes))
-      rows += [
-        [Cell(setting), source, Cell.count(number), *map(Cell.count, counts_C)]
-        for number, counts_C in zip(numbers, counts_CC.tolist(), strict=True)
-      ]
+  rows = [
+    [*first, *map(Cell.count, (number, *counts_C))]
+    for first, counts_CC in _by_checkpoint(evidence, counted)
+    for number, counts_C in enumerate(counts_CC.tolist(), start=1)
+  ]
+  predicted = (f'Predicted {number}' for number in range(1, size + 1))
   return Table(
     f'Queries by right and predicted label, {size} classes',
-    ('Setting', 'Checkpoint', 'Right', *(f'Predicted {n}' for n in numbers)),
+    ('Setting', 'Checkpoint', 'Right', *predicted),
     rows,
     f'confusion_{size}',
   )
 
 
 def _frequent_confusions(
-  evidence: Evidence, by_mixture: RankedByMixture, size: int
+  evidence: Evidence, counted: Sequence[InSetting[np.ndarray]], size: int
 ) -> Table:
   rows = []
-  for mixture, by_checkpoint in by_mixture.items():
-    for label, outcomes in zip(evidence.labels, by_checkpoint, strict=True):
-      counts_CC = diagnostics.confusion(outcomes, size)
-      np.fill_diagonal(counts_CC, 0)
-      for place in np.argsort(-counts_CC, axis=None)[:_NUM_CONFUSIONS]:
-        right, predicted = divmod(int(place), size)
-        if not counts_CC[right, predicted]:
-          break
-        rows.append(
-          [
-            Cell(evidence.titles[mixture]),
-            Cell(label, link=evidence.source(outcomes)),
-            Cell.count(right + 1),
-            Cell.count(predicted + 1),
-            Cell.count(int(counts_CC[right, predicted])),
-          ]
-        )
+  for first, counts_CC in _by_checkpoint(evidence, counted):
+    wrong_CC = counts_CC * (1 - np.eye(size, dtype=int))
+    for place in np.argsort(-wrong_CC, axis=None)[:_NUM_CONFUSIONS].tolist():
+      right, predicted = divmod(place, size)
+      if count := int(wrong_CC[right, predicted]):
+        told = (right + 1, predicted + 1, count)
+        rows.append([*first, *map(Cell.count, told)])
   return Table(
     f'The most frequent confusions of {size} classes',
     ('Setting', 'Checkpoint', 'Right', 'Predicted', 'Queries'),

@@ -1,84 +1,61 @@
 """Sections on accuracy by the kind of query and by confidence."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from symbol_tuning.evaluation.metrics import ACCURACY, METRICS, Metric
 from symbol_tuning.reporting import figures
 from symbol_tuning.reporting.pages.document import Chart, Section
-from symbol_tuning.reporting.pages.tables import MISSING, Cell, Table
+from symbol_tuning.reporting.pages.tables import Cell, Table
 from symbol_tuning.reporting.statistics import Estimate
 from symbol_tuning.reporting.why import diagnostics
 from symbol_tuning.reporting.why.diagnostics import Calibration, Group
 from symbol_tuning.reporting.why.evidence import (
+  ByMixture,
   Evidence,
+  InSetting,
   OutcomeT,
-  RankedByMixture,
 )
 
 _FEWEST_DRAWN = 10  # the mean of fewer queries is in no figure
 
 
-@dataclasses.dataclass(frozen=True)
-class _Kind:
-  """A kind of query in one setting.
-
-  Attributes:
-    setting: its name.
-    kind: of query.
-    groups: those of all checkpoints.
-    sources: links to the predictions of each.
-  """
-
-  setting: str
-  kind: Any
-  groups: Sequence[Group | None]
-  sources: Sequence[str | None]
-
-  @property
-  def known(self) -> Group:
-    return next(group for group in self.groups if group)
-
-  def accuracy(self, checkpoint: int) -> Estimate | None:
-    group = self.groups[checkpoint]
-    return group.accuracy if group else None
-
-
 def _kinds(
   evidence: Evidence,
-  outcomes: Mapping[str, Sequence[Sequence[OutcomeT]]],
-  divide: Callable[[Sequence[OutcomeT]], Mapping[Any, Group]],
-) -> list[_Kind]:
-  found = []
-  for mixture, by_checkpoint in outcomes.items():
-    divided = [divide(own) for own in by_checkpoint]
-    sources = [evidence.source(own) for own in by_checkpoint]
-    for kind in sorted({kind for groups in divided for kind in groups}):
-      groups = [groups.get(kind) for groups in divided]
-      setting = evidence.titles[mixture]
-      found.append(_Kind(setting, kind, groups, sources))
-  return found
+  outcomes: ByMixture[OutcomeT],
+  kinds_of: Callable[[OutcomeT], Iterable[Any]],
+) -> list[InSetting[Group]]:
+  """The accuracy by kind of query: an entry for each kind in each setting."""
+  return [
+    InSetting(
+      one.setting, [(own or {}).get(kind) for own in one.values], one.sources
+    )
+    for one in evidence.measured(
+      outcomes, lambda own: diagnostics.by(own, kinds_of)
+    )
+    for kind in sorted({kind for own in one.values if own for kind in own})
+  ]
+
+
+def _accuracies(one: InSetting[Group]) -> list[Estimate | None]:
+  return [group.accuracy if group else None for group in one.values]
 
 
 def _table(
-  name: str, column: str, evidence: Evidence, kinds: Sequence[_Kind]
+  name: str, column: str, evidence: Evidence, kinds: Sequence[InSetting[Group]]
 ) -> Table:
-  rows = [
-    [
-      Cell(one.setting),
-      Cell(str(one.kind)),
-      Cell.count(one.known.num_queries),
-      Cell.percent(one.known.chance),
-      *(
-        Cell.estimate(one.accuracy(number), source)
-        for number, source in enumerate(one.sources)
-      ),
-    ]
-    for one in kinds
-  ]
-  header = ('Setting', column, 'Queries', 'Chance', *evidence.labels)
-  return Table(f'Accuracy by {column.lower()}, in percent', header, rows, name)
+  return evidence.table(
+    name,
+    f'Accuracy by {column.lower()}, in percent',
+    kinds,
+    {
+      column: lambda group: Cell(str(group.kind)),
+      'Queries': lambda group: Cell.count(group.num_queries),
+      'Chance': lambda group: Cell.percent(group.chance),
+    },
+    ('',),
+    lambda group, source: [Cell.estimate(group.accuracy, source)],
+  )
 
 
 def metrics(evidence: Evidence) -> Iterator[Section]:
@@ -89,42 +66,34 @@ def metrics(evidence: Evidence) -> Iterator[Section]:
 
 
 def _metric(evidence: Evidence, metric: Metric) -> Iterator[Section]:
-  header = ['Setting', 'Queries']
-  for label in evidence.labels:
-    header += [label, f'{label}, gain']
-  rows = []
-  for mixture, by_checkpoint in evidence.ranked().items():
-    measured = [
-      diagnostics.measured(own, metric.name) if own else None
-      for own in by_checkpoint
-    ]
-    known = next(one for one in measured if one)
-    row = [Cell(evidence.titles[mixture]), Cell.count(known.num_queries)]
-    for one, own in zip(measured, by_checkpoint, strict=True):
-      row += [
-        Cell.estimate(one.value if one else None, evidence.source(own)),
-        Cell.difference(one.gain if one else None),
-      ]
-    rows.append(row)
-  if rows:
-    title = f'{metric.title}, in percent, and its gain over the accuracy'
-    table = Table(title, header, rows, metric.name)
+  measured = evidence.measured(
+    evidence.ranked(), lambda own: diagnostics.measured(own, metric.name)
+  )
+  if measured:
+    table = evidence.table(
+      metric.name,
+      f'{metric.title}, in percent, and its gain over the accuracy',
+      measured,
+      {'Queries': lambda one: Cell.count(one.num_queries)},
+      ('', ', gain'),
+      lambda one, source: [
+        Cell.estimate(one.value, source),
+        Cell.difference(one.gain),
+      ],
+    )
     yield Section(metric.title, metric.reading, tables=[table])
 
 
 def symbols(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the category of the symbol that is right."""
   with_symbols = evidence.ranked(lambda ranked: None not in ranked.categories)
-  kinds = _kinds(evidence, with_symbols, diagnostics.by_symbol_category)
+  kinds = _kinds(evidence, with_symbols, lambda own: own.ranked.categories)
   if not kinds:
     return
-  bars = [
-    figures.Bars(label, [one.accuracy(number) for one in kinds])
-    for number, label in enumerate(evidence.labels)
-  ]
+  by_checkpoint = zip(*map(_accuracies, kinds), strict=True)
   drawn = figures.grouped_bars(
-    [f'{one.setting}: {one.kind}' for one in kinds],
-    bars,
+    [f'{one.setting}: {one.known.kind}' for one in kinds],
+    dict(zip(evidence.labels, by_checkpoint, strict=True)),
     [one.known.chance for one in kinds],
   )
   yield Section(
@@ -138,52 +107,50 @@ def symbols(evidence: Evidence) -> Iterator[Section]:
 
 def exemplars(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the number of exemplars of a class."""
-  kinds = _kinds(evidence, evidence.ranked(), diagnostics.by_exemplars)
-  if len({one.kind for one in kinds}) < 2:
+  kinds = _kinds(
+    evidence, evidence.ranked(), lambda own: own.ranked.num_per_class_Q
+  )
+  if len({one.known.kind for one in kinds}) < 2:
     return
-  settings = dict.fromkeys(one.setting for one in kinds)
   panels = [
     _exemplars_panel(
       setting, evidence, [one for one in kinds if one.setting == setting]
     )
-    for setting in settings
+    for setting in dict.fromkeys(one.setting for one in kinds)
   ]
+  drawn = figures.curves(panels, 'exemplars per class', 'accuracy (%)')
+  title = 'Accuracy by the number of exemplars per class'
   yield Section(
     'Number of exemplars',
     'Long prompts lose exemplars until they fit. Where accuracy does not rise'
     ' with the exemplars per class that are left (rounded), the model does not'
     ' learn from them.',
-    [
-      Chart(
-        'exemplars',
-        'Accuracy by the number of exemplars per class',
-        figures.curves(panels, 'exemplars per class', 'accuracy (%)'),
-      )
-    ],
+    [Chart('exemplars', title, drawn)],
     details=[_table('exemplars', 'Exemplars per class', evidence, kinds)],
   )
 
 
 def _exemplars_panel(
-  setting: str, evidence: Evidence, kinds: Sequence[_Kind]
+  setting: str, evidence: Evidence, kinds: Sequence[InSetting[Group]]
 ) -> figures.Panel:
-  lines = []
-  for number, label in enumerate(evidence.labels):
-    drawn = {
-      one.kind: group.accuracy
-      for one in kinds
-      if (group := one.groups[number]) and group.num_queries >= _FEWEST_DRAWN
+  by_checkpoint = zip(*(one.values for one in kinds), strict=True)
+  drawn = [
+    {
+      group.kind: group.accuracy
+      for group in groups
+      if group and group.num_queries >= _FEWEST_DRAWN
     }
-    lines.append(figures.Line(label, number, drawn))
-  places = [one.kind for one in kinds]
+    for groups in by_checkpoint
+  ]
+  places = [one.known.kind for one in kinds]
   chances = [one.known.chance for one in kinds]
-  return figures.Panel(setting, lines, (places, chances))
+  return figures.Panel(setting, evidence.lines(drawn), (places, chances))
 
 
 def formats(evidence: Evidence) -> Iterator[Section]:
   """How well each format is read in which prompts are written."""
-  kinds = _kinds(evidence, evidence.ranked(), diagnostics.by_format)
-  if len({one.kind for one in kinds}) > 1:
+  kinds = _kinds(evidence, evidence.ranked(), lambda own: own.ranked.formats)
+  if len({one.known.kind for one in kinds}) > 1:
     yield Section(
       'Formats',
       'Each query is written in one of these formats, the same for all'
@@ -194,8 +161,7 @@ def formats(evidence: Evidence) -> Iterator[Section]:
 
 def functions(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the function or concept that is asked for."""
-  written = evidence.written()
-  kinds = _kinds(evidence, written, diagnostics.by_origin)
+  kinds = _kinds(evidence, evidence.written(), lambda own: own.origins)
   if kinds:
     yield Section(
       'Functions and concepts',
@@ -206,40 +172,39 @@ def functions(evidence: Evidence) -> Iterator[Section]:
 
 def calibration(evidence: Evidence) -> Iterator[Section]:
   """Whether a model is as sure as it is right."""
-  chosen = evidence.ranked()
-  if not chosen:
+  measured = evidence.measured(evidence.ranked(), diagnostics.calibration)
+  if not measured:
     return
-  measured = {
-    mixture: [diagnostics.calibration(own) if own else None for own in outcomes]
-    for mixture, outcomes in chosen.items()
-  }
   panels = [
     figures.Panel(
-      evidence.titles[mixture],
-      [
-        figures.Line(label, number, _by_confidence(one) if one else {})
-        for number, (label, one) in enumerate(
-          zip(evidence.labels, calibrations, strict=True)
-        )
-      ],
+      one.setting,
+      evidence.lines(
+        [_by_confidence(own) if own else None for own in one.values]
+      ),
       ([0, 100], [0, 1]),
     )
-    for mixture, calibrations in measured.items()
+    for one in measured
   ]
+  drawn = figures.curves(panels, 'confidence (%)', 'accuracy (%)')
+  table = evidence.table(
+    'calibration',
+    'Confidence less accuracy, in points',
+    measured,
+    {'Queries': lambda one: Cell.count(one.num_queries)},
+    (', excess', ', ECE'),
+    lambda one, source: [
+      Cell.difference(one.excess),
+      Cell.percent(one.error, source),
+    ],
+  )
   yield Section(
     'Calibration',
     'Confidence is the chosen option’s share of all options’ probability. Below'
     ' the dashed line, and where the excess is above zero, the model is surer'
     ' than it is right. ECE, the expected calibration error, is the mean'
     ' distance to the line.',
-    [
-      Chart(
-        'calibration',
-        'Calibration: accuracy by confidence',
-        figures.curves(panels, 'confidence (%)', 'accuracy (%)'),
-      )
-    ],
-    [_calibration_table(evidence, chosen, measured)],
+    [Chart('calibration', 'Calibration: accuracy by confidence', drawn)],
+    [table],
   )
 
 
@@ -250,33 +215,3 @@ def _by_confidence(one: Calibration) -> dict[float, Estimate]:
     for confidence, size, accuracy in bins
     if size >= _FEWEST_DRAWN
   }
-
-
-def _calibration_table(
-  evidence: Evidence,
-  chosen: RankedByMixture,
-  measured: Mapping[str, Sequence[Calibration | None]],
-) -> Table:
-  header = ['Setting', 'Queries']
-  for label in evidence.labels:
-    header += [f'{label}, excess', f'{label}, ECE']
-  rows = []
-  for mixture, calibrations in measured.items():
-    known = next(one for one in calibrations if one)
-    row = [
-      Cell(evidence.titles[mixture]),
-      Cell.count(known.num_queries),
-    ]
-    for one, own in zip(calibrations, chosen[mixture], strict=True):
-      row += _calibration_cells(one, evidence.source(own))
-    rows.append(row)
-  title = 'Confidence less accuracy, in points'
-  return Table(title, header, rows, 'calibration')
-
-
-def _calibration_cells(
-  one: Calibration | None, source: str | None
-) -> list[Cell]:
-  if one is None:
-    return [Cell(MISSING), Cell(MISSING)]
-  return [Cell.difference(one.excess), Cell.percent(one.error, source)]

@@ -64,10 +64,9 @@ def recency(outcomes: Iterable[RankedOutcome], place: int = 0) -> Bias | None:
   """
 
   def falls(ranked: RankedQueries) -> _Falls:
-    if place >= ranked.shown_QN.shape[1]:
-      nowhere_Q = np.zeros(len(ranked.label_Q), bool)
-      return nowhere_Q, nowhere_Q, nowhere_Q
-    shown_Q = ranked.shown_QN[:, place]
+    shown_Q = np.full(len(ranked.label_Q), NONE)
+    if place < ranked.shown_QN.shape[1]:
+      shown_Q = ranked.shown_QN[:, place]
     return (
       shown_Q != NONE,
       ranked.prediction_Q == shown_Q,
@@ -178,64 +177,38 @@ class Group:
   """The accuracy on the queries of one kind, whatever their task.
 
   Attributes:
+    kind: of query.
     num_queries: of this kind.
     chance: share that random guesses answer.
     accuracy: share that the checkpoint answers.
   """
 
+  kind: Any
   num_queries: int
   chance: float
   accuracy: Estimate
 
 
-def by_symbol_category(
-  outcomes: Iterable[RankedOutcome],
-) -> dict[Any, Group]:
-  """The accuracy by the category of the right label's symbol."""
-  return _by(outcomes, lambda outcome: outcome.ranked.categories)
-
-
-def by_format(outcomes: Iterable[RankedOutcome]) -> dict[Any, Group]:
-  """The accuracy by the format in which prompts are written."""
-  return _by(
-    outcomes, lambda outcome: [f or None for f in outcome.ranked.formats]
-  )
-
-
-def by_exemplars(outcomes: Iterable[RankedOutcome]) -> dict[Any, Group]:
-  """The accuracy by the number of exemplars a class, rounded."""
-
-  def per_class(outcome: RankedOutcome) -> Sequence[int]:
-    ranked = outcome.ranked
-    return np.rint(ranked.num_shown_Q / ranked.num_options_Q).astype(int)
-
-  return _by(outcomes, per_class)
-
-
-def by_origin(outcomes: Iterable[Outcome]) -> dict[Any, Group]:
-  """The accuracy by the function or concept that is asked for."""
-  return _by(outcomes, lambda outcome: outcome.origins)
-
-
-def _by(
+def by(
   outcomes: Iterable[OutcomeT],
-  kinds: Callable[[OutcomeT], Sequence[Any]],
+  kinds: Callable[[OutcomeT], Iterable[Any]],
 ) -> dict[Any, Group]:
-  """Groups queries by their kind, in order of kinds; None is no kind."""
+  """The accuracy by kind of query, in order of kinds; None is no kind."""
   found: dict[Any, list[tuple[float, float]]] = {}
   for outcome in outcomes:
     for kind, is_correct in zip(kinds(outcome), outcome.correct_Q, strict=True):
       found.setdefault(kind, []).append((is_correct, outcome.chance))
   found.pop(None, None)
-  return {kind: _group(str(kind), found[kind]) for kind in sorted(found)}
+  return {kind: _group(kind, found[kind]) for kind in sorted(found)}
 
 
-def _group(name: str, answered: Sequence[tuple[float, float]]) -> Group:
+def _group(kind: Any, answered: Sequence[tuple[float, float]]) -> Group:
   correct_Q, chance_Q = np.array(answered).T
   return Group(
+    kind=kind,
     num_queries=len(correct_Q),
     chance=float(chance_Q.mean()),
-    accuracy=_resample([[Measurement(correct_Q, name)]]).share(0),
+    accuracy=_resample([[Measurement(correct_Q, str(kind))]]).share(0),
   )
 
 

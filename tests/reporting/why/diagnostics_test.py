@@ -30,6 +30,14 @@ def asked(fake, choose, shown, num_queries=200, options=LABELS, seed=0):
   return made
 
 
+def by_exemplars(outcome):
+  return diagnostics.by([outcome], lambda own: own.ranked.num_per_class_Q)
+
+
+def by_category(outcome):
+  return diagnostics.by([outcome], lambda own: own.ranked.categories)
+
+
 def balanced(rng):
   return rng.permutation([0, 0, 1, 1]).tolist()
 
@@ -86,7 +94,7 @@ def test_accuracy_is_told_by_the_number_of_exemplars(fake):
     fake.prediction(query, LABELS, 0, 0, (0, 0, 1, 1))
     for query in range(20, 30)
   ]
-  groups = diagnostics.by_exemplars([outcome_of(fake, [*few, *many])])
+  groups = by_exemplars(outcome_of(fake, [*few, *many]))
   assert [(k, g.num_queries, g.accuracy.value) for k, g in groups.items()] == [
     (1, 20, 0),
     (2, 10, 1),
@@ -99,11 +107,11 @@ def test_symbols_are_told_by_their_category(fake):
     fake.prediction(query, ('x', 'y'), 0, query % 2, category=name)
     for query, name in enumerate(['integers', 'letters', 'words'] * 2)
   ]
-  groups = diagnostics.by_symbol_category([outcome_of(fake, made)])
+  groups = by_category(outcome_of(fake, made))
   assert list(groups) == ['integers', 'letters', 'words']
   assert all(group.num_queries == 2 for group in groups.values())
   natural = outcome_of(fake, fake.predictions(5, 10))
-  assert diagnostics.by_symbol_category([natural]) == {}
+  assert by_category(natural) == {}
 
 
 def test_formats_are_told_apart(fake):
@@ -111,7 +119,9 @@ def test_formats_are_told_apart(fake):
     fake.prediction(query, LABELS, 0, query % 2, form=FORMATS[query // 4])
     for query in range(8)
   ]
-  groups = diagnostics.by_format([outcome_of(fake, made)])
+  groups = diagnostics.by(
+    [outcome_of(fake, made)], lambda own: own.ranked.formats
+  )
   assert list(groups) == ['Input: …⏎Output:', 'Input: …⏎Target:']
   assert all(group.accuracy.value == 0.5 for group in groups.values())
 
@@ -131,12 +141,13 @@ def test_classes_that_are_not_shown_make_no_majority(fake):
   ]
   outcome = outcome_of(fake, without_b)
   assert diagnostics.majority([outcome]) is None
-  assert list(diagnostics.by_exemplars([outcome])) == [2]
+  assert list(by_exemplars(outcome)) == [2]
 
 
 def test_written_answers_are_told_by_their_function(fake):
   made = fake.answers(3)
-  groups = diagnostics.by_origin([outcome_of(fake, made, 'list_functions')])
+  outcome = outcome_of(fake, made, 'list_functions')
+  groups = diagnostics.by([outcome], lambda own: own.origins)
   assert groups['sort'].accuracy.value == pytest.approx(3 / 8)
 
 
