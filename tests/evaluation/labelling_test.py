@@ -191,6 +191,14 @@ def test_a_damaged_part_is_labelled_again(label, tmp_path, monkeypatch, capsys):
   assert f'{part} is not what was written: labelled' in capsys.readouterr().out
 
 
+def test_a_part_that_is_gone_at_the_end_is_named(label, monkeypatch):
+  monkeypatch.setattr(labelled_file.Output, 'finished', lambda _, n: [True] * n)
+  with pytest.raises(ValueError, match=r'out\.jsonl\.parts lacks part 0'):
+    label()
+  monkeypatch.undo()
+  assert len(label()) == 5
+
+
 def test_a_damaged_output_is_refused(label, tmp_path):
   label()
   path = tmp_path / 'out.jsonl'

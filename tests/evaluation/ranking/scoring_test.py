@@ -2,22 +2,20 @@
 
 import functools
 
-import flax.linen as nn
 import hypothesis
 import jax
 import numpy as np
 import pytest
+import tiny_models
 from hypothesis import strategies as st
 from made_queries import make_queries, make_query
-from tiny_models import GEMMA, LLAMA, PALM, PRIMER, random_params
+from tiny_models import LLAMA
 
 from symbol_tuning.evaluation import layout, placement
 from symbol_tuning.evaluation.ranking import rows, scoring
 from symbol_tuning.evaluation.ranking.branches import Branches
-from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
 
-FAMILIES = {'llama': LLAMA, 'palm': PALM, 'primer': PRIMER, 'gemma': GEMMA}
 LAYOUT = layout.Layout((48,), num_targets=32, batch_tokens=96)
 
 TOKENS = st.integers(0, LLAMA.vocab_size - 1)
@@ -34,9 +32,9 @@ QUERIES = st.lists(
 
 
 @functools.cache
-def family(name):
+def made(config=LLAMA):
   """A model, and parameters that make its scores differ widely."""
-  return Decoder(FAMILIES[name]), random_params(FAMILIES[name])
+  return Decoder(config), tiny_models.random_params(config)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -71,12 +69,12 @@ def plan(queries, *args, **kwargs):
   return rows.plan([Branches.of(query) for query in queries], *args, **kwargs)
 
 
-@pytest.mark.parametrize('name', FAMILIES)
+@tiny_models.of_families()
 @hypothesis.given(asked=QUERIES)
 @hypothesis.settings(max_examples=25)
-def test_options_in_one_row_are_scored_as_if_alone(name, asked):
+def test_options_in_one_row_are_scored_as_if_alone(config, asked):
   queries = [make_query(i, *one) for i, one in enumerate(asked)]
-  assert_scored_as_if_alone(*family(name), queries, LAYOUT)
+  assert_scored_as_if_alone(*made(config), queries, LAYOUT)
 
 
 def test_any_number_of_classes_is_scored():
@@ -85,7 +83,7 @@ def test_any_number_of_classes_is_scored():
   query = make_query(0, [3, 4, 5], numbers)
   few = make_query(1, [6], [[1], [2]])
   chosen = plan([query, few], layout.Budget())
-  assert_scored_as_if_alone(*family('llama'), [query, few], chosen)
+  assert_scored_as_if_alone(*made(), [query, few], chosen)
 
 
 @pytest.mark.parametrize('leak', ['branch_ids', 'segment_ids', 'positions'])
@@ -104,12 +102,12 @@ def test_a_leak_between_options_or_queries_is_noticed(leak, monkeypatch):
     make_query(1, [6], [[1, 2, 0]]),
   ]
   with pytest.raises(AssertionError, match='Not equal to tolerance'):
-    assert_scored_as_if_alone(*family('llama'), queries, LAYOUT)
+    assert_scored_as_if_alone(*made(), queries, LAYOUT)
 
 
 def test_options_of_the_same_tokens_have_the_very_same_score():
   query = make_query(0, [3, 4], [[1, 2], [2, 1], [1, 2]])
-  [scores] = scoring.log_likelihoods(*family('llama'), [query], LAYOUT)
+  [scores] = scoring.log_likelihoods(*made(), [query], LAYOUT)
   assert scores[0] == scores[2] != scores[1]
 
 
@@ -136,9 +134,7 @@ def test_equals_on_a_mesh(model, params):
   queries = make_queries(num_queries=3)
   devices = np.array(jax.devices()[:4]).reshape(1, 2, 2)
   mesh = jax.sharding.Mesh(devices, ('data', 'fsdp', 'tensor'))
-  shardings = nn.logical_to_mesh_sharding(
-    parameters.logical_axes(model), mesh, [('embed', 'fsdp'), ('mlp', 'tensor')]
-  )
+  shardings = tiny_models.shardings(model, mesh, embed='fsdp', mlp='tensor')
   sharded = jax.device_put(params, shardings)
   assert placement.batch_multiple(params) == 1
   assert placement.batch_multiple(sharded) == 2
