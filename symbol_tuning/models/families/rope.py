@@ -12,7 +12,29 @@ from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families.config_json import GLOBAL, LOCAL, ConfigJson
 from symbol_tuning.models.rotary import RopeScaling
 
-KINDS = ('default', 'linear', 'dynamic', 'llama3', 'yarn', 'longrope')
+ORIGINAL = 'original_max_position_embeddings'
+# The numbers of each kind of scaling, beside its factor: their names in a
+# config.json, and in RopeScaling.
+NUMBERS: dict[str, dict[str, str]] = {
+  'default': {},
+  'linear': {},
+  'dynamic': {},
+  'llama3': {
+    'low_freq_factor': 'low_frequency_factor',
+    'high_freq_factor': 'high_frequency_factor',
+  },
+  'yarn': {
+    'beta_fast': 'beta_fast',
+    'beta_slow': 'beta_slow',
+    'truncate': 'truncate',
+    'attention_factor': 'attention_factor',
+  },
+  'longrope': {
+    'short_factor': 'short_factors',
+    'long_factor': 'long_factors',
+    'attention_factor': 'attention_factor',
+  },
+}
 
 
 def read(config: ConfigJson) -> dict[str, Any]:
@@ -79,82 +101,61 @@ def read_scaling(
   kind = values.get('rope_type') or values.get('type') or 'default'
   if kind == 'su':  # an early name
     kind = 'longrope'
-  if kind not in KINDS:
-    raise config.error('rope_type', kind, ', '.join(map(repr, KINDS)))
+  if kind not in NUMBERS:
+    raise config.error('rope_type', kind, ', '.join(map(repr, NUMBERS)))
   if kind == 'default':
     return None
   context = config.size('max_position_embeddings')
-  original = (
-    config.values.get('original_max_position_embeddings')
-    or values.get('original_max_position_embeddings')
-    or context
-  )
+  original = config.values.get(ORIGINAL) or values.get(ORIGINAL) or context
+  known = {name: value for name, value in values.items() if value is not None}
   try:
     if kind in ('yarn', 'longrope'):
-      factor = float(values.get('factor') or context / original)
-      scaling = _yarn if kind == 'yarn' else _longrope
-      return scaling(values, factor, original)
-    factor = float(values['factor'])
-    if kind == 'linear':
-      return RopeScaling(kind, factor)
-    if kind == 'dynamic':
-      return RopeScaling(kind, factor, context)
-    return RopeScaling(
-      kind,
-      factor,
-      original,
-      low_frequency_factor=float(values['low_freq_factor']),
-      high_frequency_factor=float(values['high_freq_factor']),
-    )
+      factor = float(known.get('factor', context / original))
+      known = {
+        'factor': factor,
+        'beta_fast': 32,
+        'beta_slow': 1,
+        'truncate': True,
+        'attention_factor': _attention_factor(kind, factor, original, known),
+      } | known
+    factor = float(known['factor'])
+    numbers = {
+      field: _number(known[name]) for name, field in NUMBERS[kind].items()
+    }
   except (KeyError, TypeError) as error:
     raise config.error(
       'rope_scaling', dict(values), f'the numbers that {kind!r} needs ({error})'
     ) from error
+  if kind == 'linear':
+    return RopeScaling(kind, factor)
+  if kind == 'dynamic':
+    return RopeScaling(kind, factor, context)
+  return RopeScaling(kind, factor, original, **numbers)
 
 
-def _yarn(
-  values: Mapping[str, Any], factor: float, original: int
-) -> RopeScaling:
-  scale, of_all_dims = values.get('mscale'), values.get('mscale_all_dim')
-  attention_factor = values.get('attention_factor')
-  if attention_factor is None:
-    if scale and of_all_dims:
-      attention_factor = _yarn_magnitude(factor, scale) / _yarn_magnitude(
-        factor, of_all_dims
-      )
-    else:
-      attention_factor = _yarn_magnitude(factor)
-  return RopeScaling(
-    'yarn',
-    factor,
-    original,
-    beta_fast=float(values.get('beta_fast') or 32),
-    beta_slow=float(values.get('beta_slow') or 1),
-    truncate=values.get('truncate', True),
-    attention_factor=float(attention_factor),
-  )
+def _number(value: Any) -> Any:
+  """True, False, a float, or several."""
+  if isinstance(value, list | tuple):
+    return tuple(map(float, value))
+  return value if isinstance(value, bool) else float(value)
 
 
-def _yarn_magnitude(factor: float, scale: float = 1.0) -> float:
-  return 0.1 * scale * math.log(factor) + 1 if factor > 1 else 1.0
+def _attention_factor(
+  kind: str, factor: float, original: int, known: Mapping[str, Any]
+) -> float:
+  """By what queries and keys are multiplied where the file does not say."""
+  if factor <= 1:
+    return 1.0
+  if kind == 'longrope':
+    return math.sqrt(1 + math.log(factor) / math.log(original))
 
+  def magnitude(scale: float) -> float:
+    return 0.1 * scale * math.log(factor) + 1
 
-def _longrope(
-  values: Mapping[str, Any], factor: float, original: int
-) -> RopeScaling:
-  attention_factor = values.get('attention_factor')
-  if attention_factor is None:
-    attention_factor = 1.0
-    if factor > 1:
-      attention_factor = math.sqrt(1 + math.log(factor) / math.log(original))
-  return RopeScaling(
-    'longrope',
-    factor,
-    original,
-    attention_factor=float(attention_factor),
-    short_factors=tuple(map(float, values['short_factor'])),
-    long_factors=tuple(map(float, values['long_factor'])),
-  )
+  scale, of_all_dims = known.get('mscale'), known.get('mscale_all_dim')
+  if scale and of_all_dims:
+    return magnitude(scale) / magnitude(of_all_dims)
+  return magnitude(1.0)
 
 
 def write(config: DecoderConfig) -> dict[str, Any]:
@@ -189,24 +190,9 @@ def write_scaling(scaling: RopeScaling) -> dict[str, Any]:
     'rope_type': scaling.kind,
     'factor': scaling.factor,
   }
-  if scaling.kind in ('llama3', 'yarn', 'longrope'):
-    values['original_max_position_embeddings'] = scaling.original_context
-  if scaling.kind == 'llama3':
-    values |= {
-      'low_freq_factor': scaling.low_frequency_factor,
-      'high_freq_factor': scaling.high_frequency_factor,
-    }
-  elif scaling.kind == 'yarn':
-    values |= {
-      'beta_fast': scaling.beta_fast,
-      'beta_slow': scaling.beta_slow,
-      'truncate': scaling.truncate,
-      'attention_factor': scaling.attention_factor,
-    }
-  elif scaling.kind == 'longrope':
-    values |= {
-      'short_factor': list(scaling.short_factors),
-      'long_factor': list(scaling.long_factors),
-      'attention_factor': scaling.attention_factor,
-    }
-  return values
+  numbers = NUMBERS[scaling.kind]
+  if numbers:
+    values[ORIGINAL] = scaling.original_context
+  return values | {
+    name: getattr(scaling, field) for name, field in numbers.items()
+  }
