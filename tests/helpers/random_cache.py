@@ -28,32 +28,46 @@ def write(
     version='0',
   )
   manifest.write_settings(folder, settings)
-  shards = [
-    _write_shard(folder, settings, number, vocab_size)
-    for number in range(num_shards)
-  ]
+
+  def random_rows(number):
+    rng = np.random.default_rng(number)
+    for _ in range(settings.rows_of(number)):
+      size = sum(lengths.values()) + 1
+      tokens = rng.integers(1, vocab_size, size, dtype=np.int32)
+      yield rows.encode(whole_rows(tokens), np.array([0]), settings.token_type)
+
+  write_shards(folder, settings, random_rows)
+
+
+def write_shards(folder, settings, records_of, **statistics):
+  """Writes the records of each shard, and what a cache says of itself."""
+  shards = []
+  for number in range(settings.num_shards):
+    name = settings.shard_name(number)
+    with files.replacing(folder / name) as partial:
+      writer = array_record_module.ArrayRecordWriter(
+        str(partial), 'group_size:1,uncompressed'
+      )
+      for record in records_of(number):
+        writer.write(record)
+      writer.close()
+      content = partial.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    inside = manifest.Statistics(settings.rows_of(number), **statistics)
+    shards.append(manifest.Shard(name, len(content), digest, inside))
+    shards[-1].write(folder)
   manifest.Manifest(settings, tuple(shards)).write(folder)
 
 
-def _write_shard(folder, settings, number, vocab_size):
-  rng = np.random.default_rng(number)
-  length = sum(settings.task_feature_lengths.values())
-  name = settings.shard_name(number)
-  with files.replacing(folder / name) as partial:
-    writer = array_record_module.ArrayRecordWriter(
-      str(partial), 'group_size:1,uncompressed'
-    )
-    for _ in range(settings.rows_of(number)):
-      tokens = rng.integers(1, vocab_size, length + 1, dtype=np.int32)
-      row = whole_rows(tokens)
-      writer.write(rows.encode(row, np.array([0]), settings.token_type))
-    writer.close()
-    content = partial.read_bytes()
-  rows_here = manifest.Statistics(rows=settings.rows_of(number))
-  digest = hashlib.sha256(content).hexdigest()
-  shard = manifest.Shard(name, len(content), digest, rows_here)
-  shard.write(folder)
-  return shard
+def here(job, shards):
+  """Has a cache's writer write the shards of a job in this process."""
+  for shard in shards:
+    job.write_shard(shard)
+
+
+def contents(folder):
+  """The bytes of each file."""
+  return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def whole_rows(tokens):

@@ -4,56 +4,23 @@ import pytest
 
 pytest.importorskip('apache_beam')
 
-import gin
+import random_cache
 
-from symbol_tuning import gin_utils
-from symbol_tuning.data import settings
-from symbol_tuning.data.cache import beam_runner, writer
-
-CONFIG = """
-from __gin__ import dynamic_registration
-from symbol_tuning.data.datasets import sources
-from symbol_tuning.data import vocabularies
-from symbol_tuning.data.cache import writer
-include 'runs/cache_beam.gin'
-VOCABULARY = @vocabularies.Bytes()
-DATA_SOURCE = @sources.SyntheticSource()
-sources.SyntheticSource.num_train = 40
-MIXTURE_OR_TASK_NAME = 'symbol_tuning_sst2'
-TASK_FEATURE_LENGTHS = {'inputs': 400, 'targets': 20}
-NUM_ROWS = 7
-NUM_SHARDS = 2
-CACHE_DIR = 'set below'
-writer.write_cache.num_packing_bins = 2
-"""
+from symbol_tuning.data.cache import beam_runner
 
 
 @pytest.fixture
-def run(tmp_path):
-  """The configured writer."""
-  path = tmp_path / 'test.gin'
-  path.write_text(CONFIG)
-  gin_utils.parse([str(path)])
-  yield gin.get_configurable(writer.write_cache)
-  gin.clear_config()
-  settings.use(None)
-
-
-def files(folder):
-  return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def here(job, shards):
-  for shard in shards:
-    job.write_shard(shard)
+def run(configure):
+  return configure('runs/cache_beam.gin')
 
 
 def test_beam_writes_the_same_shards(run, tmp_path):
   apart, alone = tmp_path / 'apart', tmp_path / 'alone'
-  run(cache_dir=str(alone), runner=here)
+  run(cache_dir=str(alone), runner=random_cache.here)
   run(cache_dir=str(apart))
-  assert files(apart) == files(alone)
-  assert len(files(apart)) == 2 * 2 + 3
+  written = random_cache.contents(apart)
+  assert written == random_cache.contents(alone)
+  assert len(written) == 2 * 2 + 3
 
 
 def test_beam_tells_of_errors(run, tmp_path):

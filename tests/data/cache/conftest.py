@@ -1,13 +1,16 @@
-"""Rows and a cache made by hand."""
+"""Rows and a cache made by hand, and a writer that gin configures."""
 
-import hashlib
+import itertools
 
+import gin
 import numpy as np
 import pytest
-from array_record.python import array_record_module
+import random_cache
 
+from symbol_tuning import gin_utils
+from symbol_tuning.data import settings as data_settings
 from symbol_tuning.data import vocabularies
-from symbol_tuning.data.cache import manifest, rows
+from symbol_tuning.data.cache import manifest, rows, writer
 
 ROW_LENGTH = 24
 NAMES = ('input_tokens', 'target_tokens', 'loss_weights', 'positions',
@@ -67,31 +70,47 @@ def make_cache(tmp_path):
     folder = tmp_path / 'cache'
     settings = cache_settings(**changes)
     manifest.write_settings(folder, settings)
-    shards, number = [], 0
-    for shard in range(settings.num_shards):
-      path = folder / settings.shard_name(shard)
-      writer = array_record_module.ArrayRecordWriter(
-        str(path), 'group_size:1,uncompressed'
-      )
-      for _ in range(settings.rows_of(shard)):
-        writer.write(
-          rows.encode(numbered_row(number), np.array([0, 1]), 'uint16')
-        )
-        number += 1
-      writer.close()
-      content = path.read_bytes()
-      shards.append(
-        manifest.Shard(
-          path.name,
-          len(content),
-          hashlib.sha256(content).hexdigest(),
-          manifest.Statistics(
-            rows=settings.rows_of(shard), most_target_tokens=4
-          ),
-        )
-      )
-      shards[-1].write(folder)
-    manifest.Manifest(settings, tuple(shards)).write(folder)
+    numbers = itertools.count()
+
+    def records_of(shard):
+      for number in itertools.islice(numbers, settings.rows_of(shard)):
+        yield rows.encode(numbered_row(number), np.array([0, 1]), 'uint16')
+
+    random_cache.write_shards(
+      folder, settings, records_of, most_target_tokens=4
+    )
     return folder
 
   return make
+
+
+CONFIG = """
+from __gin__ import dynamic_registration
+from symbol_tuning.data.datasets import sources
+from symbol_tuning.data import vocabularies
+from symbol_tuning.data.cache import writer
+VOCABULARY = @vocabularies.Bytes()
+DATA_SOURCE = @sources.SyntheticSource()
+sources.SyntheticSource.num_train = 40
+MIXTURE_OR_TASK_NAME = 'symbol_tuning_sst2'
+TASK_FEATURE_LENGTHS = {'inputs': 400, 'targets': 20}
+NUM_ROWS = 9
+NUM_SHARDS = 2
+CACHE_DIR = 'set below'
+writer.write_cache.num_packing_bins = 2
+"""
+
+
+@pytest.fixture
+def configure(tmp_path):
+  """A function: the writer as a file of gin/runs/ configures it."""
+
+  def read(gin_file):
+    path = tmp_path / 'test.gin'
+    path.write_text(CONFIG)
+    gin_utils.parse([gin_file, str(path)])
+    return gin.get_configurable(writer.write_cache)
+
+  yield read
+  gin.clear_config()
+  data_settings.use(None)

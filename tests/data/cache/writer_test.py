@@ -1,8 +1,8 @@
 """Tests of writing caches, and of what they hold."""
 
-import collections
 import contextlib
 import dataclasses
+import itertools
 import json
 import resource
 
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import seqio
 import tensorflow as tf
+from random_cache import contents, here
 
-from symbol_tuning import gin_utils, tasks
+from symbol_tuning import tasks
 from symbol_tuning.data import settings, train_data
 from symbol_tuning.data.cache import (
   environment,
@@ -61,12 +62,6 @@ seqio.MixtureRegistry.add(
 )
 
 
-def here(job, shards):
-  """Runs a job in this process."""
-  for shard in shards:
-    job.write_shard(shard)
-
-
 def never(job, shards):
   """Runs nothing: there is nothing to do."""
   raise AssertionError(f'{shards} of {job} were written')
@@ -97,22 +92,19 @@ def stored_rows(folder, shard):
   )
 
 
-def files(folder):
-  return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 @pytest.mark.parametrize(
-  ('mixture', 'lengths'),
-  [('both', LENGTHS), ('pair', {'inputs': 400, 'targets': 20})],
+  ('mixture', 'lengths', 'budget'),
+  [('both', LENGTHS, 20), ('pair', {'inputs': 400, 'targets': 20}, None)],
 )
 def test_a_cache_holds_what_training_would_have_read(
-  use_data, tmp_path, monkeypatch, mixture, lengths
+  use_data, tmp_path, monkeypatch, mixture, lengths, budget
 ):
   use_data()
   write(
     tmp_path,
     mixture_or_task_name=mixture,
     task_feature_lengths=lengths,
+    loss_positions_per_row=budget,
     num_rows=15,
     num_shards=2,
   )
@@ -120,7 +112,7 @@ def test_a_cache_holds_what_training_would_have_read(
   for shard, num_rows in enumerate((8, 7)):
     monkeypatch.setattr(jax, 'process_index', lambda shard=shard: shard)
     live = train_data.TrainData(
-      mixture, lengths, batch_size=2, seed=5, num_packing_bins=4
+      mixture, lengths, 2, budget, seed=5, num_packing_bins=4
     )
     batches = [next(live) for _ in range(num_rows)]
     stored = stored_rows(tmp_path, shard)
@@ -174,35 +166,25 @@ def test_prompts_that_are_too_long_are_counted_by_task(use_data, tmp_path):
   assert written.statistics.dropped['symbol_tuning_trec'] > 0
 
 
-def test_loss_positions_are_within_the_budget(use_data, tmp_path):
-  use_data()
-  write(tmp_path, loss_positions_per_row=20)
-  weights = stored_rows(tmp_path, 0)['decoder_loss_weights']
-  assert 0 < weights.sum(axis=1).max() <= 20
+def interrupted(job, shards):
+  """Is stopped in the middle of the second shard."""
+  job.write_shard(shards[0])
+  num_rows = itertools.count(1)
 
+  def on_row():
+    if next(num_rows) == 3:
+      raise KeyboardInterrupt
 
-class Interrupted:
-  """A runner that is stopped in the middle of the second shard."""
-
-  def __call__(self, job, shards):
-    counts = collections.Counter()
-    for shard in shards:
-
-      def on_row(shard=shard):
-        counts[shard] += 1
-        if counts[1] == 3:
-          raise KeyboardInterrupt
-
-      job.write_shard(shard, on_row)
+  job.write_shard(shards[1], on_row)
 
 
 def test_an_interrupted_cache_is_gone_on_with(use_data, tmp_path, capsys):
   use_data()
   folder = tmp_path / 'broken'
   with pytest.raises(KeyboardInterrupt):
-    write(folder, Interrupted())
+    write(folder, interrupted)
   assert '1 of 3 shards are complete and kept' in capsys.readouterr().out
-  assert {name.split('.')[0] for name in files(folder)} == {
+  assert {name.split('.')[0] for name in contents(folder)} == {
     'settings', 'config', 'rows-00000-of-00003'
   }  # fmt: skip
   with pytest.raises(FileNotFoundError, match='not complete: 1 of 3 shards'):
@@ -216,30 +198,25 @@ def test_an_interrupted_cache_is_gone_on_with(use_data, tmp_path, capsys):
   write(folder, remembering)
   assert resumed == [1, 2]
   write(tmp_path / 'whole')
-  assert files(folder) == files(tmp_path / 'whole')
+  assert contents(folder) == contents(tmp_path / 'whole')
   write(folder, never)
 
 
-def test_a_shard_that_was_removed_is_written_again(use_data, tmp_path):
+def test_shards_that_are_removed_cut_or_damaged_are_written_again(
+  use_data, tmp_path, capsys
+):
   use_data()
   write(tmp_path)
-  before = files(tmp_path)
-  (tmp_path / 'rows-00002-of-00003.array_record').unlink()
-  write(tmp_path)
-  assert files(tmp_path) == before
-
-
-def test_a_shard_that_is_damaged_is_written_again(use_data, tmp_path, capsys):
-  use_data()
-  write(tmp_path)
-  before = files(tmp_path)
-  shard = tmp_path / 'rows-00002-of-00003.array_record'
-  content = bytearray(shard.read_bytes())
+  before = contents(tmp_path)
+  removed, cut, damaged = sorted(tmp_path.glob('*.array_record'))
+  removed.unlink()
+  cut.write_bytes(cut.read_bytes()[:-10])
+  content = bytearray(damaged.read_bytes())
   content[len(content) // 2] ^= 1
-  shard.write_bytes(content)
+  damaged.write_bytes(content)
   write(tmp_path)
-  assert files(tmp_path) == before
-  assert f'{shard} is damaged: written again' in capsys.readouterr().out
+  assert contents(tmp_path) == before
+  assert f'{damaged} is damaged: written again' in capsys.readouterr().out
 
 
 def test_a_second_writer_is_refused(use_data, tmp_path):
@@ -340,57 +317,24 @@ def test_more_shards_than_examples_are_refused(use_data, tmp_path):
     write(tmp_path, num_rows=50, num_shards=25)
   with pytest.raises(ValueError, match=r'NUM_SHARDS 24 must be .* 23'):
     write(tmp_path, num_shards=24)
-  assert not files(tmp_path)
-
-
-CONFIG = """
-from __gin__ import dynamic_registration
-from symbol_tuning.data import settings
-from symbol_tuning.data.datasets import sources
-from symbol_tuning.data import vocabularies
-from symbol_tuning.data.cache import writer
-include 'runs/cache.gin'
-VOCABULARY = @vocabularies.Bytes()
-DATA_SOURCE = @sources.SyntheticSource()
-MIXTURE_OR_TASK_NAME = 'symbol_tuning_sst2'
-TASK_FEATURE_LENGTHS = {'inputs': 400, 'targets': 20}
-NUM_ROWS = 9
-NUM_SHARDS = 2
-CACHE_DIR = 'set below'
-writer.write_cache.num_packing_bins = 2
-"""
-
-
-@pytest.fixture
-def configure(tmp_path):
-  """A function that reads a gin configuration, for one test."""
-
-  def read(text):
-    path = tmp_path / 'test.gin'
-    path.write_text(text)
-    gin_utils.parse([str(path)])
-    return gin.get_configurable(writer.write_cache)
-
-  yield read
-  gin.clear_config()
-  settings.use(None)
+  assert not contents(tmp_path)
 
 
 def test_processes_write_the_same_shards_to_a_bucket(
   configure, bucket, tmp_path, capsys
 ):
   apart, alone = bucket / 'cache', tmp_path / 'alone'
-  run = configure(CONFIG)
+  run = configure('runs/cache.gin')
   run(cache_dir=str(alone), runner=here)
   runner = processes.LocalProcesses(num_workers=2, period=0.5)
   run(cache_dir=str(apart), runner=runner)
-  assert files(apart) == files(alone)
+  assert contents(apart) == contents(alone)
   told = capsys.readouterr().out
   assert 'caching · 9 of 9 rows' in told and 'shards to finish: 0' in told
 
 
 def test_an_environment_is_carried_over(configure):
-  configure(CONFIG)
+  configure('runs/cache.gin')
   carried = environment.Environment.current()
   gin.clear_config()
   settings.use(None)
