@@ -9,7 +9,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import json
 import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -85,7 +84,7 @@ class CacheSettings:
         ' cache there was begun with. Choose another CACHE_DIR, or remove that'
         ' one.'
       )
-    ours, theirs = json_values(self), json_values(other)
+    ours, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
     # Caches of earlier versions do not say.
     theirs['pools'] = theirs['pools'] or ours['pools']
     for name, value in ours.items():
@@ -198,7 +197,7 @@ class Manifest:
 
   def write(self, folder: files.Path) -> None:
     """Says that the cache is complete."""
-    statistics = json_values(self.statistics) | {
+    statistics = dataclasses.asdict(self.statistics) | {
       'non_padding': round(self.statistics.non_padding, 4)
     }
     text = _to_json(self, statistics=statistics)
@@ -251,11 +250,6 @@ def read_manifest(folder: files.Path) -> Manifest:
   return Manifest(settings, shards)
 
 
-def json_values(value: Any) -> Any:
-  """Returns a dataclass as JSON would give it back."""
-  return json.loads(json.dumps(dataclasses.asdict(value)))
-
-
 def _why_not_there(folder: files.Path) -> str:
   settings = read_settings(folder)
   if settings is None:
@@ -277,7 +271,7 @@ def _description(folder: files.Path, shard_name: str) -> files.Path:
 
 
 def _to_json(value: Any, **more: Any) -> str:
-  return sealed.to_json(more | json_values(value))
+  return sealed.to_json(more | dataclasses.asdict(value))
 
 
 @contextlib.contextmanager
@@ -286,15 +280,16 @@ def _explained(path: files.Path) -> Iterator[None]:
   try:
     yield
   except (AttributeError, KeyError, TypeError) as error:
-    raise ValueError(
-      _damaged(path, f'{type(error).__name__}: {error}')
-    ) from None
+    reason = f'{type(error).__name__}: {error}'
+    raise ValueError(damaged(path, reason)) from None
 
 
-def _damaged(path: files.Path, reason: str) -> str:
+def damaged(path: files.Path, reason: str) -> str:
+  """Says what to do about a file of a cache that is not what was written."""
   return (
     f'{path} is damaged ({reason}). Remove it and run python -m'
-    ' symbol_tuning.cache_tasks with the same settings again.'
+    ' symbol_tuning.cache_tasks with the settings of the cache: it writes only'
+    ' what is missing.'
   )
 
 
@@ -302,7 +297,7 @@ def _from_json(path: files.Path) -> dict[str, Any]:
   try:
     return sealed.from_json(path.read_bytes())
   except ValueError as error:
-    raise ValueError(_damaged(path, str(error))) from None
+    raise ValueError(damaged(path, str(error))) from None
 
 
 def _settings(values: dict[str, Any], path: files.Path) -> CacheSettings:

@@ -52,7 +52,7 @@ class LocalProcesses:
     )
     try:
       pending = {pool.submit(_write_shard, job, shard) for shard in shards}
-      self._wait(pending, _Progress(rows, total))
+      self._wait(pending, rows, total)
     except process.BrokenProcessPool:
       raise ChildProcessError(
         'A process that wrote a shard was killed: is memory short? Try fewer'
@@ -63,33 +63,25 @@ class LocalProcesses:
       pool.shutdown(cancel_futures=True)
 
   def _wait(
-    self, pending: set[concurrent.futures.Future], shown: '_Progress'
+    self,
+    pending: set[concurrent.futures.Future],
+    rows: Synchronized,
+    total: int,
   ) -> None:
+    """Tells from time to time how far all processes are."""
+    start = time.monotonic()
     while pending:
       done, pending = concurrent.futures.wait(
         pending, self.period, concurrent.futures.FIRST_COMPLETED
       )
       for future in done:
         future.result()
-      shown.advance(len(pending))
-
-
-class _Progress:
-  """Lines that tell how far all processes are."""
-
-  def __init__(self, rows: Synchronized, total: int):
-    self._rows = rows
-    self._total = total
-    self._start = time.monotonic()
-
-  def advance(self, shards_left: int) -> None:
-    seconds = time.monotonic() - self._start
-    done = self._rows.value
-    if not done:
-      print('caching · processes are starting', flush=True)
-      return
-    told = progress.line('caching', done, self._total, 'rows', seconds)
-    print(f'{told} · shards to finish: {shards_left}', flush=True)
+      if not rows.value:
+        print('caching · processes are starting', flush=True)
+        continue
+      seconds = time.monotonic() - start
+      told = progress.line('caching', rows.value, total, 'rows', seconds)
+      print(f'{told} · shards to finish: {len(pending)}', flush=True)
 
 
 def _start(environment: Environment, rows: Synchronized, stop: Event) -> None:

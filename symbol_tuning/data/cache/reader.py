@@ -187,7 +187,7 @@ class Records:
       return self._reader(shard).read([number - first])[0]
     except (IndexError, RuntimeError, ValueError) as error:
       reason = str(error).split(';')[0]
-      raise ValueError(f'{_damaged(self._paths[shard])} ({reason})') from None
+      raise ValueError(manifest.damaged(self._paths[shard], reason)) from None
 
   def _reader(self, shard: int) -> array_record_module.ArrayRecordReader:
     if shard not in self._readers:
@@ -218,7 +218,7 @@ def _check_contents(
   def check(shard: manifest.Shard) -> None:
     local = files.local_copy(folder / shard.name)
     if not shard.has_content(local.parent):
-      raise ValueError(_damaged(folder / shard.name))
+      raise ValueError(manifest.damaged(folder / shard.name, 'it was changed'))
 
   share = shards[jax.process_index() :: jax.process_count()]
   with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -235,14 +235,7 @@ def _check_size(path: files.Path, size: int) -> None:
       ' only what is missing.'
     ) from None
   if found != size:
-    raise ValueError(f'{_damaged(path)} ({found:,} of {size:,} bytes)')
-
-
-def _damaged(path: files.Path) -> str:
-  return (
-    f'{path} is damaged. Remove it and run python -m symbol_tuning.cache_tasks'
-    ' with the settings of the cache: it writes only what is missing.'
-  )
+    raise ValueError(manifest.damaged(path, f'{found:,} of {size:,} bytes'))
 
 
 def _check_expected(

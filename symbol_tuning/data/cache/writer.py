@@ -6,7 +6,6 @@ processes and are always the same. A shard that is complete is never written
 again.
 """
 
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -57,7 +56,8 @@ class CacheJob:
       ValueError: if the mixture ends before the shard is full.
     """
     name = self.settings.shard_name(number)
-    tally = _Tally(self.settings)
+    statistics = manifest.Statistics()
+    dropped_before = dataset_tasks.dropped_queries.copy()
     with files.replacing(self.folder / name) as partial:
       with _RowFile(partial) as file:
         for row in self._rows(number):
@@ -66,11 +66,12 @@ class CacheJob:
               row, row[packing.SEGMENT_TASKS], self.settings.token_type
             )
           )
-          tally.add(row)
+          statistics += _counted(row, self.settings)
           on_row()
       size = partial.stat().st_size
       checksum = files.sha256(partial)
-    statistics = tally.statistics()
+    dropped = dataset_tasks.dropped_queries - dropped_before
+    statistics += manifest.Statistics(dropped=dropped)
     manifest.Shard(name, size, checksum, statistics).write(self.folder)
 
   def _rows(self, number: int) -> Iterator[packing.Example]:
@@ -270,42 +271,22 @@ def _finish(
   return written
 
 
-class _Tally:
-  """Counts what is in rows."""
-
-  def __init__(self, chosen: manifest.CacheSettings):
-    self._settings = chosen
-    self._rows = self._tokens = self._target_tokens = 0
-    self._most_target_tokens = 0
-    self._examples = np.zeros(len(chosen.tasks), np.int64)
-    self._dropped_before = dataset_tasks.dropped_queries.copy()
-
-  def add(self, row: packing.Example) -> None:
-    self._rows += 1
-    self._tokens += int(np.count_nonzero(row['decoder_segment_ids']))
-    target_tokens = int(np.count_nonzero(row['decoder_loss_weights']))
-    self._target_tokens += target_tokens
-    self._most_target_tokens = max(self._most_target_tokens, target_tokens)
-    self._examples += np.bincount(
-      row[packing.SEGMENT_TASKS], minlength=len(self._examples)
-    )
-
-  def statistics(self) -> manifest.Statistics:
-    dropped = collections.Counter(dataset_tasks.dropped_queries)
-    dropped.subtract(self._dropped_before)
-    return manifest.Statistics(
-      rows=self._rows,
-      positions=self._rows * self._settings.row_length,
-      tokens=self._tokens,
-      target_tokens=self._target_tokens,
-      most_target_tokens=self._most_target_tokens,
-      examples=dict(
-        zip(self._settings.tasks, self._examples.tolist(), strict=True)
-      ),
-      dropped={
-        task: dropped[task] for task in self._settings.tasks if dropped[task]
-      },
-    )
+def _counted(
+  row: packing.Example, chosen: manifest.CacheSettings
+) -> manifest.Statistics:
+  """Counts what is in a row."""
+  target_tokens = int(np.count_nonzero(row['decoder_loss_weights']))
+  examples = np.bincount(
+    row[packing.SEGMENT_TASKS], minlength=len(chosen.tasks)
+  )
+  return manifest.Statistics(
+    rows=1,
+    positions=chosen.row_length,
+    tokens=int(np.count_nonzero(row['decoder_segment_ids'])),
+    target_tokens=target_tokens,
+    most_target_tokens=target_tokens,
+    examples=dict(zip(chosen.tasks, examples.tolist(), strict=True)),
+  )
 
 
 class _RowFile:

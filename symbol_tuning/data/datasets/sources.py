@@ -191,13 +191,15 @@ class HubSource:
     import datasets  # Takes seconds, and only this source needs it.
 
     place = f'{hub.repository}/{hub.configuration or ""}'.rstrip('/')
+    # A converted branch keeps each configuration in a folder of its name.
+    selected_by = 'data_dir' if hub.revision else 'name'
     with (
       _explaining_failure(f'The hub repository {place}', spec),
       hub_repositories.answering(hub.repository),
     ):
       loaded = datasets.load_dataset(
         hub.repository,
-        **_selection(hub),
+        **{selected_by: hub.configuration},
         revision=hub.revision,
         split=dict(hub.splits)[split],
       )
@@ -217,13 +219,6 @@ def _missing_split(
   if split in dict(location.splits):
     return None
   return f'{spec.name} names no {split} split in {location}.'
-
-
-def _selection(hub: HubLocation) -> dict[str, str | None]:
-  """How `load_dataset` is told the configuration."""
-  if hub.revision is None:
-    return {'name': hub.configuration}
-  return {'data_dir': hub.configuration}
 
 
 @dataclasses.dataclass(frozen=True)
