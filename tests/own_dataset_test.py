@@ -1,6 +1,5 @@
 """Runs what tasks/README.md says of a dataset of one's own, to the letter."""
 
-import dataclasses
 import json
 import pathlib
 import re
@@ -133,19 +132,13 @@ def tasks_of(mixture):
 
 
 def test_datasets_before_and_after_a_setting_have_the_same_mixtures():
-  columns = {'template': '{body}', 'label_column': 'verdict'}
-  earlier, later, three = (
-    DatasetSpec(name, labels=labels, instruction='Is it so?', **columns)
-    for name, labels in (
-      ('earlier', ('no', 'yes')),
-      ('later', ('no', 'yes')),
-      ('three', ('no', 'so so', 'yes')),
-    )
-  )
-  tasks.register(earlier)
-  tasks.register(three)
+  def register(name, *labels):
+    tasks.register(DatasetSpec(name, '{body}', labels, 'Is it so?', 'verdict'))
+
+  register('earlier', 'no', 'yes')
+  register('three', 'no', 'so so', 'yes')
   tasks.register_setting(IclSetting('late', 'Late', 'flipped', True, 2))
-  tasks.register(later)
+  register('later', 'no', 'yes')
   for name in ('earlier', 'later', 'reviews'):
     assert f'icl_late_{name}' in tasks_of(f'icl_{name}')
     assert len(tasks_of(f'icl_{name}')) > len(SETTINGS)
@@ -170,24 +163,13 @@ def symbols_of(name):
 
 
 def test_a_label_of_a_dataset_is_none_of_its_symbols(data_root):
-  configured = settings.current()
-  settings.use(
-    dataclasses.replace(
-      configured, symbol_categories=('words',), symbols_per_category=2
-    )
-  )
-  first, second = symbols_of('reviews')
   write_rows(data_root / 'words', [0, 1] * 8)
-  tasks.register(
-    DatasetSpec(
-      name='words',
-      template='{body}',
-      labels=(first, second),
-      instruction=f'Write "{first}" or "{second}".',
-      label_column='verdict',
+  with settings.changed(symbol_categories=('words',), symbols_per_category=2):
+    first, second = symbols_of('reviews')
+    instruction = f'Write "{first}" or "{second}".'
+    tasks.register(
+      DatasetSpec('words', '{body}', (first, second), instruction, 'verdict')
     )
-  )
-  found = symbols_of('words')
-  settings.use(configured)
+    found = symbols_of('words')
   assert len(found) == 2
   assert not found & {first, second}

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import sys
 import types
 
 import datasets
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow_datasets as tfds
 
-from symbol_tuning.data.datasets import catalog, pools, sources
+from symbol_tuning.data.datasets import catalog, pools, sources, synthetic
 
 SST2 = catalog.get('sst2')
 REVIEWS = [
@@ -23,23 +22,21 @@ REVIEWS = [
 ]
 
 
+BUILT = pools.Pool(tuple(r['sentence'] for r in REVIEWS), (0, 1, 1), 2)
+
+
 def write_jsonl(root, dataset, split, rows):
-  folder = root / dataset
-  folder.mkdir(parents=True, exist_ok=True)
-  path = folder / f'{split}.jsonl'
+  path = root / dataset / f'{split}.jsonl'
+  path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(''.join(json.dumps(row) + '\n' for row in rows))
   return path
 
 
 def write_parquet(root, dataset, split, rows):
-  folder = root / dataset
-  folder.mkdir(parents=True, exist_ok=True)
-  pq.write_table(pa.Table.from_pylist(rows), folder / f'{split}.parquet')
-
-
-def build(rows, spec=SST2):
-  numbered = ((f'rows:{i}', row) for i, row in enumerate(rows, start=1))
-  return pools.build_pool(pools.StoredRows('rows', numbered), spec)
+  path = root / dataset / f'{split}.parquet'
+  path.parent.mkdir(parents=True, exist_ok=True)
+  pq.write_table(pa.Table.from_pylist(rows), path)
+  return path
 
 
 # Capping.
@@ -97,18 +94,18 @@ def test_local_files_are_read(tmp_path, write):
   write(tmp_path, 'sst2', 'train', REVIEWS)
   source = sources.LocalSource(str(tmp_path))
   assert source.missing(SST2, 'train') is None
-  assert source.load(SST2, 'train') == build(REVIEWS)
+  assert source.load(SST2, 'train') == BUILT
 
 
 def test_files_in_a_bucket_are_read(bucket, tmp_path):
-  write_parquet(tmp_path, 'sst2', 'local', REVIEWS)
   shard = bucket / 'sst2' / 'data' / 'train-00000-of-00001.parquet'
-  shard.write_bytes((tmp_path / 'sst2' / 'local.parquet').read_bytes())
-  rows = ''.join(json.dumps(row) + '\n' for row in REVIEWS)
-  (bucket / 'sst2' / 'validation.jsonl').write_text(rows)
+  written = write_parquet(tmp_path, 'sst2', 'local', REVIEWS)
+  shard.write_bytes(written.read_bytes())
+  written = write_jsonl(tmp_path, 'sst2', 'local', REVIEWS)
+  (bucket / 'sst2' / 'validation.jsonl').write_bytes(written.read_bytes())
   source = sources.LocalSource(str(bucket))
   for split in sources.SPLITS:
-    assert source.load(SST2, split) == build(REVIEWS)
+    assert source.load(SST2, split) == BUILT
   assert f'{bucket}/cola has no files' in source.missing(
     catalog.get('cola'), 'train'
   )
@@ -118,7 +115,7 @@ def test_shards_are_read_one_after_another(tmp_path):
   for i, row in enumerate(REVIEWS):
     write_parquet(tmp_path, 'sst2/data', f'train-{i:05}-of-00003', [row])
   loaded = sources.LocalSource(str(tmp_path)).load(SST2, 'train')
-  assert loaded == build(REVIEWS)
+  assert loaded == BUILT
 
 
 def test_numbers_in_a_csv_file_are_ids(tmp_path):
@@ -164,10 +161,10 @@ def test_only_the_split_that_the_spec_names_serves_as_another(
 def test_another_split_serves_where_it_is_told_to(tmp_path):
   write_jsonl(tmp_path, 'sst2', 'test', REVIEWS)
   source = sources.LocalSource(str(tmp_path), stand_ins=(('train', 'test'),))
-  assert source.load(SST2, 'train') == build(REVIEWS)
+  assert source.load(SST2, 'train') == BUILT
   assert source.missing(SST2, 'validation')
-  write_jsonl(tmp_path, 'sst2', 'train', REVIEWS * 2)
-  assert source.load(SST2, 'train') == build(REVIEWS * 2)
+  write_jsonl(tmp_path, 'sst2', 'train', REVIEWS[:2])
+  assert len(source.load(SST2, 'train')) == 2
 
 
 def test_a_missing_root_is_named(tmp_path):
@@ -198,18 +195,10 @@ def test_files_of_other_names_are_told_with_the_names_looked_for(tmp_path):
   assert reason.endswith("where <split> is 'validation' or 'test'.")
 
 
-@pytest.mark.parametrize(
-  'line, message',
-  [
-    ('{"sentence": "a film", "label": 9}', r'train\.jsonl:4: label is 9'),
-    ('{"sentence": NaN, "label": 1}', r'train\.jsonl:4: no value in column s'),
-    ('{"sentence": ["a"], "label": 1}', r'train\.jsonl:4: sentence is \[.a.\]'),
-  ],
-)
-def test_a_bad_row_is_named_with_its_file_and_line(tmp_path, line, message):
-  path = write_jsonl(tmp_path, 'sst2', 'train', REVIEWS)
-  path.write_text(path.read_text() + line + '\n')
-  with pytest.raises(ValueError, match=message):
+def test_a_bad_row_is_named_with_its_file_and_line(tmp_path):
+  bad = {'sentence': 'a film', 'label': 9}
+  write_jsonl(tmp_path, 'sst2', 'train', [*REVIEWS, bad])
+  with pytest.raises(ValueError, match=r'train\.jsonl:4: label is 9'):
     sources.LocalSource(str(tmp_path)).load(SST2, 'train')
 
 
@@ -340,14 +329,9 @@ def test_synthetic_rows_are_asked_for_by_split_and_seed(monkeypatch):
     asked.append((spec.name, split, num_examples, seed))
     return REVIEWS
 
-  fake = types.ModuleType('symbol_tuning.data.datasets.synthetic')
-  fake.rows = rows
-  monkeypatch.setitem(sys.modules, fake.__name__, fake)
-  monkeypatch.setattr(
-    sys.modules['symbol_tuning.data.datasets'], 'synthetic', fake, raising=False
-  )
+  monkeypatch.setattr(synthetic, 'rows', rows)
   source = sources.SyntheticSource(seed=7, num_train=30, num_validation=20)
-  assert source.load(SST2, 'train') == build(REVIEWS)
+  assert source.load(SST2, 'train') == BUILT
   source.load(SST2, 'validation')
   assert asked == [('sst2', 'train', 30, 7), ('sst2', 'validation', 20, 7)]
 

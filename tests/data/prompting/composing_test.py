@@ -36,26 +36,26 @@ def compose(pool, recipe, query=0, seed='0', **options):
   return composer.compose(query, seed)
 
 
-cases = st.fixed_dictionaries(
-  {
-    'sizes': st.lists(st.integers(2, 12), min_size=2, max_size=5),
-    'pick': st.integers(0, 10_000),
-    'seed': st.text(max_size=8),
-    'least': st.integers(1, 5),
-    'more': st.integers(0, 5),
-  }
-)
+def compose_many(count, sizes, **overrides):
+  """Prompts around the same query, with different seeds."""
+  pool, recipe = make_pool(sizes), make_recipe(**overrides)
+  return [compose(pool, recipe, seed=f'{seed}') for seed in range(count)]
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases)
-def test_exemplars_are_distinct_balanced_and_never_the_query(case):
-  pool = make_pool(case['sizes'])
-  query = case['pick'] % len(pool)
-  least, most = case['least'], case['least'] + case['more']
-  prompt = compose(
-    pool, make_recipe(exemplars=(least, most)), query, case['seed']
-  )
+@given(
+  sizes=st.lists(st.integers(2, 12), min_size=2, max_size=5),
+  pick=st.integers(0, 10_000),
+  seed=st.text(max_size=8),
+  least=st.integers(1, 5),
+  more=st.integers(0, 5),
+)
+def test_exemplars_are_distinct_balanced_and_never_the_query(
+  sizes, pick, seed, least, more
+):
+  pool = make_pool(sizes)
+  query, most = pick % len(pool), least + more
+  prompt = compose(pool, make_recipe(exemplars=(least, most)), query, seed)
   texts = [exemplar.text for exemplar in prompt.exemplars]
   assert prompt.query == pool.texts[query] and prompt.query not in texts
   assert len(set(texts)) == len(texts) == prompt.num_drawn
@@ -63,7 +63,7 @@ def test_exemplars_are_distinct_balanced_and_never_the_query(case):
   assert all(class_of[one.text] == one.label for one in prompt.exemplars)
   counts = collections.Counter(one.label for one in prompt.exemplars)
   own = pool.labels[query]
-  available = [n - (c == own) for c, n in enumerate(case['sizes'])]
+  available = [n - (c == own) for c, n in enumerate(sizes)]
   k = max(counts.values())
   assert k <= most and (k >= least or k == max(available))
   assert counts == {c: min(k, n) for c, n in enumerate(available)}
@@ -85,34 +85,23 @@ def test_copies_of_a_text_never_stand_twice_in_a_prompt(numbers, pick):
 
 
 def test_the_number_of_exemplars_takes_every_value():
-  counts = collections.Counter(
-    compose(make_pool([9, 9]), make_recipe(), seed=f'{seed}').num_drawn
-    for seed in range(90)
-  )
+  counts = collections.Counter(p.num_drawn for p in compose_many(90, [9, 9]))
   assert set(counts) == {4, 6, 8} and min(counts.values()) > 15
 
 
 def test_every_format_is_drawn():
-  drawn = {
-    compose(make_pool([3, 3]), make_recipe(), seed=f'{seed}').format
-    for seed in range(150)
-  }
+  drawn = {prompt.format for prompt in compose_many(150, [3, 3])}
   assert drawn == set(formats.FORMATS)
 
 
 def test_the_order_of_exemplars_is_random():
-  firsts = collections.Counter(
-    compose(make_pool([9, 9]), make_recipe(), seed=f'{seed}').exemplars[0].label
-    for seed in range(200)
-  )
+  prompts = compose_many(200, [9, 9])
+  firsts = collections.Counter(p.exemplars[0].label for p in prompts)
   assert 70 < firsts[0] < 130
 
 
 def test_symbols_of_a_prompt_are_of_several_categories():
-  prompts = [
-    compose(make_pool([3] * 5), make_recipe(), seed=f'{seed}')
-    for seed in range(50)
-  ]
+  prompts = compose_many(50, [3] * 5)
   categories = [{one.category for one in p.options} for p in prompts]
   assert sum(len(found) == 2 for found in categories) > 30
   for prompt in prompts:
@@ -145,22 +134,18 @@ def test_random_labels_say_nothing_of_the_class():
   class_of = dict(zip(pool.texts, pool.labels, strict=True))
   shown = [
     class_of[exemplar.text] == exemplar.label
-    for seed in range(60)
-    for exemplar in compose(
-      pool, make_recipe(labels='random'), seed=f'{seed}'
-    ).exemplars
+    for prompt in compose_many(60, [8, 8], labels='random')
+    for exemplar in prompt.exemplars
   ]
   assert 0.4 < sum(shown) / len(shown) < 0.6
 
 
 def test_a_prompt_is_written_as_its_format_says():
   layout = formats.Format('Q: ', '\nA:')
-  prompt = compose(
-    make_pool([2, 2]),
-    make_recipe(
-      labels='natural', exemplars=(1, 1), formats=(layout,), instruction='each'
-    ),
+  recipe = make_recipe(
+    labels='natural', exemplars=(1, 1), formats=(layout,), instruction='each'
   )
+  prompt = compose(make_pool([2, 2]), recipe)
   blocks = [
     f'Name the kind.\nQ: {one.text}\nA: class {one.label}'
     for one in prompt.exemplars
@@ -176,15 +161,10 @@ def test_a_prompt_is_written_as_its_format_says():
 
 
 def test_options_are_listed_where_nothing_else_names_them():
-  prompt = compose(
-    make_pool([2, 2]),
-    make_recipe(
-      labels='natural',
-      exemplars=(0, 1),
-      instruction='each',
-      lists_options=True,
-    ),
+  recipe = make_recipe(
+    labels='natural', exemplars=(0, 1), instruction='each', lists_options=True
   )
+  prompt = compose(make_pool([2, 2]), recipe)
   assert prompt.text.startswith('Name the kind.\nOptions: class 0, class 1\n')
 
 
@@ -198,12 +178,10 @@ def test_a_class_whose_texts_are_all_shown_for_another_is_no_option():
     assert {option.label for option in prompt.options} == shown == {0, 2}
 
 
-@pytest.mark.parametrize('seed', range(20))
-def test_random_labels_that_no_exemplar_has_are_no_options(seed):
-  recipe = make_recipe(labels='random', exemplars=(1, 1))
-  prompt = compose(make_pool([3, 3, 3]), recipe, seed=f'{seed}')
-  shown = {exemplar.label for exemplar in prompt.exemplars}
-  assert {option.label for option in prompt.options} == shown | {prompt.label}
+def test_random_labels_that_no_exemplar_has_are_no_options():
+  for prompt in compose_many(20, [3] * 3, labels='random', exemplars=(1, 1)):
+    shown = {exemplar.label for exemplar in prompt.exemplars}
+    assert {option.label for option in prompt.options} == shown | {prompt.label}
 
 
 def test_excluded_texts_are_no_exemplars():

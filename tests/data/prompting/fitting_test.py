@@ -11,6 +11,9 @@ from symbol_tuning.data.datasets import sources
 from symbol_tuning.data.prompting import composing, fitting, frames, symbols
 
 BYTES = seqio.ByteVocabulary()
+EACH = pytest.mark.parametrize(
+  'name', [vocabularies.Bytes(), vocabularies.tiny()], ids=['bytes', 'pieces']
+)
 SYMBOLS = symbols.SymbolTable({'letters': tuple('ABCDEFGHIJKLMNOPQRST')})
 
 
@@ -30,13 +33,16 @@ def make_prompts(num_classes=3, k=3, count=8, words=3):
   ]
 
 
+def fitted_pairs(fitter, **choices):
+  """Prompts, each with what is fitted of it."""
+  prompts = make_prompts(**choices)
+  return zip(prompts, fitter.fit(prompts), strict=True)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(20, 400))
 def test_as_many_exemplars_are_kept_as_fit(max_inputs):
-  fitter = make_fitter(max_inputs=max_inputs)
-  for whole, fitted in zip(
-    prompts := make_prompts(), fitter.fit(prompts), strict=True
-  ):
+  for whole, fitted in fitted_pairs(make_fitter(max_inputs=max_inputs)):
     least = len(BYTES.encode(whole.kept(2).text)) + 1
     if least > max_inputs:
       assert fitted is None
@@ -50,16 +56,11 @@ def test_as_many_exemplars_are_kept_as_fit(max_inputs):
       assert len(BYTES.encode(more.text)) + 1 > max_inputs
 
 
-@pytest.mark.parametrize(
-  'name', [vocabularies.Bytes(), vocabularies.tiny()], ids=['bytes', 'pieces']
-)
+@EACH
 @pytest.mark.parametrize('separator', ['eos', 'none'])
 def test_tokens_are_the_whole_text_within_its_frame(name, separator):
   vocabulary = name.load()
-  fitter = make_fitter(vocabulary, separator)
-  for whole, fitted in zip(
-    prompts := make_prompts(), fitter.fit(prompts), strict=True
-  ):
+  for whole, fitted in fitted_pairs(make_fitter(vocabulary, separator)):
     tokens = fitted.inputs.tolist()
     if separator == 'eos':
       assert tokens.pop() == vocabulary.eos_id
@@ -70,9 +71,7 @@ def test_tokens_are_the_whole_text_within_its_frame(name, separator):
 
 def test_a_prompt_does_not_depend_on_the_others_it_is_fitted_with():
   fitter = make_fitter(max_inputs=150)
-  prompts = make_prompts()
-  together = fitter.fit(prompts)
-  for prompt, fitted in zip(prompts, together, strict=True):
+  for prompt, fitted in fitted_pairs(fitter):
     (alone,) = fitter.fit([prompt])
     assert (alone is None) == (fitted is None)
     if alone:
@@ -80,10 +79,8 @@ def test_a_prompt_does_not_depend_on_the_others_it_is_fitted_with():
 
 
 def test_with_more_classes_than_fit_some_are_shown_and_are_the_options():
-  prompts = make_prompts(num_classes=15, k=2)
-  for whole, fitted in zip(
-    prompts, make_fitter(max_inputs=200).fit(prompts), strict=True
-  ):
+  fitter = make_fitter(max_inputs=200)
+  for whole, fitted in fitted_pairs(fitter, num_classes=15, k=2):
     shown = {exemplar.label for exemplar in fitted.prompt.exemplars}
     assert 1 < len(shown) < 15 and whole.label in shown
     assert {option.label for option in fitted.prompt.options} == shown
@@ -99,8 +96,7 @@ def test_what_has_no_room_for_two_classes_is_dropped():
 
 
 def test_prompts_without_exemplars_are_the_query_alone():
-  labels = (0, 1)
-  pool = sources.Pool(('one', 'two'), labels, 2)
+  pool = sources.Pool(('one', 'two'), (0, 1), 2)
   recipe = composing.Recipe('natural', (0, 0))
   prompt = composing.Composer(pool, ['a', 'b'], '', recipe).compose(1, '')
   (fitted,) = make_fitter().fit([prompt])
@@ -124,9 +120,7 @@ def test_texts_that_no_prompt_has_room_for_are_found_ahead():
   assert not make_fitter().too_long(texts)
 
 
-@pytest.mark.parametrize(
-  'name', [vocabularies.Bytes(), vocabularies.tiny()], ids=['bytes', 'pieces']
-)
+@EACH
 @pytest.mark.parametrize('separator', ['eos', 'none'])
 def test_labels_have_loss_once_their_class_was_shown(name, separator):
   vocabulary = name.load()

@@ -14,41 +14,42 @@ TASKS = (
 )
 
 
+@pytest.fixture
+def use_tokenizer(use_data):
+  """A function: sets the vocabulary of a folder, and few short queries."""
+
+  def use(folder, separator, **overrides):
+    choices = {'evaluation_queries': 2, 'evaluation_exemplars': 1}
+    vocabulary = vocabularies.HuggingFace(str(folder))
+    chosen = choices | overrides
+    use_data(vocabulary=vocabulary, separator=separator, **chosen)
+
+  return use
+
+
 @pytest.mark.parametrize('name', TASKS)
 @pytest.mark.parametrize('separator', frames.SEPARATORS)
 def test_tokens_are_those_of_the_texts_within_the_frame(
-  use_data, chat_folder, separator, name
+  use_tokenizer, chat_folder, separator, name
 ):
-  use_data(
-    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
-    separator=separator,
-    evaluation_queries=2,
-    evaluation_exemplars=1,
-  )
+  use_tokenizer(chat_folder, separator)
   vocabulary, frame = settings.vocabulary(), settings.frame()
   for example in mixing.evaluation_examples(name, {})[:4]:
     prompt = example['inputs_pretokenized'].decode()
     label = example['targets_pretokenized'].decode()
-    assert example['inputs'].tolist() == [
-      *frame.before,
-      *vocabulary.encode(prompt),
-      *frame.between,
-    ]
-    assert example['targets'].tolist() == [
-      *vocabulary.encode(label),
-      frame.end,
-    ]
+    inputs = [*frame.before, *vocabulary.encode(prompt), *frame.between]
+    assert example['inputs'].tolist() == inputs
+    targets = [*vocabulary.encode(label), frame.end]
+    assert example['targets'].tolist() == targets
     assert label.startswith(' ') == (separator != 'chat')
     assert label.strip()
 
 
 @pytest.mark.parametrize('separator', frames.SEPARATORS)
-def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
-  use_data(
-    vocabulary=vocabularies.HuggingFace(str(chat_folder)),
-    separator=separator,
-    evaluation_queries=4,
-  )
+def test_prompts_are_fitted_with_their_frame(
+  use_tokenizer, chat_folder, separator
+):
+  use_tokenizer(chat_folder, separator, evaluation_exemplars=4)
   (whole, *_) = mixing.evaluation_examples(TASKS[0], {})
   room = len(whole['inputs'])
   (fitted, *_) = mixing.evaluation_examples(TASKS[0], {'inputs': room})
@@ -62,17 +63,11 @@ def test_prompts_are_fitted_with_their_frame(use_data, chat_folder, separator):
 @pytest.mark.parametrize('name', TASKS)
 @pytest.mark.parametrize('separator', ['eos', 'none'])
 def test_prompt_and_label_are_what_transformers_makes_of_the_text(
-  use_data, llama_folder, separator, name
+  use_tokenizer, llama_folder, separator, name
 ):
-  use_data(
-    vocabulary=vocabularies.HuggingFace(str(llama_folder)),
-    separator=separator,
-    evaluation_queries=1,
-    evaluation_exemplars=1,
-  )
-  tokenizer = tokenizers.Tokenizer.from_file(
-    str(llama_folder / 'tokenizer.json')
-  )
+  use_tokenizer(llama_folder, separator)
+  file = str(llama_folder / 'tokenizer.json')
+  tokenizer = tokenizers.Tokenizer.from_file(file)
   example = mixing.evaluation_examples(name, {})[0]
   label = example['targets_pretokenized'].decode()
   whole = example['inputs_pretokenized'].decode() + label

@@ -53,13 +53,6 @@ def test_rows_of_different_lengths_are_read_whole():
   assert [int(example['task']) for example in found] == list(map(len, rows))
 
 
-def test_errors_are_those_of_python(use_data):
-  use_data()
-  examples = mixing.tuning_examples('symbol_tuning_sst2', {'inputs': 9}, seed=0)
-  with pytest.raises(ValueError, match=r'^symbol_tuning_sst2: none of'):
-    next(mixing.read(examples))
-
-
 def test_a_setting_that_does_not_suit_a_dataset_says_so():
   with pytest.raises(
     ValueError, match="'flipped' is for datasets of 2 classes"

@@ -15,16 +15,13 @@ from symbol_tuning.data.seqio_tasks import dataset_tasks
 LENGTHS = {'inputs': 600, 'targets': 20}
 
 
-def prompts(
-  name='symbol_tuning_sst2', shards=1, epochs=1, seed=0, shuffle=True
-):
+def prompts(shards=1, epochs=1, seed=0):
   """Returns the texts of prompts by query, in the order of their epochs."""
   found = collections.defaultdict(list)
   for index in range(shards):
     dataset = seqio.TaskRegistry.get('symbol_tuning_sst2').get_dataset(
       LENGTHS,
       'train',
-      shuffle=True,
       seed=seed,
       num_epochs=epochs,
       shard_info=seqio.ShardInfo(index, shards) if shards > 1 else None,
@@ -67,7 +64,7 @@ def test_texts_far_too_long_cost_little_and_are_counted_and_said(
   name = 'symbol_tuning_sst2'
   dataset_tasks.dropped_queries.clear()
   tracemalloc.start()
-  found = prompts(name)
+  found = prompts()
   _, peak = tracemalloc.get_traced_memory()
   tracemalloc.stop()
   assert peak < 50e6
@@ -84,6 +81,9 @@ def test_seeds_and_epochs_draw_anew(use_data):
   for query, (prompt,) in once.items():
     assert twice[query][0] == prompt and twice[query][1] != prompt
     assert other[query] != [prompt]
+  # Each query has symbols of its own.
+  firsts = {prompt.split('\n\n')[0].split()[-1] for (prompt,) in once.values()}
+  assert len(firsts) > 20
 
 
 def test_a_prompt_is_made_again_from_its_origin(use_data):

@@ -40,55 +40,32 @@ THINKING = (
 
 
 @pytest.mark.parametrize(
-  ('template', 'expected'),
+  ('template', 'before', 'between', 'after'),
   [
     (
-      CHATML,
-      chat.Turns(
-        '<|im_start|>user\n',
-        '<|im_end|>\n<|im_start|>assistant\n',
-        '<|im_end|>\n',
-      ),
+      CHATML, '<|im_start|>user\n', '<|im_end|>\n<|im_start|>assistant\n',
+      '<|im_end|>\n',
     ),
     (
-      GEMMA,
-      chat.Turns(
-        '<bos><start_of_turn>user\n',
-        '<end_of_turn>\n<start_of_turn>model\n',
-        '<end_of_turn>\n',
-      ),
+      GEMMA, '<bos><start_of_turn>user\n',
+      '<end_of_turn>\n<start_of_turn>model\n', '<end_of_turn>\n',
     ),
-    (DATED, chat.Turns('[INST] ', ' [/INST]', '</s>')),
-    (
-      THINKING,
-      chat.Turns('<user>', '</s><model><think></think>', '</s>'),
-    ),
+    (DATED, '[INST] ', ' [/INST]', '</s>'),
+    (THINKING, '<user>', '</s><model><think></think>', '</s>'),
   ],
-)
-def test_turns_are_found(template, expected):
+)  # fmt: skip
+def test_turns_are_found(template, before, between, after):
   special = {'bos_token': '<bos>', 'eos_token': '</s>'}
-  assert chat.turns(template, special) == expected
-
-
-@pytest.mark.parametrize(
-  ('template', 'message'),
-  [
-    ('{{ raise_exception("no system turn") }}', 'no system turn'),
-    ('{% for', 'cannot be run'),
-    ('{{ "".__class__.__mro__ }}', 'unsafe'),
-    ('{{ messages.append(1) }}', 'unsafe|not safely'),
-    ('nothing', 'writes a turn 0 times'),
-    ('{{ messages[0].content * 2 }}', 'writes a turn 2 times'),
-  ],
-)
-def test_templates_that_cannot_be_used_are_refused(template, message):
-  with pytest.raises(ValueError, match=message):
-    chat.turns(template, {})
+  assert chat.turns(template, special) == chat.Turns(before, between, after)
 
 
 @pytest.mark.parametrize(
   ('template', 'why'),
   [
+    ('nothing', 'writes a turn 0 times'),
+    ('{{ messages[0].content * 2 }}', 'writes a turn 2 times'),
+    ('{{ raise_exception("no system turn") }}', 'no system turn'),
+    ('{% for', 'cannot be run'),
     ('{{ 1 // 0 }}', 'zero'),
     ('{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'calls itself'),
     (
@@ -102,7 +79,7 @@ def test_templates_that_cannot_be_used_are_refused(template, message):
     ('{{ messages.append(1) }}', 'not callable|unsafe|immutable'),
   ],
 )
-def test_templates_that_do_harm_end_in_one_line(template, why):
+def test_templates_that_cannot_be_used_are_refused_in_one_line(template, why):
   with pytest.raises(ValueError, match=why) as error:
     chat.turns(template, {})
   assert '\n' not in str(error.value)
