@@ -25,141 +25,93 @@ SIZES = {
   'num_key_value_heads': 2,
   'max_position_embeddings': 64,
 }
-LLAMA3 = {
-  'rope_type': 'llama3',
-  'rope_theta': 500.0,
-  'factor': 8.0,
-  'low_freq_factor': 1.0,
-  'high_freq_factor': 4.0,
-  'original_max_position_embeddings': 16,
-}
-YARN = {
-  'rope_type': 'yarn',
-  'rope_theta': 500.0,
-  'factor': 4.0,
-  'original_max_position_embeddings': 16,
-  'beta_fast': 4.0,
-  'beta_slow': 1.0,
-}
-LONGROPE = {
-  'rope_type': 'longrope',
-  'rope_theta': 500.0,
-  'short_factor': [1.0, 1.5, 2.0],
-  'long_factor': [1.0, 3.0, 5.0],
-  'original_max_position_embeddings': 32,
-}
+
+
+def rope(rope_type: str, theta: float = 500.0, **parameters) -> dict:
+  return {'rope_type': rope_type, 'rope_theta': theta, **parameters}
+
+
+YARN = rope(
+  'yarn',
+  factor=4.0,
+  original_max_position_embeddings=16,
+  beta_fast=4.0,
+  beta_slow=1.0,
+)
+
+
+def phi3(original_length: int) -> dict:
+  """A model that was lengthened from a length."""
+  return {
+    'head_dim': 8,
+    'num_attention_heads': 2,
+    'num_key_value_heads': 1,
+    'original_max_position_embeddings': original_length,
+    'partial_rotary_factor': 0.75,
+    'rope_parameters': rope(
+      'longrope',
+      short_factor=[1.0, 1.5, 2.0],
+      long_factor=[1.0, 3.0, 5.0],
+      original_max_position_embeddings=original_length,
+    ),
+    'pad_token_id': 0,
+  }
+
 
 # Name → model_type and what its configuration has beside the sizes.
 MODELS = {
   'llama2': ('llama', {}),
-  'llama3': (
-    'llama',
-    {'rope_parameters': LLAMA3, 'tie_word_embeddings': True},
-  ),
-  'llama_biases': (
-    'llama',
-    {
-      'attention_bias': True,
-      'mlp_bias': True,
-      'rope_parameters': {
-        'rope_type': 'linear',
-        'rope_theta': 500.0,
-        'factor': 4.0,
-      },
-    },
-  ),
+  'llama3': ('llama', {
+    'rope_parameters': rope(
+      'llama3', factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+      original_max_position_embeddings=16,
+    ),
+    'tie_word_embeddings': True,
+  }),
+  'llama_biases': ('llama', {
+    'attention_bias': True, 'mlp_bias': True,
+    'rope_parameters': rope('linear', factor=4.0),
+  }),
   'mistral': ('mistral', {'sliding_window': 5}),
   'mistral_nemo': ('mistral', {'sliding_window': None, 'head_dim': 6}),
-  'qwen2': (
-    'qwen2',
-    {
-      'use_sliding_window': True,
-      'sliding_window': 5,
-      'max_window_layers': 2,
-      'rope_parameters': YARN,
-    },
-  ),
+  'qwen2': ('qwen2', {
+    'use_sliding_window': True, 'sliding_window': 5, 'max_window_layers': 2,
+    'rope_parameters': YARN,
+  }),
   'qwen3': ('qwen3', {'head_dim': 8, 'tie_word_embeddings': True}),
   'gemma': ('gemma', {'head_dim': 8}),
-  'gemma2': (
-    'gemma2',
-    {
-      'head_dim': 8,
-      'sliding_window': 5,
-      'query_pre_attn_scalar': 6,
-      'attn_logit_softcapping': 5.0,
-      'final_logit_softcapping': 3.0,
+  'gemma2': ('gemma2', {
+    'head_dim': 8, 'sliding_window': 5, 'query_pre_attn_scalar': 6,
+    'attn_logit_softcapping': 5.0, 'final_logit_softcapping': 3.0,
+  }),
+  'gemma3': ('gemma3_text', {
+    'head_dim': 8, 'sliding_window': 5, 'query_pre_attn_scalar': 8,
+    'layer_types': ['sliding_attention', 'full_attention'] * 2,
+    'rope_parameters': {
+      'full_attention': rope('linear', 1e6, factor=8.0),
+      'sliding_attention': rope('default', 100.0),
     },
-  ),
-  'gemma3': (
-    'gemma3_text',
-    {
-      'head_dim': 8,
-      'sliding_window': 5,
-      'layer_types': ['sliding_attention', 'full_attention'] * 2,
-      'query_pre_attn_scalar': 8,
-      'rope_parameters': {
-        'full_attention': {
-          'rope_type': 'linear',
-          'factor': 8.0,
-          'rope_theta': 1e6,
-        },
-        'sliding_attention': {'rope_type': 'default', 'rope_theta': 100.0},
-      },
-    },
-  ),
+  }),
   'olmo2': ('olmo2', {}),
-  'olmo3': (
-    'olmo3',
-    {
-      'sliding_window': 5,
-      'rope_parameters': {
-        'full_attention': YARN,
-        'sliding_attention': {'rope_type': 'default', 'rope_theta': 500.0},
-      },
+  'olmo3': ('olmo3', {
+    'sliding_window': 5,
+    'rope_parameters': {
+      'full_attention': YARN, 'sliding_attention': rope('default'),
     },
-  ),
-  'phi3': (
-    'phi3',
-    {
-      'head_dim': 8,
-      'num_attention_heads': 2,
-      'num_key_value_heads': 1,
-      'original_max_position_embeddings': 32,
-      'partial_rotary_factor': 0.75,
-      'rope_parameters': LONGROPE,
-      'pad_token_id': 0,
-    },
-  ),
-  'phi3_long': (
-    'phi3',
-    {
-      'head_dim': 8,
-      'num_attention_heads': 2,
-      'num_key_value_heads': 1,
-      'original_max_position_embeddings': 16,
-      'partial_rotary_factor': 0.75,
-      'rope_parameters': LONGROPE | {'original_max_position_embeddings': 16},
-      'pad_token_id': 0,
-    },
-  ),
-  'granite': (
-    'granite',
-    {
-      'embedding_multiplier': 3.0,
-      'logits_scaling': 4.0,
-      'residual_multiplier': 0.5,
-      'attention_multiplier': 0.25,
-    },
-  ),
+  }),
+  'phi3': ('phi3', phi3(32)),
+  'phi3_long': ('phi3', phi3(16)),
+  'granite': ('granite', {
+    'embedding_multiplier': 3.0, 'logits_scaling': 4.0,
+    'residual_multiplier': 0.5, 'attention_multiplier': 0.25,
+  }),
   'smollm3': ('smollm3', {'no_rope_layer_interval': 2, 'pad_token_id': 0}),
   'gpt_neox': ('gpt_neox', {'rotary_pct': 0.5, 'num_attention_heads': 2}),
-  'gpt_neox_serial': (
-    'gpt_neox',
-    {'use_parallel_residual': False, 'num_attention_heads': 2},
-  ),
+  'gpt_neox_serial': ('gpt_neox', {
+    'use_parallel_residual': False, 'num_attention_heads': 2,
+  }),
   'gpt2': ('gpt2', {'n_inner': 24}),
-}
+}  # fmt: skip
 NUM_ROWS, LENGTH = 2, 24
 
 
