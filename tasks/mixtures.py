@@ -12,6 +12,7 @@ import seqio
 from symbol_tuning.data import settings
 from symbol_tuning.data.algorithmic import list_functions
 from symbol_tuning.data.datasets import catalog
+from symbol_tuning.data.datasets.catalog_tuning import BY_TASK_TYPE
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.tasks import algorithmic, registration
 from symbol_tuning.tasks.registration import (
@@ -40,7 +41,7 @@ def of_many_types(number: int) -> list[catalog.DatasetSpec]:
 
   They are dealt out type by type, so that fewer are always among more.
   """
-  rounds = itertools.zip_longest(*catalog.BY_TASK_TYPE.values())
+  rounds = itertools.zip_longest(*BY_TASK_TYPE.values())
   dealt = filter(None, itertools.chain(*rounds))
   return list(itertools.islice(dealt, number))
 
@@ -48,7 +49,7 @@ def of_many_types(number: int) -> list[catalog.DatasetSpec]:
 add_tuning_mixtures('', catalog.TUNING_DATASETS)
 
 of_first_types: list[catalog.DatasetSpec] = []
-for number, (task_type, specs) in enumerate(catalog.BY_TASK_TYPE.items(), 1):
+for number, (task_type, specs) in enumerate(BY_TASK_TYPE.items(), 1):
   of_first_types += specs
   add_tuning_mixtures(f'_{task_type}', specs)
   add_tuning_mixtures(f'_{number}_task_types', of_first_types)

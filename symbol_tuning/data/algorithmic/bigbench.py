@@ -65,15 +65,13 @@ def read_task(path: files.PathLike) -> TaskFile:
   """Reads a task.json of generative examples.
 
   Args:
-    path: the file, or the folder that holds it.
+    path: the folder that holds it.
 
   Raises:
     FileNotFoundError: if it is not there.
     ValueError: if it is not such a task; the message names the place.
   """
-  path = files.path(path)
-  if path.is_dir():
-    path /= 'task.json'
+  path = files.path(path) / 'task.json'
   if not path.is_file():
     raise FileNotFoundError(
       f'{path} does not exist. BigBench.folder is to be the folder'
@@ -138,9 +136,7 @@ class BigBench:
 
   folder: str
 
-  def list_functions(
-    self, category: str, num_shots: int = 4, seed: int = 0
-  ) -> list[text_tasks.Question]:
+  def list_functions(self, category: str) -> list[text_tasks.Question]:
     """Asks for every official example of a category's list functions.
 
     The prompts are written as those of `list_functions`: in a format drawn for
@@ -154,15 +150,13 @@ class BigBench:
           (example.input, example.targets[0])
           for example in self._read('list_functions', function.concept).examples
         ],
-        num_shots,
-        seed,
-        function.name,
+        num_shots=4,
+        seed=0,
+        origin=function.name,
       )
     ]
 
-  def turing_concepts(
-    self, max_instructions: int = 3
-  ) -> list[text_tasks.Question]:
+  def turing_concepts(self) -> list[text_tasks.Question]:
     """Asks the official questions about short concepts, word for word.
 
     Their prompts show the examples already. The files need not say which
@@ -175,7 +169,7 @@ class BigBench:
     task = self._read(TURING_TASK)
     questions = []
     for example in task.examples:
-      concept = turing_concepts.learn(_pairs(example), max_instructions)
+      concept = turing_concepts.learn(_pairs(example))
       if concept is not None:
         questions.append(
           text_tasks.Question(
@@ -189,8 +183,7 @@ class BigBench:
     if not questions:
       raise ValueError(
         f'Of the {len(task.examples)} examples of {TURING_TASK} below'
-        f' {self.folder}, none is about a concept of at most'
-        f' {max_instructions} instructions.'
+        f' {self.folder}, none is about a concept of at most 3 instructions.'
       )
     return questions
 

@@ -162,18 +162,15 @@ def concepts(max_instructions: int = 3) -> tuple[Concept, ...]:
   return tuple(found)
 
 
-def learn(
-  examples: Sequence[Pair], max_instructions: int = 3
-) -> Concept | None:
+def learn(examples: Sequence[Pair]) -> Concept | None:
   """Returns the first concept that agrees with all examples, if there is one.
 
   Args:
     examples: inputs and outputs, of any length.
-    max_instructions: of the concepts that are tried.
   """
   agreeing = (
     concept
-    for concept in concepts(max_instructions)
+    for concept in concepts()
     if all(run(concept.program, bits) == output for bits, output in examples)
   )
   return next(agreeing, None)
@@ -210,21 +207,17 @@ def _witness_set(
 
 
 def questions(
-  max_instructions: int = 3,
-  num_additional: int = 5,
-  num_queries: int = 5,
-  seed: int = 0,
+  num_additional: int = 5, num_queries: int = 5, seed: int = 0
 ) -> list[text_tasks.Question]:
   """Asks for held-out outputs of each concept.
 
   Args:
-    max_instructions: of the concepts.
     num_additional: examples shown after the witness set, drawn at random.
     num_queries: questions a concept; none of them is shown.
     seed: of the draws.
   """
   asked = []
-  for concept in concepts(max_instructions):
+  for concept in concepts():
     pairs = list(zip(INPUTS, concept.outputs, strict=True))
     others = [pair for pair in pairs if pair not in concept.witnesses]
     rng = text_tasks.named_generator(concept.program, seed)

@@ -79,13 +79,14 @@ class CachedTrainData:
     """
     folder = files.path(cache_dir)
     cache = manifest.read_manifest(folder)
-    expected = {
-      'mixture_or_task_name': mixture_or_task_name,
-      'task_feature_lengths': dict(task_feature_lengths),
-      'vocabulary': vocabulary.fingerprint(),
-    }
-    _check_expected(cache.settings, expected, folder)
-    _check_loss_positions(cache, loss_positions_per_row, folder)
+    _check_expected(
+      cache,
+      folder / manifest.MANIFEST_FILE,
+      loss_positions_per_row,
+      mixture_or_task_name=mixture_or_task_name,
+      task_feature_lengths=dict(task_feature_lengths),
+      vocabulary=vocabulary.fingerprint(),
+    )
     records = Records(folder, cache.shards)
     _check_contents(folder, cache.shards)
     self.shard = shard or BatchShard.of_process()
@@ -239,29 +240,25 @@ def _check_size(path: files.Path, size: int) -> None:
 
 
 def _check_expected(
-  settings: manifest.CacheSettings,
-  expected: Mapping[str, Any],
-  folder: files.Path,
+  cache: manifest.Manifest,
+  place: files.Path,
+  most_loss_positions: int | None,
+  **expected: Any,
 ) -> None:
   for name, value in expected.items():
-    found = getattr(settings, name)
+    found = getattr(cache.settings, name)
     if found != value:
       raise ValueError(
-        f'{folder / manifest.MANIFEST_FILE}: the cache has {name} = {found!r},'
-        f' and this run {value!r}. Use another cache, or change the run.'
+        f'{place}: the cache has {name} = {found!r}, and this run {value!r}.'
+        ' Use another cache, or change the run.'
       )
-
-
-def _check_loss_positions(
-  cache: manifest.Manifest, most: int | None, folder: files.Path
-) -> None:
-  """Compares the run's budget with what rows have, not with what they might."""
-  found = cache.statistics.most_target_tokens
-  if found is None:
-    found = cache.settings.loss_positions_per_row
-  if most is not None and found > most:
+  # The run's budget is compared with what rows have, not with what they might.
+  most = cache.statistics.most_target_tokens
+  if most is None:
+    most = cache.settings.loss_positions_per_row
+  if most_loss_positions is not None and most > most_loss_positions:
     raise ValueError(
-      f'{folder / manifest.MANIFEST_FILE}: rows of the cache have loss on up to'
-      f' {found} positions, and this run looks at {most}. Set'
-      f' LOSS_POSITIONS_PER_ROW to {found} or more, or write the cache anew.'
+      f'{place}: rows of the cache have loss on up to {most} positions, and'
+      f' this run looks at {most_loss_positions}. Set LOSS_POSITIONS_PER_ROW to'
+      f' {most} or more, or write the cache anew.'
     )

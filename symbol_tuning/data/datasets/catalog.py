@@ -8,27 +8,8 @@ dataset, add its `DatasetSpec` to `catalog_tuning` or `catalog_evaluation`.
 import difflib
 
 from symbol_tuning.data.datasets.catalog_evaluation import EVALUATION_DATASETS
-from symbol_tuning.data.datasets.catalog_tuning import (
-  BY_TASK_TYPE,
-  TUNING_DATASETS,
-)
-from symbol_tuning.data.datasets.spec import (
-  DatasetSpec,
-  HubLocation,
-  TfdsLocation,
-)
-
-__all__ = [
-  'BY_TASK_TYPE',
-  'CATALOG',
-  'EVALUATION_DATASETS',
-  'TUNING_DATASETS',
-  'DatasetSpec',
-  'HubLocation',
-  'TfdsLocation',
-  'get',
-  'natural_label_words',
-]
+from symbol_tuning.data.datasets.catalog_tuning import TUNING_DATASETS
+from symbol_tuning.data.datasets.spec import DatasetSpec
 
 CATALOG: dict[str, DatasetSpec] = {
   spec.name: spec for spec in (*TUNING_DATASETS, *EVALUATION_DATASETS)

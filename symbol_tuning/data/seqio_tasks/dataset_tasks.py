@@ -12,8 +12,8 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import seqio
 import tensorflow as tf
 
@@ -141,12 +141,6 @@ def tuning_pool(spec: catalog.DatasetSpec) -> sources.Pool:
   return sources.pool(chosen.source, spec, 'train', chosen.max_examples)
 
 
-def evaluation_pool(spec: catalog.DatasetSpec) -> sources.Pool:
-  """Returns the validation examples of a dataset."""
-  chosen = settings.current()
-  return sources.pool(chosen.source, spec, 'validation')
-
-
 def add_tuning_task(
   name: str,
   spec: catalog.DatasetSpec,
@@ -167,21 +161,21 @@ def add_tuning_task(
     on_labels = settings.current().loss_on == 'labels'
     if on_labels and INPUTS_LOSS not in (sequence_length or {}):
       raise ValueError(_LOSS_IS_DROPPED.format(name))
-    tuning_example = _with_label_loss if on_labels else _tuning_example
 
     def make(batch):
       epochs = batch[NUMBER] // batch['epoch_size']
       (seed,) = set(batch['seed'].tolist())
       made = maker.make(batch['query'].tolist(), seed, epochs.tolist())
-      examples = [one and tuning_example(maker.fitter, one) for one in made]
+      examples = [one and _tuning_example(maker.fitter, one) for one in made]
       count(examples)
-      return [
-        example | {ORIGIN: (seed, epoch, query)}
-        for example, epoch, query in zip(
-          examples, epochs, batch['query'], strict=True
-        )
-        if example
-      ]
+      for example, fitted, epoch, query in zip(
+        examples, made, epochs, batch['query'], strict=True
+      ):
+        if example:
+          example[ORIGIN] = (seed, epoch, query)
+          if on_labels:
+            example[INPUTS_LOSS] = maker.fitter.label_loss(fitted)
+      return list(filter(None, examples))
 
     features = _TUNING | ({INPUTS_LOSS: TOKENS} if on_labels else {})
     return python_map(dataset, make, features)
@@ -203,7 +197,7 @@ def add_tuning_task(
 
 def _tuning_example(
   fitter: Fitter, fitted: FittedPrompt
-) -> dict[str, str | np.ndarray] | None:
+) -> dict[str, Any] | None:
   """Returns the features of a prompt and its label; None without room."""
   target = fitter.written(fitted.prompt.answer.text)
   if not fitter.has_room_for(target):
@@ -214,16 +208,6 @@ def _tuning_example(
     'targets': target.tokens,
     'targets_pretokenized': target.text,
   }
-
-
-def _with_label_loss(
-  fitter: Fitter, fitted: FittedPrompt
-) -> dict[str, str | np.ndarray] | None:
-  """Returns the same, with loss on the labels of exemplars too."""
-  example = _tuning_example(fitter, fitted)
-  if example is None:
-    return None
-  return example | {INPUTS_LOSS: fitter.label_loss(fitted)}
 
 
 @dataclasses.dataclass
@@ -294,7 +278,7 @@ def evaluation_source(
   return QuerySource(
     spec,
     'validation',
-    pool=lambda: evaluation_pool(spec),
+    pool=lambda: sources.pool(settings.current().source, spec, 'validation'),
     recipe=lambda: evaluation_recipe(spec, setting),
     # The same exemplars in every setting of a dataset.
     stream=f'evaluation {spec.name}',

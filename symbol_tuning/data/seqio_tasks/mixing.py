@@ -265,7 +265,7 @@ def read(dataset: tf.data.Dataset) -> Iterator[Example]:
     ValueError: if what makes them does.
   """
   specs = dataset.element_spec
-  with _own_errors():
+  try:
     if any(spec.dtype == tf.string for spec in specs.values()):
       yield from dataset.as_numpy_iterator()
       return
@@ -275,6 +275,12 @@ def read(dataset: tf.data.Dataset) -> Iterator[Example]:
       columns = [_without_padding(column) for column in batch.values()]
       for values in zip(*columns, strict=True):
         yield dict(zip(batch, values, strict=True))
+  except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+    # What Python has raised within TensorFlow.
+    reason = re.search('ValueError: (.*)', error.message)
+    if reason is None:
+      raise
+    raise ValueError(reason[1]) from None
 
 
 def _without_padding(column: np.ndarray) -> Sequence[np.ndarray]:
@@ -282,15 +288,3 @@ def _without_padding(column: np.ndarray) -> Sequence[np.ndarray]:
     return list(column)
   lengths = (column != _NONE).sum(axis=1).tolist()
   return [row[:n] for row, n in zip(column, lengths, strict=True)]
-
-
-@contextlib.contextmanager
-def _own_errors() -> Iterator[None]:
-  """Raises what Python has raised within TensorFlow."""
-  try:
-    yield
-  except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
-    reason = re.search('ValueError: (.*)', error.message)
-    if reason is None:
-      raise
-    raise ValueError(reason[1]) from None

@@ -163,10 +163,9 @@ def test_the_learner_finds_nothing_for_a_longer_concept():
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31), st.integers(0, 8), st.integers(1, 8))
 def test_questions_hold_out_their_queries(seed, num_additional, num_queries):
-  asked = turing_concepts.questions(3, num_additional, num_queries, seed)
-  assert asked == turing_concepts.questions(
-    3, num_additional, num_queries, seed
-  )
+  asked = turing_concepts.questions(num_additional, num_queries, seed)
+  again = turing_concepts.questions(num_additional, num_queries, seed)
+  assert asked == again
   assert len(asked) == 17 * num_queries
   concepts = {c.program: c for c in turing_concepts.concepts(3)}
   for question in asked:

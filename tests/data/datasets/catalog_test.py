@@ -7,6 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from symbol_tuning.data.datasets import catalog, labels
+from symbol_tuning.data.datasets.spec import HubLocation
 from symbol_tuning.data.prompting import symbols
 
 SPECS = tuple(catalog.CATALOG.values())
@@ -109,7 +110,7 @@ def test_the_class_names_of_the_hub_are_understood(name, names):
 
 def test_adec_is_that_of_raft():
   adec = catalog.get('adec')
-  assert adec.hub == catalog.HubLocation(
+  assert adec.hub == HubLocation(
     'ought/raft',
     'ade_corpus_v2',
     splits=(('train', 'train'), ('validation', 'train')),

@@ -19,11 +19,11 @@ def repository(tmp_path, monkeypatch):
   """A folder as the hub stores it, and a cache of its own."""
   monkeypatch.setattr(datasets.config, 'HF_DATASETS_CACHE', tmp_path / 'cache')
   folder = tmp_path / 'My-Reviews'
-  rows = {'title': [], 'body': [], 'verdict': []}
-  for i in range(8):
-    rows['title'].append(f'title {i}')
-    rows['body'].append(f'body {i}')
-    rows['verdict'].append(i % 2)
+  rows = {
+    'title': [f'title {i}' for i in range(8)],
+    'body': [f'body {i}' for i in range(8)],
+    'verdict': [0, 1] * 4,
+  }
   features = datasets.Features(
     title=datasets.Value('string'),
     body=datasets.Value('string'),
