@@ -5,35 +5,21 @@ models of the quickstart get to know theirs from this task.
 """
 
 import seqio
-import tensorflow as tf
 
 from symbol_tuning.data import settings
 from symbol_tuning.data.datasets import synthetic
+from symbol_tuning.data.seqio_tasks.memory_source import MemorySource
 
 NUM_DOCUMENTS = 20_000
 
 
-class TinyDocuments(seqio.DataSource):
-  """Yields {'targets': string []}, one document each; always the same ones."""
-
-  def __init__(self):
-    super().__init__(['train'], {'train': NUM_DOCUMENTS})
-
-  @property
-  def supports_arbitrary_sharding(self) -> bool:
-    return False
-
-  def list_shards(self, split: str) -> list[str]:
-    return [split]
-
-  def get_dataset(self, split: str = 'train', **unused) -> tf.data.Dataset:
-    documents = synthetic.documents(NUM_DOCUMENTS, seed=0)
-    return tf.data.Dataset.from_tensor_slices({'targets': documents})
-
-
 seqio.TaskRegistry.add(
   'tiny_pretraining',
-  source=TinyDocuments(),
+  source=MemorySource(
+    'train',
+    lambda: {'targets': synthetic.documents(NUM_DOCUMENTS, seed=0)},
+    {'train': NUM_DOCUMENTS},
+  ),
   preprocessors=[
     seqio.preprocessors.tokenize,
     seqio.CacheDatasetPlaceholder(),

@@ -233,6 +233,14 @@ def read_shard(
   return described if described.is_whole(folder) else None
 
 
+def read_shards(
+  folder: files.Path, settings: CacheSettings
+) -> list[Shard | None]:
+  """Returns all shards by number, None for those that are not complete."""
+  numbers = range(settings.num_shards)
+  return [read_shard(folder, settings, number) for number in numbers]
+
+
 def read_manifest(folder: files.Path) -> Manifest:
   """Returns what a complete cache says of itself.
 
@@ -257,8 +265,7 @@ def _why_not_there(folder: files.Path) -> str:
       f'No cache in {folder}: it has no {MANIFEST_FILE}. Write one with python'
       ' -m symbol_tuning.cache_tasks, or correct CACHE_DIR.'
     )
-  numbers = range(settings.num_shards)
-  whole = sum(read_shard(folder, settings, n) is not None for n in numbers)
+  whole = sum(shard is not None for shard in read_shards(folder, settings))
   return (
     f'The cache in {folder} is not complete: {whole} of {settings.num_shards}'
     ' shards are there. Run python -m symbol_tuning.cache_tasks with its'

@@ -97,24 +97,21 @@ class CachedTrainData:
       'the rows of the cache': _fingerprint(cache),
     }
     dataset = _batches(records, cache.settings, batch_size, seed, self.shard)
-    self._batches = dataset.to_iter_dataset(
-      grain.ReadOptions(
-        num_threads=num_threads, prefetch_buffer_size=batches_ahead
-      )
+    options = grain.ReadOptions(
+      num_threads=num_threads, prefetch_buffer_size=batches_ahead
     )
-    self.set_state({_POSITION: 0})
+    self._iterator = iter(dataset.to_iter_dataset(options))
 
   def __iter__(self) -> Iterator[Batch]:
     return self
 
   def __next__(self) -> Batch:
-    batch = next(self._iterator)
-    self._batches_read += 1
-    return batch
+    return next(self._iterator)
 
   def get_state(self) -> dict[str, Any]:
     """Returns the position in the data, as JSON values."""
-    return {_POSITION: self._batches_read, positions.OF: self._of}
+    batches_read = self._iterator.get_state()['next_index']
+    return {_POSITION: batches_read, positions.OF: self._of}
 
   def set_state(self, state: dict[str, Any]) -> None:
     """Goes on from a position that `get_state` returned, at once.
@@ -129,9 +126,7 @@ class CachedTrainData:
         f' {state}. Go on with those data, or use another MODEL_DIR.'
       )
     positions.check(state, self._of)
-    self._batches_read = state[_POSITION]
-    self._iterator = iter(self._batches)
-    self._iterator.set_state({'next_index': self._batches_read})
+    self._iterator.set_state({'next_index': state[_POSITION]})
 
 
 def _batches(

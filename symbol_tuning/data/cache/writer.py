@@ -217,11 +217,8 @@ def _remove_damaged(folder: files.Path, chosen: manifest.CacheSettings) -> None:
 
 
 def _missing(folder: files.Path, chosen: manifest.CacheSettings) -> list[int]:
-  return [
-    number
-    for number in range(chosen.num_shards)
-    if manifest.read_shard(folder, chosen, number) is None
-  ]
+  shards = manifest.read_shards(folder, chosen)
+  return [number for number, shard in enumerate(shards) if shard is None]
 
 
 def _progress(folder: files.Path, chosen: manifest.CacheSettings) -> str:
@@ -248,16 +245,13 @@ def _plan(
 def _finish(
   folder: files.Path, chosen: manifest.CacheSettings
 ) -> manifest.Manifest:
-  shards = []
-  for number in range(chosen.num_shards):
-    shard = manifest.read_shard(folder, chosen, number)
-    if shard is None:
-      raise FileNotFoundError(
-        f'{folder / chosen.shard_name(number)} is not there though it was'
-        ' written: do all processes that write see the same folder?'
-      )
-    shards.append(shard)
-  written = manifest.Manifest(chosen, tuple(shards))
+  shards = manifest.read_shards(folder, chosen)
+  if None in shards:
+    raise FileNotFoundError(
+      f'{folder / chosen.shard_name(shards.index(None))} is not there though it'
+      ' was written: do all processes that write see the same folder?'
+    )
+  written = manifest.Manifest(chosen, tuple(filter(None, shards)))
   written.write(folder)
   total = written.statistics
   print(

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import seqio
-import tensorflow as tf
 
 from symbol_tuning.data.prompting import formats
 from symbol_tuning.data.prompting.fitting import TOO_LONG, Fitter
 from symbol_tuning.data.prompting.records import OpenQuery
 from symbol_tuning.data.seqio_tasks import dataset_tasks, flat_examples
+from symbol_tuning.data.seqio_tasks.memory_source import MemorySource
 from symbol_tuning.data.seqio_tasks.python_map import python_map
 
 Pair = tuple[str, str]  # an input and its output
@@ -96,13 +96,15 @@ def named_generator(name: str, *seeds: int) -> np.random.Generator:
   return np.random.default_rng([zlib.crc32(name.encode()), *seeds])
 
 
-class QuestionSource(seqio.DataSource):
+class QuestionSource(MemorySource):
   """Yields {'question': int64 []}, the numbers of questions."""
 
   def __init__(self, questions: Callable[[], Sequence[Question]]):
     """Takes what returns the questions; it is called when they are asked."""
     self._questions = questions
-    super().__init__(splits=['validation'])
+    super().__init__(
+      'validation', lambda: {'question': np.arange(len(questions()))}
+    )
 
   def open_queries(
     self, task_feature_lengths: Mapping[str, int] | None
@@ -117,17 +119,6 @@ class QuestionSource(seqio.DataSource):
       _open_query(number, question, fitter)
       for number, question in enumerate(self._questions())
     ]
-
-  @property
-  def supports_arbitrary_sharding(self) -> bool:
-    return False
-
-  def list_shards(self, split: str) -> list[str]:
-    return [split]
-
-  def get_dataset(self, split: str = 'validation', **unused) -> tf.data.Dataset:
-    numbers = np.arange(len(self._questions()))
-    return tf.data.Dataset.from_tensor_slices({'question': numbers})
 
 
 def add_text_task(
