@@ -35,7 +35,6 @@ class ListFunction:
     name: unique among the functions.
     category: one of CATEGORIES.
     concept: its number in Rule's list and in BIG-bench.
-    definition: what it does, in words.
     apply: the function. Where a list is too short for what is to be done, as
       much is done as can be: nothing is removed from an empty list.
     shortest: the shortest input among Rule's examples of the function.
@@ -44,7 +43,6 @@ class ListFunction:
   name: str
   category: str
   concept: str
-  definition: str
   apply: Callable[[Numbers], Numbers]
   shortest: int = 0
 
@@ -65,104 +63,42 @@ def _swapped(xs: Numbers, i: int, j: int) -> Numbers:
 
 
 LIST_FUNCTIONS: tuple[ListFunction, ...] = (
+  ListFunction('remove_first', 'remove', 'c049', lambda xs: xs[1:], 1),
+  ListFunction('remove_last', 'remove', 'c062', lambda xs: xs[:-1], 1),
+  ListFunction('remove_first_two', 'remove', 'c029', lambda xs: xs[2:], 2),
+  # Remove the first and the last element.
+  ListFunction('remove_ends', 'remove', 'c064', lambda xs: xs[1:-1], 2),
+  # Answer with the list itself.
+  ListFunction('keep_all', 'keep', 'c045', lambda xs: xs),
+  # Keep these only.
+  ListFunction('keep_first', 'keep', 'c048', lambda xs: xs[:1], 2),
+  ListFunction('keep_last', 'keep', 'c061', lambda xs: xs[-1:], 2),
+  ListFunction('keep_first_two', 'keep', 'c006', lambda xs: xs[:2], 3),
+  ListFunction('prepend_7', 'add', 'c046', lambda xs: [7, *xs]),
+  ListFunction('append_3', 'add', 'c037', lambda xs: [*xs, 3]),
+  ListFunction('prepend_98_append_37', 'add', 'c096', lambda xs: [98, *xs, 37]),
   ListFunction(
-    'remove_first', 'remove', 'c049',
-    'Remove the first element.',
-    lambda xs: xs[1:], shortest=1,
+    'prepend_five_numbers', 'add', 'c092', lambda xs: [92, 63, 34, 18, 55, *xs]
+  ),
+  ListFunction('reverse', 'modify', 'c100', lambda xs: xs[::-1], 2),
+  ListFunction(
+    'move_first_to_end', 'modify', 'c066', lambda xs: xs[1:] + xs[:1], 2
   ),
   ListFunction(
-    'remove_last', 'remove', 'c062',
-    'Remove the last element.',
-    lambda xs: xs[:-1], shortest=1,
+    'swap_second_and_third', 'modify', 'c087', lambda xs: _swapped(xs, 1, 2), 3
   ),
   ListFunction(
-    'remove_first_two', 'remove', 'c029',
-    'Remove the first two elements.',
-    lambda xs: xs[2:], shortest=2,
+    'replace_second_by_8', 'modify', 'c016', lambda xs: _replaced(xs, 1, 8), 2
   ),
-  ListFunction(
-    'remove_ends', 'remove', 'c064',
-    'Remove the first and the last element.',
-    lambda xs: xs[1:-1], shortest=2,
-  ),
-  ListFunction(
-    'keep_all', 'keep', 'c045',
-    'Answer with the list itself.',
-    lambda xs: xs,
-  ),
-  ListFunction(
-    'keep_first', 'keep', 'c048',
-    'Keep the first element only.',
-    lambda xs: xs[:1], shortest=2,
-  ),
-  ListFunction(
-    'keep_last', 'keep', 'c061',
-    'Keep the last element only.',
-    lambda xs: xs[-1:], shortest=2,
-  ),
-  ListFunction(
-    'keep_first_two', 'keep', 'c006',
-    'Keep the first two elements only.',
-    lambda xs: xs[:2], shortest=3,
-  ),
-  ListFunction(
-    'prepend_7', 'add', 'c046',
-    'Put a 7 in front.',
-    lambda xs: [7, *xs],
-  ),
-  ListFunction(
-    'append_3', 'add', 'c037',
-    'Put a 3 at the end.',
-    lambda xs: [*xs, 3],
-  ),
-  ListFunction(
-    'prepend_98_append_37', 'add', 'c096',
-    'Put a 98 in front and a 37 at the end.',
-    lambda xs: [98, *xs, 37],
-  ),
-  ListFunction(
-    'prepend_five_numbers', 'add', 'c092',
-    'Put 92, 63, 34, 18 and 55 in front.',
-    lambda xs: [92, 63, 34, 18, 55, *xs],
-  ),
-  ListFunction(
-    'reverse', 'modify', 'c100',
-    'Turn the list around.',
-    lambda xs: xs[::-1], shortest=2,
-  ),
-  ListFunction(
-    'move_first_to_end', 'modify', 'c066',
-    'Move the first element to the end.',
-    lambda xs: xs[1:] + xs[:1], shortest=2,
-  ),
-  ListFunction(
-    'swap_second_and_third', 'modify', 'c087',
-    'Swap the second and the third element.',
-    lambda xs: _swapped(xs, 1, 2), shortest=3,
-  ),
-  ListFunction(
-    'replace_second_by_8', 'modify', 'c016',
-    'Write an 8 in place of the second element.',
-    lambda xs: _replaced(xs, 1, 8), shortest=2,
-  ),
-  ListFunction(
-    'one_number', 'input_independent', 'c041',
-    'Whatever the list, answer 9.',
-    lambda xs: [9],
-  ),
-  ListFunction(
-    'two_numbers', 'input_independent', 'c042',
-    'Whatever the list, answer 5 and 2.',
-    lambda xs: [5, 2],
-  ),
+  # Whatever the list, answer the same numbers.
+  ListFunction('one_number', 'input_independent', 'c041', lambda xs: [9]),
+  ListFunction('two_numbers', 'input_independent', 'c042', lambda xs: [5, 2]),
   ListFunction(
     'five_numbers', 'input_independent', 'c090',
-    'Whatever the list, answer 18, 42, 77, 20 and 36.',
     lambda xs: [18, 42, 77, 20, 36],
   ),
   ListFunction(
     'ten_numbers', 'input_independent', 'c091',
-    'Whatever the list, answer the same ten numbers.',
     lambda xs: [81, 99, 41, 23, 22, 75, 68, 30, 24, 69],
   ),
 )  # fmt: skip

@@ -51,7 +51,7 @@ CASES = {
 
 
 @pytest.mark.parametrize('name', BY_NAME)
-def test_functions_do_what_their_definitions_say(name):
+def test_functions_do_what_their_names_say(name):
   for numbers, output in CASES[name]:
     given_numbers = list(numbers)
     assert BY_NAME[name].apply(given_numbers) == output
