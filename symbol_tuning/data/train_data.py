@@ -102,8 +102,6 @@ class TrainData:
     """
     self.shard = shard or BatchShard.of_process()
     num_rows = self.shard.num_rows(batch_size)
-    self.mixture_or_task_name = mixture_or_task_name
-    self.vocab_size = settings.vocabulary().vocab_size
     rows = packed_rows(
       mixture_or_task_name,
       task_feature_lengths,
