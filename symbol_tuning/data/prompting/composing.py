@@ -13,7 +13,7 @@ import random
 from collections.abc import Collection, Sequence
 
 from symbol_tuning.data.datasets import sources
-from symbol_tuning.data.prompting.formats import FORMATS
+from symbol_tuning.data.prompting.formats import FORMATS, Format
 from symbol_tuning.data.prompting.records import Exemplar, Prompt, WrittenLabel
 from symbol_tuning.data.prompting.symbols import SymbolTable
 
@@ -34,6 +34,7 @@ class Recipe:
     instruction: 'each', 'once' or 'none', see `INSTRUCTIONS`.
     lists_options: whether the instruction names the labels to choose from.
     symbols: what symbols are drawn from.
+    formats: input-label formats, one of which is drawn for each prompt.
   """
 
   labels: str
@@ -41,6 +42,7 @@ class Recipe:
   instruction: str = 'none'
   lists_options: bool = False
   symbols: SymbolTable | None = None
+  formats: tuple[Format, ...] = FORMATS
 
   def __post_init__(self):
     if self.labels not in LABELS:
@@ -140,7 +142,7 @@ class Composer:
     # The state of random.Random follows from the text of a seed alone, on
     # every platform and in every process.
     rng = random.Random(seed)
-    layout = rng.choice(FORMATS)
+    layout = rng.choice(self._recipe.formats)
     exemplars = self._draw_exemplars(rng, text)
     # Labels last: what was drawn before is the same with all kinds of them.
     options = self._draw_labels(rng)

@@ -141,10 +141,11 @@ def test_random_labels_say_nothing_of_the_class():
 
 
 def test_a_prompt_is_written_as_its_format_says():
-  recipe = make_recipe(labels='natural', exemplars=(1, 1), instruction='each')
-  prompt = compose(make_pool([2, 2]), recipe)
   layout = formats.Format('Q: ', '\nA:')
-  prompt = dataclasses.replace(prompt, format=layout)
+  recipe = make_recipe(
+    labels='natural', exemplars=(1, 1), formats=(layout,), instruction='each'
+  )
+  prompt = compose(make_pool([2, 2]), recipe)
   blocks = [
     f'Name the kind.\nQ: {one.text}\nA: class {one.label}'
     for one in prompt.exemplars
