@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 
 class EventFile:
-  """An event file of scalars, new in its folder; a context manager."""
+  """An event file of scalars, new in its folder; to be closed."""
 
   def __init__(
     self,
@@ -45,12 +45,6 @@ class EventFile:
     if first_step is not None:
       session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
       self._record(step=first_step, session_log=session)
-
-  def __enter__(self) -> 'EventFile':
-    return self
-
-  def __exit__(self, *_) -> None:
-    self.close()
 
   def write(self, step: int, scalars: Mapping[str, float]) -> None:
     """Adds scalars by tag."""

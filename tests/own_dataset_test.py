@@ -1,13 +1,13 @@
 """Runs what tasks/README.md says of a dataset of one's own, to the letter."""
 
 import json
-import pathlib
 import re
 import sys
 
 import gin
 import pytest
 import seqio
+from shipped import documented
 
 from symbol_tuning import gin_utils, tasks
 from symbol_tuning.data import settings
@@ -16,16 +16,12 @@ from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.seqio_tasks import mixing
 
-README = pathlib.Path(__file__).parents[1] / 'tasks' / 'README.md'
+README = 'tasks/README.md'
 LENGTHS = {'inputs': 400, 'targets': 32}
 SETTINGS = ('natural_instructed', 'natural_uninstructed', 'symbol_instructed',
             'symbol_uninstructed', 'flipped')  # fmt: skip
 TUNING = ('symbol_tuning_reviews', 'instruction_tuning_reviews')
 EVALUATION = tuple(f'icl_{setting}_reviews' for setting in SETTINGS)
-
-
-def code_blocks(language):
-  return re.findall(rf'```{language}\n(.*?)```', README.read_text(), re.DOTALL)
 
 
 def write_rows(folder, verdicts):
@@ -43,10 +39,13 @@ def write_rows(folder, verdicts):
 def data_root(tmp_path_factory):
   """Writes the module and its data, and imports the module in gin."""
   root = tmp_path_factory.mktemp('own')
-  (root / 'my_datasets.py').write_text('\n'.join(code_blocks('python')))
+  (root / 'my_datasets.py').write_text(
+    '\n'.join(documented.blocks(README, 'python'))
+  )
   gin_file = root / 'own.gin'
   gin_file.write_text(
-    'from __gin__ import dynamic_registration\n' + code_blocks('gin')[0]
+    'from __gin__ import dynamic_registration\n'
+    + documented.blocks(README, 'gin')[0]
   )
   write_rows(root / 'reviews', ['complaint', 'praise', 0, 1] * 4)
   with pytest.MonkeyPatch.context() as patch:
@@ -71,7 +70,7 @@ def examples(name):
 
 
 def test_the_module_is_short():
-  assert code_blocks('python')[0].count('\n') < 20
+  assert documented.blocks(README, 'python')[0].count('\n') < 20
 
 
 def test_gin_names_the_task():

@@ -78,13 +78,13 @@ def of_error(
   return MemoryNeed(by_kind, limit, fits=False, largest=largest)
 
 
-def _largest(trees: Mapping[str, PyTree], number: int = 8) -> dict[str, float]:
+def _largest(trees: Mapping[str, PyTree]) -> dict[str, float]:
   sizes = {
     f'{kind} {parameter_name(path)}'.rstrip(): bytes_on_device(array)
     for kind, tree in trees.items()
     for path, array in jax.tree.leaves_with_path(tree)
   }
-  return dict(sorted(sizes.items(), key=lambda item: -item[1])[:number])
+  return dict(sorted(sizes.items(), key=lambda item: -item[1])[:8])
 
 
 def bytes_on_device(tree: PyTree) -> float:

@@ -9,7 +9,7 @@ SECONDS = 30.0
 
 
 class Growing:
-  """A file that is written from its start, bit by bit; a context manager.
+  """A file that is written from its start, bit by bit; to be closed.
 
   On a disk, others see what was flushed. A bucket cannot append: there the
   whole file is written again, not more often than was asked for, and when it is
@@ -37,12 +37,6 @@ class Growing:
     self._seconds = seconds
     self._written = time.monotonic()
     self._told = False
-
-  def __enter__(self) -> 'Growing':
-    return self
-
-  def __exit__(self, *_) -> None:
-    self.close()
 
   def write(self, data: bytes) -> None:
     """Adds to the file."""

@@ -19,6 +19,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Path: TypeAlias = pathlib.Path | epath.Path
 
 _SCHEMES = ('gs', 's3')
+_FOLDER_SECONDS = 60
 _URL = re.compile(r'([a-z][a-z0-9+.-]*)://([^/]*)(.*)', re.DOTALL)
 
 # Reported by name, and without making buckets; see buckets.py. As a string, it
@@ -140,7 +141,7 @@ def move(place: Path, to: Path) -> None:
     filesystem(place).mv(os.fspath(place), os.fspath(to), recursive=True)
 
 
-def await_folder(folder: Path, seconds: float = 60.0) -> None:
+def await_folder(folder: Path) -> None:
   """Waits for network file systems, which show a new folder some time later.
 
   A bucket has no folders, and nothing to wait for.
@@ -148,10 +149,10 @@ def await_folder(folder: Path, seconds: float = 60.0) -> None:
   Raises:
     FileNotFoundError: if the folder does not appear.
   """
-  deadline = time.monotonic() + seconds
+  deadline = time.monotonic() + _FOLDER_SECONDS
   while is_local(folder) and not folder.is_dir():
     if time.monotonic() > deadline:
-      raise FileNotFoundError(f'{folder} did not appear in {seconds:.0f} s')
+      raise FileNotFoundError(f'{folder} did not appear in {_FOLDER_SECONDS} s')
     time.sleep(1)
 
 

@@ -218,15 +218,12 @@ def check_set(used: Usage) -> None:
   )
 
 
-def unread(
-  bindings: Sequence[str], used: Usage, hints: Mapping[str, str] = T5X_MACROS
-) -> list[str]:
+def unread(bindings: Sequence[str], used: Usage) -> list[str]:
   """Returns a sentence for each binding that the program does not read.
 
   Args:
     bindings: of the command line, such as 'TRAIN_STEPS=10'.
     used: what the program reads.
-    hints: what to say of macros that are known elsewhere.
   """
   sentences = []
   for binding in bindings:
@@ -234,8 +231,8 @@ def unread(
     if name in used.macros or _selector(name) in used.selectors:
       continue
     sentence = f'--gin.{binding} has no effect: this program does not read it'
-    if name in hints:
-      sentence += f'; {hints[name]}.'
+    if name in T5X_MACROS:
+      sentence += f'; {T5X_MACROS[name]}.'
     elif near := _near(name, used):
       sentence += f'; did you mean {" or ".join(near)}?'
     else:

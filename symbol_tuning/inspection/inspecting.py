@@ -19,7 +19,6 @@ def inspect(
   num_shown: int = 3,
   output_dir: str = '.',
   seed: int = 0,
-  console: rich.console.Console | None = None,
 ) -> None:
   """Prints prompts and statistics, and draws how long the prompts are.
 
@@ -32,13 +31,12 @@ def inspect(
     num_shown: prompts that are printed, of one task after the other.
     output_dir: where histograms go.
     seed: of the choice of prompts.
-    console: prints; by default to the terminal.
 
   Raises:
     ValueError: if a name is unknown, or if no prompt fits the lengths.
     FileNotFoundError: if the data of a task are missing.
   """
-  console = console or rich.console.Console()
+  console = rich.console.Console()
   names = mixture_or_task_name
   for name in [names] if isinstance(names, str) else names:
     tasks = mixing.available_tasks(name)

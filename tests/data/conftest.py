@@ -3,15 +3,10 @@
 import json
 import shutil
 
+import byte_level
 import pytest
 import tokenizers
-from tokenizers import (
-  decoders,
-  models,
-  normalizers,
-  pre_tokenizers,
-  processors,
-)
+from tokenizers import normalizers, processors
 
 import symbol_tuning.tasks  # noqa: F401  # Registers the tasks.
 
@@ -27,15 +22,8 @@ SPECIAL = ('<|user|>', '<|assistant|>', '<|turn|>')
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   """A byte-level tokenizer without merges, as a Hugging Face folder has it."""
-  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-  tokenizer = tokenizers.Tokenizer(
-    models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
-  )
-  tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-  tokenizer.decoder = decoders.ByteLevel()
-  tokenizer.add_special_tokens([EOS])
   path = tmp_path_factory.mktemp('checkpoint')
-  tokenizer.save(str(path / 'tokenizer.json'))
+  byte_level.tokenizer(EOS).save(str(path / 'tokenizer.json'))
   (path / 'config.json').write_text(json.dumps({'eos_token_id': 256}))
   return path
 

@@ -1,5 +1,6 @@
 """Writes and reads files on a disk and in a bucket, alike."""
 
+import contextlib
 import multiprocessing
 import os
 import pathlib
@@ -106,7 +107,7 @@ def test_the_file_that_is_looked_for_goes_to_a_bucket_last(bucket, store):
 
 def test_a_growing_file_ends_with_all_that_was_written(folder):
   path = folder / 'metrics.jsonl'
-  with files.Growing(path, b'kept\n', seconds=0.0) as file:
+  with contextlib.closing(files.Growing(path, b'kept\n', 0.0)) as file:
     for number in range(3):
       file.write(b'%d\n' % number)
       file.flush()
@@ -115,12 +116,13 @@ def test_a_growing_file_ends_with_all_that_was_written(folder):
 
 
 def test_a_log_outlives_a_bucket_that_is_away(bucket, store, capsys):
-  with files.Growing(bucket / 'metrics.jsonl', seconds=0.0) as file:
+  path = bucket / 'metrics.jsonl'
+  with contextlib.closing(files.Growing(path, seconds=0.0)) as file:
     store.fault = object_store.Fault(403, times=2)
     for number in range(3):
       file.write(b'%d\n' % number)
       file.flush()
-  assert (bucket / 'metrics.jsonl').read_bytes() == b'0\n1\n2\n'
+  assert path.read_bytes() == b'0\n1\n2\n'
   assert capsys.readouterr().err.count('will try again') == 1
 
 

@@ -31,17 +31,16 @@ seqio.MixtureRegistry.add(
 )
 
 
-def show(name, tmp_path, **options):
-  """Returns what is printed without a terminal."""
-  printed = io.StringIO()
-  inspecting.inspect(
-    name,
-    LENGTHS,
-    output_dir=str(tmp_path),
-    console=rich.console.Console(file=printed, width=120),
-    **options,
-  )
-  return printed.getvalue()
+@pytest.fixture
+def show(tmp_path, monkeypatch, capsys):
+  """A function that returns what is printed without a terminal."""
+  monkeypatch.setenv('COLUMNS', '120')
+
+  def run(name, **options):
+    inspecting.inspect(name, LENGTHS, output_dir=str(tmp_path), **options)
+    return capsys.readouterr().out
+
+  return run
 
 
 def tokens(text):
@@ -100,9 +99,9 @@ def test_only_a_terminal_gets_colours(monkeypatch):
   assert plain.getvalue() == f'{text.plain}\n'
 
 
-def test_a_mixture_is_shown_task_by_task(use_data, tmp_path):
+def test_a_mixture_is_shown_task_by_task(use_data, show):
   use_data(evaluation_queries=8)
-  printed = show('icl_flipped', tmp_path, num_shown=2)
+  printed = show('icl_flipped', num_shown=2)
   headings = [line for line in printed.splitlines() if '────' in line]
   assert 'icl_flipped_adec · 8 exemplars' in headings[0]
   assert 'icl_flipped_or · 8 exemplars' in headings[1]
@@ -115,9 +114,9 @@ def test_a_mixture_is_shown_task_by_task(use_data, tmp_path):
   assert limit == ['limit', '1,000', '30']
 
 
-def test_shares_are_the_rates_of_the_mixture(use_data, tmp_path):
+def test_shares_are_the_rates_of_the_mixture(use_data, show):
   use_data(instruction_share=0.25)
-  printed = show('test_both_stages', tmp_path, num_examples=2, num_shown=0)
+  printed = show('test_both_stages', num_examples=2, num_shown=0)
   rows = [line.split() for line in printed.splitlines()]
   shares = {row[0]: row[1] for row in rows if len(row) == 7}
   del shares['task']
@@ -127,9 +126,9 @@ def test_shares_are_the_rates_of_the_mixture(use_data, tmp_path):
   assert 'mixed by share' in printed
 
 
-def test_the_histogram_is_a_picture(use_data, tmp_path):
+def test_the_histogram_is_a_picture(use_data, tmp_path, show):
   use_data()
-  printed = show('symbol_tuning_sst2', tmp_path)
+  printed = show('symbol_tuning_sst2')
   path = tmp_path / 'symbol_tuning_sst2_lengths.png'
   assert str(path) in printed
   assert path.read_bytes().startswith(b'\x89PNG')

@@ -29,12 +29,11 @@ def test_shellcheck_finds_nothing():
 
 
 @pytest.mark.parametrize('script', PROGRAMS, ids=lambda path: path.name)
-def test_help_is_printed_and_is_no_error(script):
-  ended = subprocess.run(['bash', script, '--help'], capture_output=True)
-  assert ended.returncode == 0
-  assert ended.stderr == b''
-  assert f'launch/{script.name}' in ended.stdout.decode()
-  assert '--dry_run' in ended.stdout.decode()
+def test_help_is_printed_and_is_no_error(launch, script):
+  ended = launch('--help', script=script.name)
+  assert (ended.returncode, ended.stderr) == (0, '')
+  assert f'launch/{script.name}' in ended.stdout
+  assert '--dry_run' in ended.stdout
 
 
 @pytest.mark.parametrize('script', PROGRAMS, ids=lambda path: path.name)
@@ -42,24 +41,17 @@ def test_a_launcher_can_be_executed(script):
   assert os.access(script, os.X_OK)
 
 
-def test_dry_runs_print_the_commands_of_a_laptop(tmp_path):
-  shown = [
-    subprocess.run(
-      ['bash', LAUNCH / script, '--dry_run', *arguments],
-      capture_output=True,
-      text=True,
-      cwd=tmp_path,
-      check=True,
-    ).stdout.splitlines()
-    for script, *arguments in (
-      ('quickstart.sh', 'runs/q'),
-      ('local_pod.sh', '2', '4', '--', 'python'),
-    )
-  ]
-  assert [len(lines) for lines in shown] == [5, 2]
-  assert all(line.startswith('python -m symbol_') for line in shown[0])
-  assert all(line.startswith('env JAX_COORDINATOR') for line in shown[1])
-  assert not list(tmp_path.iterdir())
+def test_dry_runs_print_the_commands_of_a_laptop(launch, tmp_path):
+  of_pod = launch('--dry_run', '2', '4', '--', 'python', script='local_pod.sh')
+  of_run = launch('--dry_run', 'runs/q', script='quickstart.sh')
+  for ended, count, start in (
+    (of_run, 5, 'python -m symbol_'),
+    (of_pod, 2, 'env JAX_COORDINATOR'),
+  ):
+    lines = ended.stdout.splitlines()
+    assert len(lines) == count
+    assert all(line.startswith(start) for line in lines)
+  assert [path.name for path in tmp_path.iterdir()] == ['bin']
 
 
 PLACE = '--project=p --zone=z'

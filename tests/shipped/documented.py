@@ -13,14 +13,20 @@ PAGES = (
   'gin/README.md',
 )
 
-_BLOCK = re.compile(r'^( *)```\w*\n(.*?)^\1```', re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r'^( *)```(\w*)\n(.*?)^\1```', re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r'python -m (symbol_tuning\.\w+)((?:[^\n\\]|\\\n|\\.)*)')
+
+
+def blocks(page: str, language: str | None = None) -> list[str]:
+  """Returns a page's blocks of code, of any language or of one."""
+  found = _BLOCK.findall((ROOT / page).read_text(encoding='utf-8'))
+  return [text for _, written, text in found if language in (None, written)]
 
 
 def commands(page: str) -> list[tuple[str, list[str]]]:
   """Returns module and arguments of each of our programs in a page's blocks."""
   found = []
-  for _, block in _BLOCK.findall((ROOT / page).read_text(encoding='utf-8')):
+  for block in blocks(page):
     for module, arguments in _COMMAND.findall(block):
       words = shlex.split(arguments.replace('\\\n', ' '))
       found.append((module, [word for word in words if word != '…']))

@@ -12,13 +12,12 @@ import re
 import subprocess
 import sys
 
+import byte_level
 import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tokenizers
 from shipped import documented
-from tokenizers import decoders, models, pre_tokenizers
 
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
@@ -37,6 +36,22 @@ SYNTHETIC = (
 )
 TWO_STEPS = ('--gin.TRAIN_STEPS=2', '--gin.HANG_SECONDS=None')
 EVALUATED = ('--gin.EVAL_PERIOD=2', '--gin.EVAL_QUERIES=1')
+ONE_QUERY = '--gin.settings.DataSettings.evaluation_queries=1'
+# What makes the commands of pages small.
+SMALL = {
+  'symbol_tuning.train': (*TWO_STEPS, *EVALUATED, '--gin.BATCH_SIZE=2'),
+  'symbol_tuning.eval': (
+    "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_adec']",
+    "--gin.SEPARATOR='eos'",
+    ONE_QUERY,
+  ),
+  'symbol_tuning.cache_tasks': ('--gin.NUM_ROWS=8', '--gin.NUM_SHARDS=1'),
+  'symbol_tuning.export_mixture': ('--gin.NUM_EXAMPLES=5',),
+  'symbol_tuning.export_lm_eval': (
+    "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
+    ONE_QUERY,
+  ),
+}
 PALM = (
   'config.DecoderConfig.num_layers=2',
   'config.DecoderConfig.embed_dim=32',
@@ -79,13 +94,7 @@ def write_checkpoint(folder, **values):
   """A Llama of a few thousand parameters, with a byte-level tokenizer."""
   folder.mkdir(parents=True)
   (folder / 'config.json').write_text(json.dumps(LLAMA | values))
-  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-  tokenizer = tokenizers.Tokenizer(
-    models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[])
-  )
-  tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-  tokenizer.decoder = decoders.ByteLevel()
-  tokenizer.add_special_tokens(['<|end|>', '<|start|>'])
+  tokenizer = byte_level.tokenizer('<|end|>', '<|start|>')
   tokenizer.save(str(folder / 'tokenizer.json'))
   config = parameters.read_config(str(folder))
   params = parameters.init_params(Decoder(config), jax.random.key(0))
@@ -96,11 +105,7 @@ def write_checkpoint(folder, **values):
 
 def write_reviews(folder):
   """What tasks/README.md and the page on `infer` speak of."""
-  blocks = re.findall(
-    r'```python\n(.*?)```',
-    (documented.ROOT / 'tasks/README.md').read_text(),
-    re.DOTALL,
-  )
+  blocks = documented.blocks('tasks/README.md', 'python')
   (folder / 'my_datasets.py').write_text('\n'.join(blocks))
   rows = [
     {
@@ -138,7 +143,7 @@ def quickstart_jobs():
   asked = [
     '--gin_file=experiments/quickstart_eval.gin',
     "--gin.CHECKPOINT_PATH={'tuned': 'quickstart_symbol_tune'}",
-    '--gin.settings.DataSettings.evaluation_queries=1',
+    ONE_QUERY,
     *SYNTHETIC[1:],
   ]
   yield ['quickstart_eval', 'symbol_tuning.eval',
@@ -165,23 +170,21 @@ def page_jobs():
     if not (documented.ROOT / page).exists():
       continue
     for number, (module, words) in enumerate(documented.commands(page)):
-      # launch/README.md is walked through by `pod_jobs`.
+      # launch/README.md is walked through by `walk_jobs`.
       if page.startswith('launch') or module in ELSEWHERE or not words:
         continue
-      arguments = [*words, *completion(module, words)]
+      arguments = [*words, *completion(module, ' '.join(words))]
       yield [f'{page} {number} {module}', module, arguments]
 
 
 def completion(module, words):
   """What a documented command leaves to the reader, and what makes it small."""
-  text = ' '.join(words)
-  if module == 'symbol_tuning.convert':
+  if module in ('symbol_tuning.convert', 'symbol_tuning.report'):
     return []
-  if module == 'symbol_tuning.report' or 'reviews' in text:
-    return ['--gin.settings.DataSettings.evaluation_exemplars=1'] * (
-      module == 'symbol_tuning.infer'
-    )
-  if 'train_cached' in text:
+  if 'reviews' in words:
+    is_asked = module == 'symbol_tuning.infer'
+    return ['--gin.settings.DataSettings.evaluation_exemplars=1'] * is_asked
+  if 'train_cached' in words:
     return [
       *TWO_STEPS,
       "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
@@ -189,56 +192,28 @@ def completion(module, words):
       '--gin.INITIAL_CHECKPOINT_PATH=None',
       '--gin.BATCH_SIZE=2',
     ]
-  small = list(SYNTHETIC)
-  if module == 'symbol_tuning.train':
-    small += [*TWO_STEPS, *EVALUATED, '--gin.BATCH_SIZE=2']
-    if 'short_prompts' in text:
-      small += ['--gin.WARMUP_STEPS=1']
-  elif module == 'symbol_tuning.eval':
-    small += [
-      "--gin.MIXTURE_OR_TASK_NAME=['icl_flipped_subj', 'icl_flipped_adec']",
-      '--gin.settings.DataSettings.evaluation_queries=1',
-      "--gin.SEPARATOR='eos'",
-    ]
-  elif module == 'symbol_tuning.cache_tasks':
-    small += ['--gin.NUM_ROWS=4', '--gin.NUM_SHARDS=1']
-  elif module == 'symbol_tuning.export_mixture':
-    small += ['--gin.NUM_EXAMPLES=5']
-  elif module == 'symbol_tuning.export_lm_eval':
-    small += [
-      "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
-      '--gin.settings.DataSettings.evaluation_queries=1',
-    ]
-  return small
+  warmup = ['--gin.WARMUP_STEPS=1'] * ('short_prompts' in words)
+  return [*SYNTHETIC, *SMALL.get(module, ()), *warmup]
 
 
 def walk_jobs():
   """What launch/README.md walks through, with a tiny model for its own."""
-  for number, (module, words) in enumerate(
-    documented.commands('launch/README.md')
-  ):
+  page = 'launch/README.md'
+  for number, (module, words) in enumerate(documented.commands(page)):
     if not any('$BUCKET' in w for w in words) or 'report' in module:
       continue
-    arguments = [
-      word.replace('$BUCKET/models/Qwen3-8B', SMOLLM2).replace(
-        '$BUCKET', 'share'
-      )
-      for word in words
-    ]
-    if module == 'symbol_tuning.cache_tasks':
-      arguments += [*SYNTHETIC, '--gin.NUM_ROWS=8', '--gin.NUM_SHARDS=1']
+    names = {'$BUCKET/models/Qwen3-8B': SMOLLM2, '$BUCKET': 'share'}
+    arguments = list(words)
+    for name, ours in names.items():
+      arguments = [word.replace(name, ours) for word in arguments]
     if module == 'symbol_tuning.train':
       arguments += [*TWO_STEPS, *on_virtual_devices(words)]
       arguments += ['--gin.ARCHITECTURE=%CHECKPOINT']
+    else:
+      arguments += [*SYNTHETIC, *SMALL[module]]
     if module == 'symbol_tuning.eval':
-      arguments += [
-        *SYNTHETIC,
-        '--gin.partitioning.Partitioner.fsdp=4',
-        "--gin.MIXTURE_OR_TASK_NAME='icl_flipped_subj'",
-        '--gin.settings.DataSettings.evaluation_queries=1',
-        "--gin.SEPARATOR='eos'",
-      ]
-    yield [f'launch/README.md {number} {module}', module, arguments]
+      arguments += ['--gin.partitioning.Partitioner.fsdp=4']
+    yield [f'{page} {number} {module}', module, arguments]
 
 
 def pod_jobs():
@@ -252,8 +227,7 @@ def pod_jobs():
       '--gin_file=runs/cache.gin',
       "--gin.MIXTURE_OR_TASK_NAME='symbol_tuning'",
       "--gin.CACHE_DIR='share/cache'",
-      '--gin.NUM_ROWS=16',
-      '--gin.NUM_SHARDS=1',
+      *('--gin.NUM_ROWS=16', '--gin.NUM_SHARDS=1'),
       f'--gin.SENTENCEPIECE_MODEL={str(ASSETS / "tiny.model")!r}',
       *SYNTHETIC,
     ],
@@ -328,7 +302,10 @@ JOBS = {
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
-  """What became of each job, by its name; the groups are run side by side."""
+  """What became of each group of jobs; they are run side by side.
+
+  By name: its folder, what each job printed by the job's name, and errors.
+  """
   root = tmp_path_factory.mktemp('shipped')
   compiled = tmp_path_factory.mktemp('compiled')
   started = {}
@@ -361,33 +338,34 @@ def results(tmp_path_factory):
   found = {}
   for group, process in started.items():
     output, errors = process.communicate()
-    for line in output.splitlines():
-      result = json.loads(line)
-      found[result['name']] = result
-    found[group] = {'folder': root / group, 'errors': errors[-3000:]}
+    ended = {
+      line['name']: line for line in map(json.loads, output.splitlines())
+    }
+    found[group] = (root / group, ended, errors[-3000:])
   return found
 
 
 @pytest.mark.parametrize(
-  'name', [job[0] for jobs, _ in JOBS.values() for job in jobs]
+  ('group', 'job'),
+  [
+    pytest.param(group, job, id=job[0])
+    for group, (jobs, _) in JOBS.items()
+    for job in jobs
+  ],
 )
-def test_what_is_shipped_runs(results, name):
-  group = next(g for g, (jobs, _) in JOBS.items() if name in dict_of(jobs))
-  assert name in results, results[group]['errors']
-  assert results[name]['status'] == 0, results[name]['output']
-  module, arguments = dict_of(JOBS[group][0])[name]
+def test_what_is_shipped_runs(results, group, job):
+  root, ended, errors = results[group]
+  name, module, arguments = job
+  assert name in ended, errors
+  assert ended[name]['status'] == 0, ended[name]['output']
   if module == 'symbol_tuning.train' and '--dry_run' not in arguments:
-    folder = results[group]['folder'] / model_dir(arguments)
+    folder = root / model_dir(arguments)
     lines = (folder / 'metrics.jsonl').read_text().splitlines()
     kinds = {line['kind']: line for line in map(json.loads, lines)}
     assert kinds['train']['step'] == 2
     assert (folder / 'checkpoints/2').is_dir()
     if EVALUATED[0] in arguments:
       assert kinds['eval']['step'] == 2
-
-
-def dict_of(jobs):
-  return {name: (module, arguments) for name, module, arguments in jobs}
 
 
 def model_dir(arguments):
