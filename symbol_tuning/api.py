@@ -31,10 +31,10 @@ import gin
 import matplotlib.figure
 
 import symbol_tuning.tasks  # noqa: F401  # Registers the tasks.
-from symbol_tuning import API, files, run_config
+from symbol_tuning import files, run_config
 from symbol_tuning.data import settings, vocabularies
 from symbol_tuning.data.datasets import catalog, sources
-from symbol_tuning.data.datasets.sources import (  # noqa: F401  # Offered.
+from symbol_tuning.data.datasets.sources import (
   FirstAvailable,
   HubSource,
   LocalSource,
@@ -44,7 +44,7 @@ from symbol_tuning.data.datasets.sources import (  # noqa: F401  # Offered.
 )
 from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.data.prompting import icl_settings
-from symbol_tuning.data.prompting.records import Prompt, Query  # noqa: F401
+from symbol_tuning.data.prompting.records import Prompt, Query
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.evaluation import evaluator, layout
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -56,7 +56,29 @@ from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.reporting import assembly
 from symbol_tuning.reporting.pages.tables import Table
 
-__all__ = API
+# Type checkers read only a literal; the package has the same names.
+__all__ = [
+  'Dataset',
+  'DatasetSpec',
+  'FirstAvailable',
+  'HubSource',
+  'LocalSource',
+  'Model',
+  'Prediction',
+  'Prompt',
+  'Query',
+  'Report',
+  'Results',
+  'Source',
+  'SyntheticSource',
+  'TfdsSource',
+  'dataset',
+  'evaluate',
+  'load',
+  'prompts',
+  'report',
+  'score',
+]
 
 _MODEL_AND_VOCABULARY = """
 from symbol_tuning import api

@@ -185,6 +185,7 @@ def _label_parts(
   for number, part in enumerate(parts):
     if not done[number]:
       output.write(number, labeller.label(part, countdown.advance))
+      watchdog.finished(f'part {number + 1} of {len(parts)}')
 
 
 @dataclasses.dataclass

@@ -31,12 +31,12 @@ def caveats(checkpoints: Sequence[Evaluated]) -> list[str]:
 def _settings(checkpoints: Sequence[Evaluated]) -> Iterator[str]:
   settings = [one.summary.settings for one in checkpoints]
   for name in dict.fromkeys(name for own in settings for name in own):
-    values = [own.get(name, MISSING) for own in settings]
+    values = [own.get(name) for own in settings]
     if name in _NOT_COMPARED or all(value == values[0] for value in values):
       continue
     told = '; '.join(
-      f'{one.label} {words(value)}'
-      for one, value in zip(checkpoints, values, strict=True)
+      f'{one.label} {words(one.summary.settings.get(name, MISSING))}'
+      for one in checkpoints
     )
     if name == _SEPARATOR:
       yield (

@@ -87,6 +87,13 @@ def test_the_order_of_predictions_is_no_matter(fake):
   assert not caveats([first, second])
 
 
+def test_a_setting_that_is_not_recorded_is_one_that_is_not_set(fake):
+  tasks = {('icl_flipped', 'subj'): fake.predictions(50)}
+  first = fake.collect('first', tasks)
+  second = fake.collect('second', tasks, settings={'word_files': None})
+  assert not caveats([first, second])
+
+
 def test_settings_that_differ_are_named(fake):
   tasks = {('icl_flipped', 'subj'): fake.predictions(50)}
   first = fake.collect('first', tasks, settings={'evaluation_exemplars': 4})

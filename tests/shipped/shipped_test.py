@@ -52,6 +52,12 @@ SMALL = {
     ONE_QUERY,
   ),
 }
+# What else some need, by what stands in the command.
+SMALL_FOR = {
+  'short_prompts': '--gin.WARMUP_STEPS=1',
+  'runs/quickstart/baseline': '--gin.INITIAL_CHECKPOINT_PATH=None',
+  'eval_training': '--gin.TRAIN_STEPS=2',
+}
 PALM = (
   'config.DecoderConfig.num_layers=2',
   'config.DecoderConfig.embed_dim=32',
@@ -192,8 +198,11 @@ def completion(module, words):
       '--gin.INITIAL_CHECKPOINT_PATH=None',
       '--gin.BATCH_SIZE=2',
     ]
-  warmup = ['--gin.WARMUP_STEPS=1'] * ('short_prompts' in words)
-  return [*SYNTHETIC, *SMALL.get(module, ()), *warmup]
+  return [
+    *SYNTHETIC,
+    *SMALL.get(module, ()),
+    *(flag for name, flag in SMALL_FOR.items() if name in words),
+  ]
 
 
 def walk_jobs():

@@ -143,18 +143,24 @@ class _MarkedMixture(seqio.Mixture):
     split,
     use_cached,
     shuffle,
-    *others,
+    seed,
+    shard_info,
+    num_epochs,
+    trim_output_features,
+    try_in_mem_cache,
   ) -> tf.data.Dataset:
     # As SeqIO has it, but for the mark, and with one thread: a thread of its
     # own costs an example more than this does.
-    shuffle_buffer_size = None  # the task's own
     dataset = task.get_dataset(
-      sequence_length,
-      split,
-      use_cached,
-      shuffle,
-      shuffle_buffer_size,
-      *others,
+      sequence_length=sequence_length,
+      split=split,
+      use_cached=use_cached,
+      shuffle=shuffle,
+      seed=seed,
+      shard_info=shard_info,
+      num_epochs=num_epochs,
+      trim_output_features=trim_output_features,
+      try_in_mem_cache=try_in_mem_cache,
     )
     wanted = [k for k in dataset.element_spec if k in output_feature_keys]
     mark = {TASK: tf.constant(self._numbers[task.name], tf.int32)}

@@ -26,6 +26,8 @@ class Decoding:
   def __post_init__(self):
     if isinstance(self.stop, str) or not all(self.stop):
       raise ValueError(f'stop {self.stop!r} is not a list of texts.')
+    # Of a list, as gin files may give it, jit could take no hash.
+    object.__setattr__(self, 'stop', tuple(self.stop))
     if self.max_new_tokens < 1 or self.temperature < 0:
       raise ValueError(
         f'max_new_tokens is {self.max_new_tokens} and must be at least 1;'

@@ -26,15 +26,15 @@ def _kinds(
   kinds_of: Callable[[OutcomeT], Iterable[Any]],
 ) -> list[InSetting[Group]]:
   """The accuracy by kind of query: an entry for each kind in each setting."""
-  return [
-    InSetting(
-      one.setting, [(own or {}).get(kind) for own in one.values], one.sources
-    )
-    for one in evidence.measured(
-      outcomes, lambda own: diagnostics.by(own, kinds_of)
-    )
-    for kind in sorted({kind for own in one.values if own for kind in own})
-  ]
+  found = []
+  for one in evidence.measured(
+    outcomes, lambda own: diagnostics.by(own, kinds_of)
+  ):
+    divided = [own or {} for own in one.values]
+    for kind in sorted(set().union(*divided)):
+      groups = [own.get(kind) for own in divided]
+      found.append(InSetting(one.setting, groups, one.sources))
+  return found
 
 
 def _accuracies(one: InSetting[Group]) -> list[Estimate | None]:

@@ -68,9 +68,15 @@ def plan(prompts, batch_tokens, batch_multiple=1):
 
 
 def write(
-  family, prompts, eos_id=NO_EOS, decoding=GREEDY, num_rows=4, *,
-  kind=Decoder, **kwargs,
-):  # fmt: skip
+  family,
+  prompts,
+  eos_id=NO_EOS,
+  decoding=GREEDY,
+  num_rows=4,
+  *,
+  kind=Decoder,
+  **kwargs,
+):
   """In batches of rows of the same length in all tests."""
   model, params = decoder_and_params(family)
   layout = plan([np.zeros(LONGEST)], num_rows * (LONGEST + NEW))
@@ -236,7 +242,7 @@ def test_a_stop_text_ends_an_answer_wherever_tokens_begin(block_size):
   (prompt,) = prompts_of([5])
   tokens = without_cache('llama', prompt)
   text = text_of(tokens)
-  decoding = Decoding(NEW, stop=('never', text[2:4]))
+  decoding = Decoding(NEW, stop=['never', text[2:4]])
   (written,) = write(
     'llama', [prompt], decoding=decoding, block_size=block_size
   )
