@@ -117,7 +117,9 @@ def new_folder(
   if is_local:
     folder.parent.mkdir(parents=True, exist_ok=True)
   beside = folder.parent if is_local else None
-  with tempfile.TemporaryDirectory('', f'.{folder.name}-', beside) as name:
+  with tempfile.TemporaryDirectory(
+    prefix=f'.{folder.name}-', dir=beside, ignore_cleanup_errors=True
+  ) as name:
     temporary = pathlib.Path(name)
     temporary.chmod(0o755)
     yield temporary

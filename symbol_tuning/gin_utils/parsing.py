@@ -189,10 +189,11 @@ def bound_in_own_files(
     search_paths: as for `parse`.
   """
   folders = [*map(os.path.expanduser, search_paths), str(configs_dir())]
+  ours = configs_dir().resolve()
   found: dict[files.Path, list[str]] = {}
   for path in map(os.path.expanduser, gin_files):
     for file in _with_includes(path, folders):
-      if not str(file).startswith(f'{configs_dir()}/'):
+      if not (files.is_local(file) and ours in files.resolved(file).parents):
         text = file.read_text(encoding='utf-8')
         found[file] = [
           f'{statement.selector}.{statement.arg_name}'

@@ -87,6 +87,10 @@ def test_what_a_file_binds_and_nothing_reads_is_told(small):
   assert f'{small[1]}: small_program.Constant.value has no effect' in told
 
 
-def test_our_own_files_may_bind_what_one_program_alone_reads():
-  files = ['runs/train.gin', 'runs/eval.gin']
-  assert not parsing.bound_in_own_files(files, [])
+def test_our_own_files_may_bind_what_one_program_alone_reads(tmp_path):
+  mine = tmp_path / 'mine.gin'
+  mine.write_text("include 'runs/train.gin'\n")
+  ours = parsing.configs_dir() / '..' / 'gin' / 'runs' / 'eval.gin'
+  assert ours.is_file()
+  files = [str(mine), str(ours), 'runs/eval.gin']
+  assert parsing.bound_in_own_files(files, []) == {mine: []}

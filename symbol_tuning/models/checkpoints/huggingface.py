@@ -120,7 +120,7 @@ def _named(
       name = name if name.startswith('lm_head.') else f'{family.base}{name}'
     named[name] = tensor
   if not any(name.startswith(family.base) for name in named):
-    head = family.tensor_name('unembedding')
+    head = f'{family.tensor_name("unembedding")}.'
     named = {
       name if name.startswith(head) else f'{family.base}{name}': tensor
       for name, tensor in named.items()

@@ -177,7 +177,13 @@ def read_config(
     ValueError: it asks for something that the decoder does not have.
   """
   family = of_config_json(values, path)
-  known = {**family.defaults, **text_values(values)}
+  # Of RoPE, null is as good as nothing.
+  said = {
+    name: value
+    for name, value in text_values(values).items()
+    if value is not None or not name.startswith(('rope_', 'rotary_'))
+  }
+  known = {**family.defaults, **said}
   fields = family.read_config(ConfigJson(known, path))
   try:
     return DecoderConfig(**fields | overrides)

@@ -59,7 +59,7 @@ class ConfigJson:
       return self.activation(name)
     if field == 'head_dim':
       return self.head_dim()
-    if field == 'num_kv_heads' and self.get(name) is None:
+    if name == 'num_key_value_heads' and self.get(name) is None:
       return self.size('num_attention_heads')
     kind = DecoderConfig.__annotations__[field]
     return {int: self.size, float: self.number, bool: self.flag}[kind](name)

@@ -71,7 +71,9 @@ class GptNeoX(Family):
   }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    fields = super().read_config(values) | rope.read(values)
+    fields = super().read_config(values) | rope.read(
+      values, values.number('rotary_pct')
+    )
     return fields | {
       'head_dim': values.head_dim(),
       'shared_norm': not fields['parallel_block'],

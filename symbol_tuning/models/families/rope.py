@@ -37,26 +37,33 @@ NUMBERS: dict[str, dict[str, str]] = {
 }
 
 
-def read(config: ConfigJson) -> dict[str, Any]:
+def read(config: ConfigJson, fraction: float = 1.0) -> dict[str, Any]:
   """The fields of DecoderConfig that say how positions are rotated.
 
+  Args:
+    config: the file.
+    fraction: of a head's channels that are rotated, unless the file says.
+
   Raises:
-    ValueError: RoPE is scaled in an unknown way.
+    ValueError: RoPE is scaled in an unknown way, or its base is not above 0.
   """
   known = config.values
   values = dict(known.get('rope_scaling') or {})
   values |= known.get('rope_parameters') or {}
-  # GPT-NeoX has names of its own.
-  base = 'rope_theta' if 'rope_theta' in known else 'rotary_emb_base'
+  # GPT-NeoX has a name of its own.
+  name = 'rope_theta' if 'rope_theta' in known else 'rotary_emb_base'
+  base = float(values.get('rope_theta') or config.number(name))
+  if base <= 0:
+    raise config.error(name, base, 'a number above 0')
   fraction = (
     values.get('partial_rotary_factor')
     or known.get('partial_rotary_factor')
-    or known.get('rotary_pct', 1.0)
+    or fraction
   )
   head_dim = config.head_dim()
   rotary_dim = int(head_dim * fraction)
   return {
-    'rope_base': float(values.get('rope_theta') or config.number(base)),
+    'rope_base': base,
     'rotary_dim': 0 if rotary_dim == head_dim else rotary_dim,
     'rope_scaling': read_scaling(config, values),
   }
@@ -110,17 +117,18 @@ def read_scaling(
   known = {name: value for name, value in values.items() if value is not None}
   try:
     if kind in ('yarn', 'longrope'):
-      factor = float(known.get('factor', context / original))
-      known = {
-        'factor': factor,
+      factor = float(known.get('factor') or context / original)
+      defaults = {
         'beta_fast': 32,
         'beta_slow': 1,
         'truncate': True,
         'attention_factor': _attention_factor(kind, factor, original, known),
-      } | known
+      }
+      known = defaults | known | {'factor': factor}
     factor = float(known['factor'])
     numbers = {
-      field: _number(known[name]) for name, field in NUMBERS[kind].items()
+      field: _number(field, known[name])
+      for name, field in NUMBERS[kind].items()
     }
   except (KeyError, TypeError) as error:
     raise config.error(
@@ -133,11 +141,11 @@ def read_scaling(
   return RopeScaling(kind, factor, original, **numbers)
 
 
-def _number(value: Any) -> Any:
-  """True, False, a float, or several."""
-  if isinstance(value, list | tuple):
+def _number(field: str, value: Any) -> Any:
+  """Several floats, True or False, or a float: what the field holds."""
+  if field in ('short_factors', 'long_factors'):
     return tuple(map(float, value))
-  return value if isinstance(value, bool) else float(value)
+  return bool(value) if field == 'truncate' else float(value)
 
 
 def _attention_factor(

@@ -119,6 +119,16 @@ def test_both_spellings_of_rope_are_read():
       {'rope_scaling': {'rope_type': 'llama3', 'factor': 8.0}},
       "supported: the numbers that 'llama3' needs",
     ),
+    (
+      'llama',
+      {'rope_scaling': {'rope_type': 'longrope', 'short_factor': 1.0}},
+      "supported: the numbers that 'longrope' needs",
+    ),
+    (
+      'llama',
+      {'rope_theta': 0},
+      'rope_theta in .* is 0.0; supported: a number',
+    ),
     ('llama', {'head_dim': 7}, r'config\.json: DecoderConfig\.head_dim is 7'),
     (
       'gemma3_text',
@@ -219,3 +229,11 @@ def test_published_models_have_as_many_parameters_as_published(name, count):
 def test_an_unknown_published_model_is_named_beside_those_that_are():
   with pytest.raises(ValueError, match=r"'gpt5'; known: gemma2_9b, .*qwen3_8b"):
     families.published('gpt5')
+
+
+def test_null_is_the_default_of_rope():
+  assert read('llama', rope_theta=None) == read('llama')
+
+
+def test_what_only_another_family_reads_is_not_read():
+  assert read('llama', rotary_pct=0.5) == read('llama')
