@@ -13,6 +13,7 @@ nothing else (`local_copy`, `local_folder`).
 docs/object_storage.md says what is promised.
 """
 
+# "as" tells type checkers that a name is offered here.
 from symbol_tuning.files.disk_cache import check_room as check_room
 from symbol_tuning.files.disk_cache import local_copy as local_copy
 from symbol_tuning.files.disk_cache import local_folder as local_folder

@@ -115,7 +115,7 @@ class Schedule:
         raise ValueError(f'{field.name} is {value}; it must be at least 1')
 
   def due(self, step: int, *periods: int | None) -> bool:
-    """Whether something is done after a step that has one of the periods."""
+    """Whether the run, or one of the periods, ends with a step."""
     return any(
       step == self.train_steps or step % period == 0
       for period in periods

@@ -102,7 +102,8 @@ def tried(request):
 def pytest_terminal_summary(terminalreporter):
   """Prints the table of faults, tries and what became of them."""
   for report in terminalreporter.getreports('failed'):
-    if report.when == 'call' and '/faults/' in report.nodeid:
+    folders = pathlib.PurePosixPath(report.nodeid.partition('::')[0]).parts
+    if report.when == 'call' and 'faults' in folders:
       _TABLE[report.location[2].partition('[')[0]]['bad'] += 1
   if not _TABLE:
     return
