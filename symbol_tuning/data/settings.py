@@ -230,10 +230,21 @@ def frame() -> frames.Frame:
 class CurrentVocabulary(seqio.Vocabulary):
   """Stands in a task's features for the vocabulary of the current run."""
 
-  bos_id = property(lambda _: vocabulary().bos_id)
-  eos_id = property(lambda _: vocabulary().eos_id)
-  unk_id = property(lambda _: vocabulary().unk_id)
-  _base_vocab_size = property(lambda _: vocabulary().vocab_size)
+  @property
+  def bos_id(self):
+    return vocabulary().bos_id
+
+  @property
+  def eos_id(self):
+    return vocabulary().eos_id
+
+  @property
+  def unk_id(self):
+    return vocabulary().unk_id
+
+  @property
+  def _base_vocab_size(self):
+    return vocabulary().vocab_size
 
   def _encode(self, s):
     return vocabulary().encode(s)

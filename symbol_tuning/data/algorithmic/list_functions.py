@@ -62,6 +62,8 @@ def _swapped(xs: Numbers, i: int, j: int) -> Numbers:
   return _replaced(_replaced(xs, i, xs[j]), j, xs[i])
 
 
+# Name, category, BIG-bench's number of the concept, what it does, and how long
+# the shortest input is, where it is not 0.
 LIST_FUNCTIONS: tuple[ListFunction, ...] = (
   ListFunction('remove_first', 'remove', 'c049', lambda xs: xs[1:], 1),
   ListFunction('remove_last', 'remove', 'c062', lambda xs: xs[:-1], 1),
@@ -70,7 +72,6 @@ LIST_FUNCTIONS: tuple[ListFunction, ...] = (
   ListFunction('remove_ends', 'remove', 'c064', lambda xs: xs[1:-1], 2),
   # Answer with the list itself.
   ListFunction('keep_all', 'keep', 'c045', lambda xs: xs),
-  # Keep these only.
   ListFunction('keep_first', 'keep', 'c048', lambda xs: xs[:1], 2),
   ListFunction('keep_last', 'keep', 'c061', lambda xs: xs[-1:], 2),
   ListFunction('keep_first_two', 'keep', 'c006', lambda xs: xs[:2], 3),
