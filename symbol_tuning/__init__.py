@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = '0.1.0'
 
 # What `api` offers; it is imported when the first of it is used.
-API = [
+_API = [
   'Dataset', 'DatasetSpec', 'FirstAvailable', 'HubSource', 'LocalSource',
   'Model', 'Prediction', 'Prompt', 'Query', 'Report', 'Results', 'Source',
   'SyntheticSource', 'TfdsSource', 'dataset', 'evaluate', 'load', 'prompts',
@@ -39,10 +39,10 @@ def __getattr__(name: str) -> Any:
 
   Programs that need neither TensorFlow nor SeqIO import this package too.
   """
-  if name in API:
+  if name in _API:
     return getattr(importlib.import_module('symbol_tuning.api'), name)
   raise AttributeError(f'symbol_tuning has no {name!r}.')
 
 
 def __dir__() -> list[str]:
-  return [*globals(), *API]
+  return [*globals(), *_API]

@@ -140,8 +140,8 @@ def test_mistakes_are_named(call, message):
 
 
 def test_the_package_offers_what_the_module_does():
-  assert api.__all__ == st.API
-  assert set(st.API) <= set(dir(st))
+  assert api.__all__ == st._API
+  assert set(st._API) <= set(dir(st))
   assert all(getattr(st, name) is getattr(api, name) for name in api.__all__)
 
 
