@@ -58,6 +58,7 @@ config.DecoderConfig:
   activation = 'gelu'
   conv_width = 0
   scan_layers = True
+  remat = 'minimal'
 loop.Schedule.log_period = 1
 {DATA}
 """

@@ -331,9 +331,9 @@ def table(
       f'| {name} | {seconds:.2f} | {each} | {rates[name]:.0f} |'
       f' {rates[name] / best:.2f} | {memory:.1f} |'
     )
+  theirs = ['torch', 'transformers'] if set(found) & set(THEIRS) else []
   versions = ', '.join(
-    f'{name} {metadata.version(name)}'
-    for name in ('jax', 'torch', 'transformers')
+    f'{name} {metadata.version(name)}' for name in ['jax', *theirs]
   )
   return '\n'.join(
     [*lines, '', f'Python {platform.python_version()}, {versions}']

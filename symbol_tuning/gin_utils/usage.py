@@ -255,9 +255,10 @@ def unread_in_files(
     idle = [name for name in names if _is_idle(name, used)]
     if idle:
       more = f' and {len(idle) - 3} more' if len(idle) > 3 else ''
+      verb, them = ('have', 'them') if idle[1:] else ('has', 'it')
       sentences.append(
-        f'{file}: {", ".join(idle[:3])}{more} has no effect: this program does'
-        ' not read it.'
+        f'{file}: {", ".join(idle[:3])}{more} {verb} no effect: this program'
+        f' does not read {them}.'
       )
   return sentences
 

@@ -82,6 +82,9 @@ def test_what_a_file_binds_and_nothing_reads_is_told(small):
   bound = parsing.bound_in_own_files([small[1]], [])
   [told] = usage.unread_in_files(bound, used)
   assert f'{small[1]}: small_program.Linear.slope has no effect' in told
+  several = {file: [*names, *names] for file, names in bound.items()}
+  [told] = usage.unread_in_files(several, used)
+  assert 'have no effect: this program does not read them.' in told
   used = read(small, 'SCHEDULE=@small_program.Linear()')
   [told] = usage.unread_in_files(bound, used)
   assert f'{small[1]}: small_program.Constant.value has no effect' in told

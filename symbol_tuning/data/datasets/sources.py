@@ -4,8 +4,9 @@ Sources are frozen dataclasses, to be chosen and combined in gin:
 
     FirstAvailable((LocalSource('~/data'), HubSource()))
 
-All of them give the rows of a dataset as they are stored; `pools` makes these
-into a `Pool` by the dataset's spec.
+A root that is no folder is an error there too, lest a slip of the pen has the
+hub serve what was meant to be read from files. All sources give the rows of a
+dataset as they are stored; `pools` makes these into a `Pool` by its spec.
 """
 
 import contextlib

@@ -56,11 +56,12 @@ def symbol_tuning_recipe(spec: catalog.DatasetSpec) -> Recipe:
     ValueError: if the run has fewer symbols than the dataset has classes.
   """
   chosen = settings.current()
-  if chosen.symbols_per_category < spec.num_classes:
+  most = chosen.symbols_per_category * len(chosen.symbol_categories)
+  if most < spec.num_classes:
     raise ValueError(
-      f'{spec.name} has {spec.num_classes} classes, but'
-      f' DataSettings.symbols_per_category is {chosen.symbols_per_category}:'
-      ' raise it, for the symbols of a prompt are distinct.'
+      f'{spec.name} has {spec.num_classes} classes, but the settings allow for'
+      f' {most} symbols: raise DataSettings.symbols_per_category, for the'
+      ' symbols of a prompt are distinct.'
     )
   return Recipe(
     labels='random' if chosen.random_labels else 'symbol',
