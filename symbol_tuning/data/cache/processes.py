@@ -87,7 +87,7 @@ class LocalProcesses:
 def _start(environment: Environment, rows: Synchronized, stop: Event) -> None:
   """Prepares a process; Ctrl-C is left to the one that started it."""
   global _rows, _stop
-  threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+  threading.Thread(target=_end_with_parent, daemon=True).start()
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   tf.config.threading.set_intra_op_parallelism_threads(1)
   tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -95,10 +95,11 @@ def _start(environment: Environment, rows: Synchronized, stop: Event) -> None:
   _rows, _stop = rows, stop
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
   """Ends the process when the one that started it has ended, however it did."""
-  while os.getppid() == parent:
-    time.sleep(1)
+  parent = multiprocessing.parent_process()
+  assert parent  # As the pool started this process.
+  parent.join()
   os._exit(1)
 
 
