@@ -57,6 +57,7 @@ SMALL_FOR = {
   'short_prompts': '--gin.WARMUP_STEPS=1',
   'runs/quickstart/baseline': '--gin.INITIAL_CHECKPOINT_PATH=None',
   'eval_training': '--gin.TRAIN_STEPS=2',
+  'list_functions': "--gin.MIXTURE_OR_TASK_NAME='turing_concepts'",
 }
 PALM = (
   'config.DecoderConfig.num_layers=2',
