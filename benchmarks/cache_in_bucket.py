@@ -19,7 +19,7 @@ import numpy as np
 from absl import app, flags
 from array_record.python import array_record_module
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'tests'))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'tests/helpers'))
 import object_store
 
 from symbol_tuning import files

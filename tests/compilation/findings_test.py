@@ -1,53 +1,21 @@
 import jax
 import jax.numpy as jnp
+import made_findings
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
+from made_findings import GIB, MESH, SETTINGS
 
 from symbol_tuning.compilation import findings, memory, rendering, roofline
-
-GIB = 2**30
-MESH = {'data': 1, 'fsdp': 4, 'tensor': 4}
-SETTINGS = {
-  'rows of a batch': 32,
-  'tokens of a row': 2560,
-  'positions with loss': 256,
-  'microbatches': 1,
-  'remat': 'full',
-}
-
-
-def make_findings(needed, kind=findings.Findings, **more):
-  return kind(
-    program='train step',
-    topology='v5e:4x4',
-    num_devices=16,
-    mesh=MESH,
-    settings=SETTINGS,
-    memory=needed,
-    compile_seconds=9.0,
-    compile_bytes=GIB,
-    **more,
-  )
 
 
 @pytest.fixture
 def fitting():
-  received = findings.CollectiveTotal('all-gather', ('fsdp',), False, 64, 30e9)
-  return make_findings(
-    memory.MemoryNeed(
-      {'parameters': 2 * GIB, 'temporary': GIB}, 16 * GIB, True
-    ),
-    findings.Timed,
-    work=findings.Work(16e15, 20e15, 1.3e15, 100e9, (received,), ()),
-    roofline=roofline.Roofline(2.0, 1.5, 0.5, 0.5, 0.0, needed=1.25),
-  )
+  return made_findings.fitting()
 
 
 @pytest.fixture
 def too_large():
-  return make_findings(
-    memory.MemoryNeed({'parameters': 20 * GIB}, 16 * GIB, fits=False)
-  )
+  return made_findings.too_large()
 
 
 def test_findings_are_read_as_they_were_written(fitting, too_large):
@@ -84,7 +52,7 @@ def test_a_step_that_does_not_fit_is_an_answer(mesh):
   assert needed.by_kind['parameters'] == 4096
   assert needed.total == 22.5 * 2**20
   assert needed.largest == {'parameters': 4096, 'gradients w': 4096}
-  text = rendering.markdown(make_findings(needed))
+  text = rendering.markdown(made_findings.make(needed))
   assert '| gradients w |' in text
   assert 'Does not fit' in text
   assert 'NUM_MICROBATCHES = 2' in text

@@ -12,15 +12,11 @@ import re
 import subprocess
 import sys
 
-import byte_level
-import jax
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiny_checkpoint
 from shipped import documented
-
-from symbol_tuning.models import parameters
-from symbol_tuning.models.decoder import Decoder
 
 ASSETS = documented.ROOT / 'symbol_tuning/data/vocabularies/assets'
 EXPERIMENTS = sorted((documented.ROOT / 'gin/experiments').glob('*.gin'))
@@ -70,23 +66,6 @@ PALM = (
 )
 SMOLLM2 = 'path/of/SmolLM2-135M-Instruct'
 OPEN_MODEL = 'path/of/an_open_model'
-LLAMA = {
-  'architectures': ['LlamaForCausalLM'],
-  'model_type': 'llama',
-  'vocab_size': 258,
-  'hidden_size': 16,
-  'intermediate_size': 32,
-  'num_hidden_layers': 2,
-  'num_attention_heads': 2,
-  'num_key_value_heads': 1,
-  'max_position_embeddings': 4096,
-  'rms_norm_eps': 1e-5,
-  'rope_theta': 10000.0,
-  'hidden_act': 'silu',
-  'tie_word_embeddings': True,
-  'bos_token_id': 257,
-  'eos_token_id': 256,
-}
 
 
 def gin_flags(bindings):
@@ -95,19 +74,6 @@ def gin_flags(bindings):
 
 def train(name, *flags):
   return [name, 'symbol_tuning.train', [*flags, *TWO_STEPS]]
-
-
-def write_checkpoint(folder, **values):
-  """A Llama of a few thousand parameters, with a byte-level tokenizer."""
-  folder.mkdir(parents=True)
-  (folder / 'config.json').write_text(json.dumps(LLAMA | values))
-  tokenizer = byte_level.tokenizer('<|end|>', '<|start|>')
-  tokenizer.save(str(folder / 'tokenizer.json'))
-  config = parameters.read_config(str(folder))
-  params = parameters.init_params(Decoder(config), jax.random.key(0))
-  family = parameters.read_family(str(folder))
-  special = {'eos_token_id': 256, 'bos_token_id': 257}
-  parameters.export(jax.device_get(params), config, folder, family, special)
 
 
 def write_reviews(folder):
@@ -322,8 +288,8 @@ def results(tmp_path_factory):
   for group, (jobs, num_devices) in JOBS.items():
     folder = root / group
     folder.mkdir()
-    write_checkpoint(folder / SMOLLM2)
-    write_checkpoint(folder / OPEN_MODEL, vocab_size=1792)
+    tiny_checkpoint.write(folder / SMOLLM2)
+    tiny_checkpoint.write(folder / OPEN_MODEL, vocab_size=1792)
     write_reviews(folder)
     started[group] = subprocess.Popen(
       [sys.executable, str(pathlib.Path(__file__).parent / 'run_in_turn.py')],
