@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import grain
 import numpy as np
+from absl import logging
 
 Example = dict[str, np.ndarray]
 
@@ -64,32 +65,56 @@ def pack(
 
   Examples of a row are told apart by decoder_segment_ids, which count from 1;
   0 is padding. decoder_positions restart with each example. At most
-  `loss_positions_per_row` positions of a row carry loss. segment_tasks tells
-  the task of each example, int32 [examples].
+  `loss_positions_per_row` positions of a row carry loss: an example that has
+  more by itself keeps the loss of its last labels, and the first such example
+  is told of. segment_tasks tells the task of each example, int32 [examples].
 
   Raises:
     ValueError: (when rows are read) if an example by itself is longer than a
-      row, or has more positions with loss.
+      row, or its target has more positions with loss.
   """
-
-  def checked(example: Example) -> Example:
-    num_positions = len(example[_LOSS_TASKS])
-    if num_positions > loss_positions_per_row:
-      raise ValueError(
-        f'An example has loss on {num_positions} tokens of its labels, but a'
-        f' row on {loss_positions_per_row} positions at the most: raise'
-        ' LOSS_POSITIONS_PER_ROW.'
-      )
-    return example
-
   rows = grain.experimental.BestFitPackIterDataset(
-    examples.map(checked),
+    examples.map(
+      lambda example: _with_fewer_labels(example, loss_positions_per_row)
+    ),
     length_struct=dict.fromkeys(_PACKED, row_length)
     | {_LOSS_TASKS: loss_positions_per_row},
     num_packing_bins=num_packing_bins,
     seed=seed,
   )
   return rows.map(_with_shared_segments)
+
+
+def _with_fewer_labels(example: Example, most_positions: int) -> Example:
+  """Takes the loss from the first labels, so that the others' may stay."""
+  weights = example['decoder_loss_weights']
+  if weights.sum() <= most_positions:
+    return example
+  labels = np.flatnonzero(np.diff(weights, prepend=0) == 1)
+  for first in labels:
+    if weights[first:].sum() <= most_positions:
+      break
+  else:
+    raise ValueError(
+      f'The target of an example has loss on {weights[first:].sum()} tokens,'
+      f' but a row has it on {most_positions} positions at the most: raise'
+      ' LOSS_POSITIONS_PER_ROW.'
+    )
+  kept = np.where(np.arange(len(weights)) >= first, weights, 0)
+  logging.log_first_n(
+    logging.WARNING,
+    'An example has loss on %d tokens of its labels, but a row has it on %d'
+    ' positions at the most (LOSS_POSITIONS_PER_ROW): such examples keep the'
+    ' loss of their last labels, here of %d tokens.',
+    1,
+    weights.sum(),
+    most_positions,
+    kept.sum(),
+  )
+  return example | {
+    'decoder_loss_weights': kept,
+    _LOSS_TASKS: example[_LOSS_TASKS][: kept.sum()],
+  }
 
 
 def _with_shared_segments(row: Example) -> Example:

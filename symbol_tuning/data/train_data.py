@@ -44,8 +44,8 @@ def packed_rows(
 
   Raises:
     ValueError: if the name is unknown, or a task has fewer examples than there
-      are shards; when rows are read, if a label has more tokens than a row may
-      have positions with loss.
+      are shards; when rows are read, if a target has more tokens than a row
+      may have positions with loss.
   """
   row_length = sum(task_feature_lengths.values())
   dataset = mixing.tuning_examples(

@@ -101,6 +101,25 @@ def test_rows_respect_the_budget_of_loss_positions(use_data):
     next(open_data(loss_positions_per_row=2))
 
 
+def test_labels_beyond_the_budget_of_a_row_lose_their_loss(use_data, caplog):
+  """The query's label, which is last, is the last that would."""
+  use_data(loss_on='labels', symbol_tuning_exemplars=(2, 2))
+  data = open_data(batch_size=8, loss_positions_per_row=16)
+  limited = list(segments(next(data)))
+  num_labels = set()
+  for segment in limited:
+    targets = segment['decoder_target_tokens']
+    loss = segment['decoder_loss_weights'] == 1
+    assert 0 < loss.sum() <= 16
+    assert loss[-1] and targets[-1] == VOCABULARY.eos_id
+    labels = VOCABULARY.decode(targets[loss].tolist())
+    text = VOCABULARY.decode(segment['decoder_input_tokens'].tolist())
+    *whole, query = labels.removesuffix('</s>').split()
+    assert all(f' {label}\n\n' in text for label in [*whole, query])
+    num_labels.add(1 + len(whole))
+  assert {1, 3} <= num_labels
+
+
 def test_the_same_seed_gives_the_same_batches(use_data):
   use_data()
   first, again, other = open_data(), open_data(), open_data(seed=1)
