@@ -57,7 +57,7 @@ def export_mixture(
     The number of lines.
 
   Raises:
-    ValueError: if the name is unknown, or a limit is needed.
+    ValueError: if the name is unknown, a limit is needed, or nothing fits.
     OSError: if the file cannot be written.
   """
   tasks = mixing.available_tasks(mixture_or_task_name)
@@ -79,6 +79,11 @@ def export_mixture(
     for line in _told(itertools.islice(lines, num_examples), num_examples):
       file.write(json.dumps(line, ensure_ascii=False) + '\n')
       count += 1
+    if not count:
+      raise ValueError(
+        f'No query of {mixture_or_task_name} fits into'
+        f' TASK_FEATURE_LENGTHS = {task_feature_lengths}: raise them.'
+      )
   print(f'Exported {count:,} examples of {mixture_or_task_name} to {path}.')
   return count
 

@@ -21,7 +21,11 @@ from symbol_tuning.data.datasets.pools import Pool
 from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.composing import Composer
-from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
+from symbol_tuning.data.prompting.fitting import (
+  FittedPrompt,
+  Fitter,
+  checked_lengths,
+)
 from symbol_tuning.data.prompting.icl_settings import IclSetting
 from symbol_tuning.data.prompting.records import Query
 from symbol_tuning.data.seqio_tasks import dataset_tasks
@@ -200,7 +204,7 @@ class RowAsker:
     self._exemplars = exemplars
     self._recipe = dataset_tasks.evaluation_recipe(spec, setting)
     with data_settings.changed(separator=self.separator):
-      self._fitter = Fitter.of(questions.task_feature_lengths)
+      self._fitter = Fitter.of(checked_lengths(questions.task_feature_lengths))
     try:
       self._composer = Composer(
         exemplars,

@@ -83,6 +83,14 @@ def test_prompts_are_fitted_into_lengths(write):
   assert max(len(line['prompt'].encode()) for line in lines) < 120
 
 
+def test_lengths_into_which_nothing_fits_leave_no_file(write, tmp_path):
+  lengths = {'inputs': 8, 'targets': 20}
+  name = 'icl_symbol_uninstructed_subj'
+  with pytest.raises(ValueError, match=r'No query of .* fits into'):
+    write(name, task_feature_lengths=lengths)
+  assert not list((tmp_path / 'new').iterdir())
+
+
 def test_the_path_says_whether_to_compress(write):
   plain = write('symbol_tuning_sst2', num_examples=5)
   assert write('symbol_tuning_sst2', 'lines.jsonl.gz', num_examples=5) == plain

@@ -120,6 +120,12 @@ def test_labels_beyond_the_budget_of_a_row_lose_their_loss(use_data, caplog):
   assert {1, 3} <= num_labels
 
 
+def test_the_length_of_an_unknown_feature_is_refused():
+  lengths = {'input': 600, 'targets': 20}
+  with pytest.raises(ValueError, match="not of 'input'"):
+    train_data.TrainData('symbol_tuning_sst2', lengths, batch_size=2)
+
+
 def test_the_same_seed_gives_the_same_batches(use_data):
   use_data()
   first, again, other = open_data(), open_data(), open_data(seed=1)

@@ -7,13 +7,16 @@ that any place in the data is reached at once.
 
 import bisect
 import concurrent.futures
+import copy
 import functools
 import hashlib
 import itertools
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import gin
 import grain
 import jax
 import numpy as np
@@ -28,6 +31,11 @@ from symbol_tuning.data.vocabularies import VocabularyName
 Batch = dict[str, np.ndarray]
 
 _POSITION = 'batches_read'
+# By name: to import it is to import SeqIO.
+_DATA_SETTINGS = 'symbol_tuning.data.settings.DataSettings'
+# Those that no row depends on, or that are compared in another way.
+_FREE = ('vocabulary', 'source', 'skip_missing', 'evaluation_exemplars',
+         'evaluation_queries')  # fmt: skip
 # Rows are read one by one, in random order: reading ahead would be for nothing.
 _READER_OPTIONS = 'readahead_buffer_size:0,max_parallelism:0'
 _READER_BUFFER = 32 * 1024
@@ -87,6 +95,7 @@ class CachedTrainData:
       task_feature_lengths=dict(task_feature_lengths),
       vocabulary=vocabulary.fingerprint(),
     )
+    _check_data_settings(cache.settings, folder / manifest.MANIFEST_FILE)
     records = Records(folder, cache.shards)
     _check_contents(folder, cache.shards)
     self.shard = shard or BatchShard.of_process()
@@ -257,3 +266,23 @@ def _check_expected(
       f' this run looks at {most_loss_positions}. Set LOSS_POSITIONS_PER_ROW to'
       f' {most} or more, or write the cache anew.'
     )
+
+
+def _check_data_settings(
+  written: manifest.CacheSettings, place: files.Path
+) -> None:
+  """Raises ValueError for a data setting in gin that the rows do not follow."""
+  try:
+    bound = gin.get_bindings(_DATA_SETTINGS, resolve_references=False)
+  except ValueError:  # No gin file has named it.
+    return
+  for name in bound.keys() & written.data.keys() - set(_FREE):
+    stored = written.data[name]
+    # A copy has macros' values in their places.
+    value = copy.deepcopy(bound[name])
+    if json.loads(json.dumps(value)) != stored:
+      raise ValueError(
+        f'{place}: the cache was written with DataSettings.{name} = {stored!r};'
+        f' gin sets {value!r}, which its rows do not follow. Write a cache with'
+        ' that setting, or set the one that the cache has.'
+      )

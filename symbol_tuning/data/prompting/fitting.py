@@ -27,6 +27,20 @@ _BEFORE_LABEL = ':'
 _CHARACTERS_PER_TOKEN = 8
 
 
+def checked_lengths(lengths: Mapping[str, int]) -> Mapping[str, int]:
+  """Returns the lengths of features.
+
+  Raises:
+    ValueError: one is of a feature that no task has, and would limit nothing.
+  """
+  if unknown := set(lengths) - {'inputs', 'targets'}:
+    raise ValueError(
+      f"TASK_FEATURE_LENGTHS are of 'inputs' and 'targets', not of"
+      f' {", ".join(map(repr, sorted(unknown)))}: {dict(lengths)}.'
+    )
+  return lengths
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FittedPrompt:
   """A prompt that fits.

@@ -42,6 +42,11 @@ def of(separator: str, vocabulary: 'seqio.Vocabulary') -> Frame:
     ValueError: if it is unknown, or the vocabulary does not support it.
   """
   eos_id = vocabulary.eos_id
+  if eos_id is None or eos_id < 0:
+    raise ValueError(
+      'The vocabulary has no token that ends a sequence (EOS), which ends every'
+      ' label: train the SentencePiece model with one (eos_id).'
+    )
   before = getattr(vocabulary, 'text_start', ())
   if separator == 'eos':
     return Frame(before, (eos_id,), eos_id)

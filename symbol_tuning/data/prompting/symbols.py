@@ -88,7 +88,8 @@ def inventory(
     reserved: strings that are no symbols, such as natural labels. Each is left
       out, whatever its case, and the symbols after it move up.
     word_files: two files of words, a word a line: all those of the first serve
-      tuning, those that only the second has evaluation. None for `wordfreq`'s.
+      tuning, those that only the second has evaluation, less tuning's integers
+      and letters. None for `wordfreq`'s.
 
   Raises:
     ValueError: a file that is no list of words.
@@ -113,11 +114,19 @@ def choose(
     inventory: the symbols of each category.
     excluded: strings in lower case that are not chosen, whatever the case.
     most: how many symbols of a category; None for all.
+
+  Raises:
+    ValueError: nothing is left of a category.
   """
   chosen = {}
   for category, group in inventory.items():
     order = np.random.RandomState(0).permutation(len(group))
     kept = [i for i in order if group[i].lower() not in excluded][:most]
+    if not kept:
+      raise ValueError(
+        f'Of the {len(group)} symbols of the category {category!r} each is a'
+        ' natural label, or a word of one: none is left.'
+      )
     chosen[category] = [group[i] for i in sorted(kept)]
   return chosen
 
@@ -162,8 +171,16 @@ def _words_of_files(
 ) -> tuple[str, ...]:
   tuning, evaluation = map(_read_words, paths)
   if split == 'evaluation':
+    # "17" and "CIA" are an integer and letters that serve tuning.
+    others = [name for name in CATEGORIES if name != 'words']
+    ranked = [_ranked(name, reserved)[_RANKS['tuning']] for name in others]
     known = {word.lower() for word in tuning}
-    found = [word for word in evaluation if word.lower() not in known]
+    taken = set(itertools.chain(*ranked))
+    found = [
+      word
+      for word in evaluation
+      if word.lower() not in known and word not in taken
+    ]
   else:
     found = tuning
   allowed = tuple(_allowed(found, reserved))

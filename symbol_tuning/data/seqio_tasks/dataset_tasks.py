@@ -24,7 +24,7 @@ from symbol_tuning.data.prompting import symbols
 from symbol_tuning.data.prompting.composing import Recipe
 from symbol_tuning.data.prompting.fitting import FittedPrompt, Fitter
 from symbol_tuning.data.prompting.icl_settings import IclSetting
-from symbol_tuning.data.prompting.records import Query
+from symbol_tuning.data.prompting.records import Option, Query
 from symbol_tuning.data.seqio_tasks import flat_examples
 from symbol_tuning.data.seqio_tasks.python_map import NUMBER, TOKENS, python_map
 from symbol_tuning.data.seqio_tasks.query_source import PromptMaker, QuerySource
@@ -306,14 +306,30 @@ def queries(
       dropped_queries[name] += 1
       continue
     prompt = fitted.prompt
+    options = tuple(maker.fitter.option(o.text) for o in prompt.options)
+    _check_distinct(name, options)
     asked.append(
       Query(
         index=number,
         text=fitted.text,
         tokens=fitted.inputs,
-        options=tuple(maker.fitter.option(o.text) for o in prompt.options),
+        options=options,
         label=prompt.answer_index,
         prompt=prompt,
       )
     )
   return asked
+
+
+def _check_distinct(name: str, options: Sequence[Option]) -> None:
+  """Raises ValueError if two labels of a prompt are the same tokens."""
+  texts: dict[bytes, str] = {}
+  for option in options:
+    other = texts.setdefault(option.tokens.tobytes(), option.text)
+    if other != option.text:
+      raise ValueError(
+        f'{name}: the vocabulary writes the labels {other!r} and'
+        f' {option.text!r} with the same tokens, so that no model can tell'
+        ' them apart. Choose a vocabulary that has their characters, or other'
+        ' labels.'
+      )

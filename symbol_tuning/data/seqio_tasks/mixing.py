@@ -20,7 +20,7 @@ from symbol_tuning import files
 from symbol_tuning.data import settings
 from symbol_tuning.data.packing import INPUTS_LOSS, TASK
 from symbol_tuning.data.prompting import icl_settings
-from symbol_tuning.data.prompting.fitting import TOO_LONG
+from symbol_tuning.data.prompting.fitting import TOO_LONG, checked_lengths
 from symbol_tuning.data.seqio_tasks import dataset_tasks
 from symbol_tuning.data.seqio_tasks.query_source import QuerySource
 
@@ -189,15 +189,16 @@ def tuning_examples(
     features: what else of an example is wanted.
 
   Raises:
-    ValueError: if a task has fewer examples than there are shards.
+    ValueError: if a task has fewer examples than there are shards, or a length
+      is of another feature.
   """
+  lengths = checked_lengths(task_feature_lengths or {})
   rates = mixing_rates(name)
   # Reads the examples too: an error of theirs comes before SeqIO's of a task.
   check_shards(rates, shard.num_shards if shard else 1)
-  lengths = dict(task_feature_lengths or {})
   return _MarkedMixture(name, rates).get_dataset(
     # That inputs_loss is read, see `dataset_tasks.add_tuning_task`.
-    sequence_length=lengths | {INPUTS_LOSS: lengths.get('inputs')},
+    sequence_length={**lengths, INPUTS_LOSS: lengths.get('inputs')},
     split='train',
     shuffle=True,
     seed=seed,
@@ -253,6 +254,7 @@ def explaining_lengths(
   task_name: str, task_feature_lengths: Mapping[str, int]
 ) -> Iterator[None]:
   """Adds to errors of length what is to be raised."""
+  checked_lengths(task_feature_lengths)
   try:
     yield
   except ValueError as error:

@@ -1,6 +1,7 @@
 """The source of a task made of a dataset: which examples are asked about."""
 
 import functools
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -157,8 +158,9 @@ class QuerySource(seqio.DataSource):
     return [split]
 
   def digest(self) -> str:
-    """Returns what tells the examples from others, see `sources.Pool`."""
-    return self._pool().digest()
+    """Returns what tells the examples, and how they are asked, from others."""
+    asked = (self._pool().digest(), self.spec.labels, self.spec.instruction)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
   def num_input_examples(self, split: str) -> int:
     return len(self.queries())

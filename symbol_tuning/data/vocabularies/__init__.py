@@ -96,9 +96,11 @@ class HuggingFace:
     from symbol_tuning.data.vocabularies import tokenizer_files
 
     file = self._file()
-    parts = [f'tokenizer {_sha256(file)} eos {self.eos_token}']
-    if file.suffix != '.gguf':
-      template = tokenizer_files.chat_template(file.parent)
+    source = file if file.suffix == '.gguf' else file.parent
+    eos = self.eos_token or tokenizer_files.end_of_sequence(source)
+    parts = [f'tokenizer {_sha256(file)} eos {eos}']
+    if source.is_dir():
+      template = tokenizer_files.chat_template(source)
       parts += [f'chat {template!r}'] if template else []
     return ' '.join(parts)
 

@@ -27,15 +27,9 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
   """
   source = file if file.suffix == '.gguf' else file.parent
   tokenizer = tokenizer_files.from_file(file)
-  special_tokens = tokenizer_files.special_tokens(source)
-  if eos_token is not None:
-    eos_id = tokenizer.token_to_id(eos_token)
-  else:
-    eos_id = tokenizer_files.special_token_ids(source).get('eos_token_id')
-  if isinstance(eos_id, list):
-    eos_id = eos_id[0]
-  if eos_id is None and eos_token is None and 'eos_token' in special_tokens:
-    eos_id = tokenizer.token_to_id(special_tokens['eos_token'])
+  eos_id = eos_token or tokenizer_files.end_of_sequence(source)
+  if isinstance(eos_id, str):
+    eos_id = tokenizer.token_to_id(eos_id)
   if eos_id is None:
     raise ValueError(
       f'{file} has no token {eos_token or "that ends a sequence"}: set'
@@ -45,7 +39,7 @@ def load(file: pathlib.Path, eos_token: str | None) -> 'HuggingFaceVocabulary':
     tokenizer,
     eos_id,
     tokenizer_files.chat_template(source),
-    special_tokens,
+    tokenizer_files.special_tokens(source),
   )
 
 

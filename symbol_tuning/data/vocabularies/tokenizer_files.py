@@ -104,6 +104,14 @@ def special_token_ids(source: str | Path) -> dict[str, int]:
   return values
 
 
+def end_of_sequence(source: str | Path) -> int | str | None:
+  """The id, or else the text, of the token that ends a sequence, if stored."""
+  stored = special_token_ids(source).get('eos_token_id')
+  if isinstance(stored, list):
+    stored = stored[0] if stored else None
+  return special_tokens(source).get('eos_token') if stored is None else stored
+
+
 def chat_template(source: str | Path) -> str | None:
   """The Jinja program of a GGUF file or a folder that writes conversations."""
   file = Path(source) / CHAT_TEMPLATE

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import gin
 import jax
 import numpy as np
 import pytest
@@ -144,6 +145,37 @@ def test_what_a_run_expects_must_hold(make_cache, on_host, changes, message):
     open_data(folder, **changes)
   if 'batch_size' not in changes:
     assert str(folder / 'manifest.json') in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('binding', 'message'),
+  [
+    ('separator = "eos"', None),
+    ('evaluation_queries = 7', None),
+    ('separator = %SEPARATOR', "separator = 'eos'; gin sets 'none'"),
+    ('symbol_tuning_exemplars = (1, 1)', r'= \[2, 3\]; gin sets \(1, 1\)'),
+  ],
+)
+def test_data_settings_that_rows_do_not_follow_are_refused(
+  make_cache, clean_gin, binding, message
+):
+  data = {
+    'separator': 'eos',
+    'symbol_tuning_exemplars': [2, 3],
+    'evaluation_queries': 100,
+  }
+  folder = make_cache(data=data)
+  gin.parse_config(f"""
+    from __gin__ import dynamic_registration
+    from symbol_tuning.data import settings
+    SEPARATOR = 'none'
+    settings.DataSettings.{binding}
+  """)
+  if message is None:
+    assert next(open_data(folder))
+    return
+  with pytest.raises(ValueError, match=message):
+    open_data(folder)
 
 
 def test_the_positions_that_rows_have_matter_not_what_they_might(make_cache):

@@ -1,5 +1,7 @@
 """Prompts and labels behind each separator."""
 
+import types
+
 import pytest
 import tokenizers
 
@@ -78,6 +80,12 @@ def test_prompt_and_label_are_what_transformers_makes_of_the_text(
     inputs.pop()
   assert inputs + targets == tokenizer.encode(whole).ids + end
   assert inputs[0] == tokenizer.token_to_id('<s>')
+
+
+@pytest.mark.parametrize('eos_id', [None, -1])
+def test_a_vocabulary_without_an_end_is_refused(eos_id):
+  with pytest.raises(ValueError, match='no token that ends a sequence'):
+    frames.of('eos', types.SimpleNamespace(eos_id=eos_id))
 
 
 def test_a_vocabulary_without_turns_cannot_chat(use_data):

@@ -160,6 +160,19 @@ def test_two_files_of_words_take_the_place_of_the_frequent_ones(tmp_path):
     assert found['letters'] == symbols.inventory(split)['letters']
 
 
+def test_integers_and_letters_of_tuning_are_no_words_of_evaluation(tmp_path):
+  files = (tmp_path / 'short.txt', tmp_path / 'long.txt')
+  files[0].write_text('river\n')
+  files[1].write_text('17\nCIA\ncia\n')
+  found = symbols.inventory('evaluation', word_files=tuple(map(str, files)))
+  assert found['words'] == ('cia',)
+
+
+def test_a_category_of_natural_labels_alone_is_refused():
+  with pytest.raises(ValueError, match=r"category 'words'.* none is left"):
+    symbols.choose({'words': ['Praise']}, {'praise'}, None)
+
+
 @pytest.mark.parametrize(
   ('content', 'message'),
   [

@@ -1,6 +1,7 @@
 """Tests of vocabularies by name, on a tokenizer that conftest builds."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -136,6 +137,15 @@ def test_fingerprints_tell_vocabularies_apart(folder):
   )
   assert len({name.fingerprint() for name in names}) == len(names)
   assert vocabularies.tiny().fingerprint() == vocabularies.tiny().fingerprint()
+
+
+def test_another_end_of_a_sequence_makes_another_vocabulary(folder, tmp_path):
+  shutil.copytree(folder, tmp_path / 'other')
+  (tmp_path / 'other/config.json').write_text('{"eos_token_id": [3, 4]}')
+  other = vocabularies.HuggingFace(str(tmp_path / 'other'))
+  assert other.load().eos_id == 3
+  first = vocabularies.HuggingFace(str(folder))
+  assert first.fingerprint() != other.fingerprint()
 
 
 def test_another_chat_template_makes_another_vocabulary(chat_folder):
