@@ -19,7 +19,7 @@ from symbol_tuning import files
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
 from symbol_tuning.evaluation.countdown import print_line
-from symbol_tuning.evaluation.suite import Suite
+from symbol_tuning.evaluation.suite import Suite, members
 from symbol_tuning.models import decoder
 
 
@@ -98,7 +98,8 @@ class Record:
   def _earlier(self) -> results.Summary | None:
     """The results of these parameters at these settings, if there are any.
 
-    Those of tasks that are not asked now are kept.
+    Those of mixtures that are not asked now are kept; those of tasks, if they
+    still belong to their mixture, which averages over them.
 
     Settings that only one of the two evaluations has, such as how answers are
     written, are those of its own tasks.
@@ -115,8 +116,10 @@ class Record:
   def _is_valid(
     self, mixture: str, task: str, result: results.TaskResult
   ) -> bool:
-    wanted = self._task_fingerprints.get((mixture, task), result.fingerprint)
-    if result.fingerprint != wanted:
+    wanted = self._task_fingerprints.get((mixture, task))
+    if wanted is None and task not in members(mixture):
+      return False
+    if wanted not in (None, result.fingerprint):
       return False
     is_whole = results.has_predictions(self._directory, result)
     if not is_whole:
@@ -149,6 +152,11 @@ class Record:
     )
     if jax.process_index() == 0:
       results.write(self._directory / path, text)
+    self.save()
+
+  def save(self) -> None:
+    """Writes the summary so far."""
+    if jax.process_index() == 0:
       results.write_summary(self._directory, self.summary)
 
   @property

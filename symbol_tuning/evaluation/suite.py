@@ -224,6 +224,14 @@ class Questions:
     return RankingTask(others) if others else None
 
 
+def members(mixture: str) -> frozenset[str]:
+  """Returns the names of a registered mixture's tasks; none of another name."""
+  if mixture not in seqio.MixtureRegistry.names():
+    return frozenset()
+  tasks = seqio.get_subtasks(seqio.MixtureRegistry.get(mixture))
+  return frozenset(task.name for task in tasks)
+
+
 def _as_written(text: str, **others: Any) -> str:
   """What SeqIO does where a task has no postprocess function."""
   del others

@@ -2,6 +2,7 @@
 
 import jax
 import pytest
+import seqio
 from made_queries import make_queries
 
 from symbol_tuning.evaluation import evaluator, layout, results
@@ -148,6 +149,40 @@ def test_a_task_that_is_asked_alone_leaves_the_others(evaluate, suite, scored):
   one = suite_lib.Suite({mixture: {name: task}}, suite.settings)
   assert evaluate(one) == whole
   assert not scored
+
+
+@pytest.fixture
+def register():
+  """Registers a mixture of given tasks, in place of one of its name."""
+  name = 'mixture_of_an_evaluation'
+
+  def call(*tasks):
+    if name in seqio.MixtureRegistry.names():
+      seqio.MixtureRegistry.remove(name)
+    if tasks:
+      seqio.MixtureRegistry.add(name, tasks, default_rate=1.0)
+    return name
+
+  yield call
+  call()
+
+
+@pytest.mark.parametrize('is_registered', [True, False])
+def test_a_task_taken_out_of_its_mixture_leaves_its_average(
+  evaluate, suite, register, scored, tmp_path, is_registered
+):
+  (tasks,) = list(suite.mixtures.values())[1:]
+  (first, *_) = tasks
+  mixture = register(*tasks if is_registered else ())
+  before = evaluate(suite_lib.Suite({mixture: tasks}))
+  mixture = register(*[first] if is_registered else ())
+  after = evaluate(suite_lib.Suite({mixture: {first: tasks[first]}}))
+  assert not scored
+  kept = before.mixtures[mixture].tasks[first]
+  assert after.mixtures[mixture] == results.mixture_result(
+    mixture, {first: kept}
+  )
+  assert results.read_summary(tmp_path) == after
 
 
 def test_an_empty_task_is_named():
