@@ -1,7 +1,8 @@
 """The results of a checkpoint while it is evaluated, and what is kept of them.
 
 Results that were measured with the same parameters on the same examples need
-not be measured again: fingerprints of both tell.
+not be measured again: fingerprints of both tell. Metrics are computed of their
+scores once more.
 """
 
 import dataclasses
@@ -88,7 +89,7 @@ class Record:
       known = {name: dict(m.tasks) for name, m in earlier.mixtures.items()}
     self._tasks = known | {
       mixture: {
-        task: result
+        task: self._measured(mixture, task, result)
         for task, result in known.get(mixture, {}).items()
         if self._is_valid(mixture, task, result)
       }
@@ -128,6 +129,21 @@ class Record:
         ' evaluated again.'
       )
     return is_whole
+
+  def _measured(
+    self, mixture: str, task: str, result: results.TaskResult
+  ) -> results.TaskResult:
+    """An earlier result by the metrics of now, computed of what it records."""
+    asked = self._suite.mixtures[mixture].get(task, result)
+    anew = results.task_result(
+      results.read_predictions(self._directory / result.predictions),
+      text='',
+      dataset=result.dataset,
+      path=result.predictions,
+      fingerprint=result.fingerprint,
+      num_dropped=asked.num_dropped,
+    )
+    return dataclasses.replace(anew, sha256=result.sha256)
 
   def has(self, mixture: str, task: str) -> bool:
     """Whether the result of a task is known."""

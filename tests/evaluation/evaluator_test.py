@@ -1,11 +1,13 @@
 """Evaluating parameters: what is written, kept and refused."""
 
+import dataclasses
+
 import jax
 import pytest
 import seqio
 from made_queries import make_queries
 
-from symbol_tuning.evaluation import evaluator, layout, results
+from symbol_tuning.evaluation import evaluator, layout, metrics, results
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -111,6 +113,32 @@ def test_damaged_predictions_are_made_again(
   assert len(scored) == 1
   assert path.read_bytes() == written
   assert f'{path} is not what was written' in capsys.readouterr().out
+
+
+def test_scores_are_kept_and_measured_by_the_metrics_of_now(
+  evaluate, suite, scored, tmp_path, monkeypatch
+):
+  before = evaluate(suite)
+  changed = [dataclasses.replace(metrics.METRICS[1], of=lambda _: 0.25)]
+  changed.append(dataclasses.replace(changed[0], name='added'))
+  monkeypatch.setattr(metrics, 'METRICS', (metrics.ACCURACY, *changed))
+  fewer = {
+    mixture: {
+      name: dataclasses.replace(task, num_dropped=5)
+      for name, task in tasks.items()
+    }
+    for mixture, tasks in suite.mixtures.items()
+  }
+  after = evaluate(dataclasses.replace(suite, mixtures=fewer))
+  assert not scored
+  assert results.read_summary(tmp_path) == after
+  for mixture, measured in after.mixtures.items():
+    assert measured.accuracy == before.mixtures[mixture].accuracy
+    for one in (measured, *measured.tasks.values()):
+      assert one.metrics[changed[0].name] == one.metrics['added'] == 25
+    assert {one.num_dropped for one in measured.tasks.values()} == {5}
+  monkeypatch.undo()
+  assert evaluate(suite) == before
 
 
 def test_other_parameters_or_examples_are_evaluated_anew(
