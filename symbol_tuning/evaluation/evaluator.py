@@ -68,4 +68,6 @@ def evaluate(
       f'{checkpoint.label} · {mixture} {result.accuracy:.1f} %'
       f' (chance {result.chance:.1f} %)'
     )
+  # Where nothing was measured, too: what is asked may have become less.
+  record.save()
   return record.summary

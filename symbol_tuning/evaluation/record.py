@@ -1,7 +1,8 @@
 """The results of a checkpoint while it is evaluated, and what is kept of them.
 
 Results that were measured with the same parameters on the same examples need
-not be measured again: fingerprints of both tell.
+not be measured again: fingerprints of both tell. Metrics are computed of their
+scores once more.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from symbol_tuning import files
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.evaluation import fingerprints, results
 from symbol_tuning.evaluation.countdown import print_line
-from symbol_tuning.evaluation.suite import Suite
+from symbol_tuning.evaluation.suite import Suite, members
 from symbol_tuning.models import decoder
 
 
@@ -88,7 +89,7 @@ class Record:
       known = {name: dict(m.tasks) for name, m in earlier.mixtures.items()}
     self._tasks = known | {
       mixture: {
-        task: result
+        task: self._measured(mixture, task, result)
         for task, result in known.get(mixture, {}).items()
         if self._is_valid(mixture, task, result)
       }
@@ -98,7 +99,8 @@ class Record:
   def _earlier(self) -> results.Summary | None:
     """The results of these parameters at these settings, if there are any.
 
-    Those of tasks that are not asked now are kept.
+    Those of mixtures that are not asked now are kept; those of tasks, if they
+    still belong to their mixture, which averages over them.
 
     Settings that only one of the two evaluations has, such as how answers are
     written, are those of its own tasks.
@@ -115,8 +117,10 @@ class Record:
   def _is_valid(
     self, mixture: str, task: str, result: results.TaskResult
   ) -> bool:
-    wanted = self._task_fingerprints.get((mixture, task), result.fingerprint)
-    if result.fingerprint != wanted:
+    wanted = self._task_fingerprints.get((mixture, task))
+    if wanted is None and task not in members(mixture):
+      return False
+    if wanted not in (None, result.fingerprint):
       return False
     is_whole = results.has_predictions(self._directory, result)
     if not is_whole:
@@ -125,6 +129,21 @@ class Record:
         ' evaluated again.'
       )
     return is_whole
+
+  def _measured(
+    self, mixture: str, task: str, result: results.TaskResult
+  ) -> results.TaskResult:
+    """An earlier result by the metrics of now, computed of what it records."""
+    asked = self._suite.mixtures[mixture].get(task, result)
+    anew = results.task_result(
+      results.read_predictions(self._directory / result.predictions),
+      text='',
+      dataset=result.dataset,
+      path=result.predictions,
+      fingerprint=result.fingerprint,
+      num_dropped=asked.num_dropped,
+    )
+    return dataclasses.replace(anew, sha256=result.sha256)
 
   def has(self, mixture: str, task: str) -> bool:
     """Whether the result of a task is known."""
@@ -149,6 +168,11 @@ class Record:
     )
     if jax.process_index() == 0:
       results.write(self._directory / path, text)
+    self.save()
+
+  def save(self) -> None:
+    """Writes the summary so far."""
+    if jax.process_index() == 0:
       results.write_summary(self._directory, self.summary)
 
   @property

@@ -217,7 +217,7 @@ class Summary:
 
 
 def task_result(
-  made: Sequence[Prediction] | Sequence[Answer],
+  made: Sequence[Prediction | Answer],
   text: str,
   dataset: str,
   path: str,

@@ -198,7 +198,8 @@ class Questions:
       asked,
       vocabulary=task.output_features['targets'].vocabulary,
       decoding=self.decoding,
-      postprocess=task.postprocess_fn,
+      # Not SeqIO's method around it, which is the same for all tasks.
+      postprocess=task.postprocessor or _as_written,
       metric_fns=task.predict_metric_fns,
     )
 
@@ -221,6 +222,20 @@ class Questions:
       loaded = self._load_ranking(task)
     others = [one for one in loaded.queries if one.index not in reported]
     return RankingTask(others) if others else None
+
+
+def members(mixture: str) -> frozenset[str]:
+  """Returns the names of a registered mixture's tasks; none of another name."""
+  if mixture not in seqio.MixtureRegistry.names():
+    return frozenset()
+  tasks = seqio.get_subtasks(seqio.MixtureRegistry.get(mixture))
+  return frozenset(task.name for task in tasks)
+
+
+def _as_written(text: str, **others: Any) -> str:
+  """What SeqIO does where a task has no postprocess function."""
+  del others
+  return text
 
 
 def _group_of(task: seqio.Task, name: str) -> str:

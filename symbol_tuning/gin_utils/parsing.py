@@ -196,12 +196,17 @@ def bound_in_own_files(
       if not (files.is_local(file) and ours in files.resolved(file).parents):
         text = file.read_text(encoding='utf-8')
         found[file] = [
-          f'{statement.selector}.{statement.arg_name}'
+          _name_of(statement)
           for statement in config_parser.ConfigParser(text, _NoValues())
           if isinstance(statement, config_parser.BindingStatement)
           and statement.arg_name
         ]
   return found
+
+
+def _name_of(statement: config_parser.BindingStatement) -> str:
+  within = f'{statement.scope}/' if statement.scope else ''
+  return f'{within}{statement.selector}.{statement.arg_name}'
 
 
 def _why_no_binding(binding: str, error: Exception) -> str:

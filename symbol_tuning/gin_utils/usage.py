@@ -8,12 +8,14 @@ the function that is run.
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
 
 from symbol_tuning import files
+
+Scope = tuple[str, ...]  # Of the names in it, outermost first; () for none.
 
 _MACRO = 'gin.macro'
 # What library code looks up by itself, without a reference in a gin file.
@@ -62,7 +64,13 @@ class Reading:
   @property
   def name(self) -> str:
     """How the parameter is named in gin files and flags."""
-    return f'{_name_in_files(self.selector)}.{self.parameter}'
+    within = f'{self.scope}/' if self.scope else ''
+    return f'{within}{_name_in_files(self.selector)}.{self.parameter}'
+
+  @property
+  def key(self) -> tuple[str, str, str]:
+    """What tells bindings apart."""
+    return self.scope, self.selector, self.parameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +78,8 @@ class Usage:
   """What a program reads of gin's configuration.
 
   Attributes:
-    readings: every bound parameter of every configurable that it uses.
+    readings: every bound parameter of every configurable that it uses, by the
+      binding that counts in the scope it is used in.
     macros: names of the macros that these refer to, set or not.
     called: the configurables that gin calls, with what is bound alone.
   """
@@ -79,9 +88,9 @@ class Usage:
   macros: frozenset[str]
   called: frozenset[str] = frozenset()
 
-  @property
-  def selectors(self) -> frozenset[str]:
-    return frozenset(reading.selector for reading in self.readings)
+  def reads(self, key: tuple[str, str, str] | None) -> bool:
+    """Whether a binding is read, given by its `Reading.key`."""
+    return any(reading.key == key for reading in self.readings)
 
   def unset(self) -> list[str]:
     """The macros and parameters that must be set and are not."""
@@ -107,22 +116,26 @@ def _name_in_files(selector: str) -> str:
 def of(function: Callable[..., Any]) -> Usage:
   """Follows the references from a function that gin configures."""
   _, first = gin.config._as_scope_and_selector(function)
-  pending, called = [first, *_LOOKED_UP], {first}
-  seen: set[str] = set()
+  pending: list[tuple[Scope, str]] = [((), first)]
+  pending += [((), selector) for selector in _LOOKED_UP]
+  called = {first}
+  seen: set[tuple[Scope, str]] = set()
   macros: set[str] = set()
-  readings = []
+  readings: dict[tuple[str, str, str], Reading] = {}
   while pending:
-    selector = pending.pop()
-    if selector in seen:
+    scope, selector = pending.pop()
+    if (scope, selector) in seen:
       continue
-    seen.add(selector)
-    for reading in _bindings(selector):
-      readings.append(reading)
-      for reference in _references(reading.value, macros):
-        pending.append(reference.configurable.selector)
+    seen.add((scope, selector))
+    for reading in _bindings(scope, selector):
+      readings[reading.key] = reading
+      within = set[str]()
+      for inner, reference in _references(reading.value, within, scope):
+        pending.append((inner, reference.configurable.selector))
         if reference.evaluate:
           called.add(reference.configurable.selector)
-  return Usage(tuple(readings), frozenset(macros), frozenset(called))
+      macros |= within
+  return Usage(tuple(readings.values()), frozenset(macros), frozenset(called))
 
 
 def _without_default(selector: str) -> list[str]:
@@ -140,27 +153,44 @@ def _without_default(selector: str) -> list[str]:
   ]
 
 
-def _bindings(selector: str) -> Iterator[Reading]:
-  """The bound parameters of a configurable, in whatever scope."""
-  for (scope, bound), parameters in gin.config._CONFIG.items():
-    if bound == selector:
-      for parameter, value in parameters.items():
-        yield Reading(selector, parameter, value, scope)
+def _bindings(scope: Scope, selector: str) -> Iterable[Reading]:
+  """What is bound of a configurable where it is called; inner scopes win."""
+  found = {}
+  for size in range(len(scope) + 1):
+    outer = '/'.join(scope[:size])
+    bound = gin.config._CONFIG.get((outer, selector), {})
+    for parameter, value in bound.items():
+      found[parameter] = Reading(selector, parameter, value, outer)
+  return found.values()
 
 
 def _references(
-  value: Any, macros: set[str]
-) -> Iterator[gin.config.ConfigurableReference]:
-  """What a value refers to, also through macros; these it adds to the set."""
+  value: Any,
+  macros: set[str],
+  scope: Scope = (),
+  macro: Scope = (),
+) -> Iterator[tuple[Scope, gin.config.ConfigurableReference]]:
+  """What a value refers to, also through macros, and the scope it is called in.
+
+  That is the reference's own, or else, as gin has it: of what is handed over
+  uncalled, the one that it is handed to; of what a macro calls, its name.
+
+  Args:
+    value: as it is bound.
+    macros: macros that were followed; these are added.
+    scope: in which the value is read.
+    macro: the names of the macro that holds it; () for none.
+  """
   for part in gin.config._iterate_flattened_values(value):
     if not isinstance(part, gin.config.ConfigurableReference):
       continue
+    own = tuple(part.scopes)
     name = macro_name(part)
     if name is None:
-      yield part
+      yield own or (part.evaluate and macro) or scope, part
     elif name not in macros:
       macros.add(name)
-      yield from _references(macro_value(name), macros)
+      yield from _references(macro_value(name), macros, scope, own)
 
 
 def macro_name(value: Any) -> str | None:
@@ -228,7 +258,7 @@ def unread(bindings: Sequence[str], used: Usage) -> list[str]:
   sentences = []
   for binding in bindings:
     name = binding.partition('=')[0].strip()
-    if name in used.macros or _selector(name) in used.selectors:
+    if name in used.macros or used.reads(_key(name)):
       continue
     sentence = f'--gin.{binding} has no effect: this program does not read it'
     if name in T5X_MACROS:
@@ -264,22 +294,21 @@ def unread_in_files(
 
 
 def _is_idle(name: str, used: Usage) -> bool:
-  selector = _selector(name)
-  return (
-    selector is not None
-    and selector not in used.selectors
-    # What @gin.configurable decorates reads its bindings when it is called.
-    and gin.config._REGISTRY[selector].import_source is not None
-  )
+  key = _key(name)
+  if key is None or used.reads(key):
+    return False
+  # What @gin.configurable decorates reads its bindings when it is called.
+  return gin.config._REGISTRY[key[1]].import_source is not None
 
 
-def _selector(name: str) -> str | None:
-  """The configurable whose parameter a name is; None for a macro."""
-  configurable, dot, _ = name.rpartition('.')
+def _key(name: str) -> tuple[str, str, str] | None:
+  """The `Reading.key` of a parameter by its name; None for a macro."""
+  configurable, dot, parameter = name.rpartition('.')
   if not dot:
     return None
-  match = gin.config._REGISTRY.get_match(configurable.rpartition('/')[2])
-  return match.selector if match else None
+  scope, _, selector = configurable.rpartition('/')
+  match = gin.config._REGISTRY.get_match(selector)
+  return (scope, match.selector, parameter) if match else None
 
 
 def _near(name: str, used: Usage) -> list[str]:

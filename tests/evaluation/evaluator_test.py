@@ -1,10 +1,13 @@
 """Evaluating parameters: what is written, kept and refused."""
 
+import dataclasses
+
 import jax
 import pytest
+import seqio
 from made_queries import make_queries
 
-from symbol_tuning.evaluation import evaluator, layout, results
+from symbol_tuning.evaluation import evaluator, layout, metrics, results
 from symbol_tuning.evaluation import suite as suite_lib
 from symbol_tuning.evaluation.ranking import scoring
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -112,6 +115,32 @@ def test_damaged_predictions_are_made_again(
   assert f'{path} is not what was written' in capsys.readouterr().out
 
 
+def test_scores_are_kept_and_measured_by_the_metrics_of_now(
+  evaluate, suite, scored, tmp_path, monkeypatch
+):
+  before = evaluate(suite)
+  changed = [dataclasses.replace(metrics.METRICS[1], of=lambda _: 0.25)]
+  changed.append(dataclasses.replace(changed[0], name='added'))
+  monkeypatch.setattr(metrics, 'METRICS', (metrics.ACCURACY, *changed))
+  fewer = {
+    mixture: {
+      name: dataclasses.replace(task, num_dropped=5)
+      for name, task in tasks.items()
+    }
+    for mixture, tasks in suite.mixtures.items()
+  }
+  after = evaluate(dataclasses.replace(suite, mixtures=fewer))
+  assert not scored
+  assert results.read_summary(tmp_path) == after
+  for mixture, measured in after.mixtures.items():
+    assert measured.accuracy == before.mixtures[mixture].accuracy
+    for one in (measured, *measured.tasks.values()):
+      assert one.metrics[changed[0].name] == one.metrics['added'] == 25
+    assert {one.num_dropped for one in measured.tasks.values()} == {5}
+  monkeypatch.undo()
+  assert evaluate(suite) == before
+
+
 def test_other_parameters_or_examples_are_evaluated_anew(
   evaluate, params, suite, scored
 ):
@@ -148,6 +177,40 @@ def test_a_task_that_is_asked_alone_leaves_the_others(evaluate, suite, scored):
   one = suite_lib.Suite({mixture: {name: task}}, suite.settings)
   assert evaluate(one) == whole
   assert not scored
+
+
+@pytest.fixture
+def register():
+  """Registers a mixture of given tasks, in place of one of its name."""
+  name = 'mixture_of_an_evaluation'
+
+  def call(*tasks):
+    if name in seqio.MixtureRegistry.names():
+      seqio.MixtureRegistry.remove(name)
+    if tasks:
+      seqio.MixtureRegistry.add(name, tasks, default_rate=1.0)
+    return name
+
+  yield call
+  call()
+
+
+@pytest.mark.parametrize('is_registered', [True, False])
+def test_a_task_taken_out_of_its_mixture_leaves_its_average(
+  evaluate, suite, register, scored, tmp_path, is_registered
+):
+  (tasks,) = list(suite.mixtures.values())[1:]
+  (first, *_) = tasks
+  mixture = register(*tasks if is_registered else ())
+  before = evaluate(suite_lib.Suite({mixture: tasks}))
+  mixture = register(*[first] if is_registered else ())
+  after = evaluate(suite_lib.Suite({mixture: {first: tasks[first]}}))
+  assert not scored
+  kept = before.mixtures[mixture].tasks[first]
+  assert after.mixtures[mixture] == results.mixture_result(
+    mixture, {first: kept}
+  )
+  assert results.read_summary(tmp_path) == after
 
 
 def test_an_empty_task_is_named():

@@ -6,6 +6,7 @@ import seqio
 from symbol_tuning.data.prompting.formats import FORMATS
 from symbol_tuning.data.seqio_tasks import text_tasks
 from symbol_tuning.evaluation import suite
+from symbol_tuning.evaluation.generation import exact_match
 from symbol_tuning.evaluation.generation.decoding import Decoding
 from symbol_tuning.evaluation.generation.task import WritingTask
 from symbol_tuning.evaluation.ranking.task import RankingTask
@@ -69,3 +70,25 @@ def test_a_task_without_a_metric_is_named(use_data):
       suite.Questions(name, LENGTHS).load()
   finally:
     seqio.TaskRegistry.remove(name)
+
+
+def test_written_tasks_are_told_apart_by_how_they_postprocess(use_data):
+  use_data()
+  question = text_tasks.ask(FORMATS[0], [('1', '2')], '2', ['3'], 'plus one')
+  functions = (exact_match.first_line, lambda text, **_: text, None)
+  names = [f'a_task_with_postprocess_{i}' for i in range(len(functions))]
+  try:
+    for name, function in zip(names, functions, strict=True):
+      text_tasks.add_text_task(
+        name,
+        lambda: [question],
+        metric_fns=[exact_match.exact_match],
+        postprocess_fn=function,
+      )
+    loaded = suite.Questions(names, LENGTHS).load()
+  finally:
+    for name in names:
+      seqio.TaskRegistry.remove(name)
+  assert len({task.fingerprint for *_, task in loaded}) == len(functions)
+  *_, (*_, without) = loaded
+  assert without.postprocess('3', example={}, is_target=True) == '3'

@@ -51,9 +51,19 @@ class WritingTask:
 
   @property
   def fingerprint(self) -> str:
-    """Tells tasks apart by what is asked, and how answers are written."""
-    asked = [(query.tokens.tolist(), query.answers) for query in self.queries]
-    return fingerprints.of_values([*asked, self.decoding, self._end_ids])
+    """Tells tasks apart by what is asked, and how answers are made and marked.
+
+    The functions that mark them are told apart by their names.
+    """
+    marking = [self.postprocess, *self.metric_fns]
+    return fingerprints.of_values(
+      [
+        *map(_in_full, self.queries),
+        self.decoding,
+        self._end_ids,
+        *map(fingerprints.of_function, marking),
+      ]
+    )
 
   @classmethod
   def plan(
@@ -124,3 +134,11 @@ class WritingTask:
       answers=tuple(accepted),
       is_correct=values[METRIC] == 100,
     )
+
+
+def _in_full(query: OpenQuery) -> OpenQuery:
+  """A query whose repr has all its tokens, which that of an array has not."""
+  target = dataclasses.replace(
+    query.target, tokens=query.target.tokens.tolist()
+  )
+  return dataclasses.replace(query, tokens=query.tokens.tolist(), target=target)

@@ -1,5 +1,8 @@
 """Tasks whose answers are written: what is compared, and what is recorded."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 from made_queries import make_queries
@@ -119,6 +122,49 @@ def test_only_new_tasks_are_asked(evaluate, model_writes):
   other = {'a': {'a_b': task_of([query_of(0, ['3'])])}}
   assert evaluate(other).mixtures['a'].accuracy == 0
   assert [num_prompts for num_prompts, _ in asked] == [1, 1]
+
+
+def last_line(text, example=None, is_target=False):
+  lines = exact_match.first_line(text, example, is_target)
+  return lines if is_target else text.splitlines()[-1].strip()
+
+
+def any_case(targets, predictions, fold=str.lower):
+  folded = [tuple(map(fold, answers)) for answers in targets]
+  return exact_match.exact_match(folded, list(map(fold, predictions)))
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'queries': [dataclasses.replace(query_of(0, ['2']), output_regex=r'\d')]},
+    {'queries': [dataclasses.replace(query_of(0, ['2']), origin='times two')]},
+    {'postprocess': last_line},
+    {'metric_fns': (any_case,)},
+    {'metric_fns': (functools.partial(any_case, fold=str.upper),)},
+  ],
+)
+def test_answers_are_marked_anew_where_that_is_done_otherwise(
+  evaluate, model_writes, change
+):
+  asked = model_writes('so 2\n2')
+  task = task_of([query_of(0, ['2'])])
+  evaluate({'a': {'a_b': task}})
+  changed = dataclasses.replace(task, **change)
+  kept = evaluate({'a': {'a_b': changed}})
+  assert len(asked) == 2
+  assert evaluate({'a': {'a_b': dataclasses.replace(changed)}}) == kept
+  assert len(asked) == 2
+
+
+def test_partial_functions_are_told_apart_by_what_they_bind(model_writes):
+  def fingerprint(**bound):
+    metric = functools.partial(any_case, **bound)
+    return task_of([query_of(0, ['2'])], metric_fns=(metric,)).fingerprint
+
+  lower, upper = fingerprint(fold=str.lower), fingerprint(fold=str.upper)
+  assert len({lower, upper, fingerprint()}) == 3
+  assert fingerprint(fold=str.lower) == lower
 
 
 def test_the_token_that_ends_targets_ends_answers_too(model_writes):
