@@ -143,6 +143,8 @@ def export(
     family = families.of_decoder(config)
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
+  # Written last: without it, half of an export is no model.
+  (folder / huggingface.CONFIG).unlink(missing_ok=True)
   specs = parameter_specs(Decoder(config))
   sources = published.sources(family, specs, family.fused_by_head)
   item = np.dtype(config.param_dtype).itemsize
