@@ -79,7 +79,7 @@ def load_params(
     flat = huggingface.load_folder(copy, config, specs)
   elif path.is_dir() and (chosen := steps.choose(path)):
     chosen.say()
-    flat = native.load(chosen.state, specs)
+    flat = native.load(chosen.state, config, specs)
   else:
     raise FileNotFoundError(
       f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '

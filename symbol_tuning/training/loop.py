@@ -231,7 +231,7 @@ def train(run: Run) -> TrainState:
     watchdog.Watchdog(run.hang_seconds),
     preemption.notice() as noticed,
     _only_writer(folder),
-    Checkpoints(folder, run.schedule.keep) as checkpoints,
+    Checkpoints(folder, run.model.config, run.schedule.keep) as checkpoints,
   ):
     start = _Start(run)
     start.say()
@@ -342,7 +342,8 @@ class _Start:
   def state(self) -> TrainState:
     run, abstract = self.run, self.run.abstract
     if self.chosen:
-      return checkpoints_lib.restore(self.chosen, abstract)
+      config = run.model.config
+      return checkpoints_lib.restore(self.chosen, config, abstract)
     params_key, run_key = jax.random.split(jax.random.PRNGKey(run.random_seed))
     if path := run.initial_checkpoint_path:
       params = self._initial_params(path)

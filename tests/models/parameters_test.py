@@ -83,7 +83,7 @@ def test_the_latest_checkpoint_of_a_model_dir_of_t5x_is_read(
 def test_a_saved_checkpoint_is_read_in_the_models_dtype(
   tmp_path, config, params
 ):
-  native.save(params, tmp_path / 'converted')
+  native.save(params, config, tmp_path / 'converted')
   half = Decoder(dataclasses.replace(config, param_dtype='bfloat16'))
   loaded = parameters.load_params(tmp_path / 'converted', half)
   _assert_same(loaded, jax.tree.map(lambda x: x.astype('bfloat16'), params))
@@ -94,7 +94,7 @@ def test_parameters_go_where_the_shardings_say(
   tmp_path, config, model, params, kind
 ):
   if kind == 'checkpoint':
-    native.save(params, tmp_path / 'saved')
+    native.save(params, config, tmp_path / 'saved')
   else:
     parameters.export(params, config, tmp_path / 'saved')
   mesh = jax.make_mesh((1, 1), ('fsdp', 'tensor'))

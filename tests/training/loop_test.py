@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import signal
 import subprocess
@@ -189,6 +190,22 @@ def test_starts_from_the_parameters_of_another_run(train, tmp_path):
   second = train('second', 1, rate=0.0, initial_checkpoint_path=path)
   assert_equal(second.params, first.params)
   assert int(second.step) == 1
+
+
+def test_a_run_does_not_go_on_with_a_decoder_that_computes_something_else(
+  make_run, make_model
+):
+  loop.train(make_run(steps=1))
+  run = make_run(steps=2)
+  other = dataclasses.replace(run, model=make_model(rope_base=5e5))
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=r'rope_base is 500000\.0 and 10000'):
+      start(other)
+  # As a checkpoint of an earlier version is, it is read.
+  step = run.folder / 'checkpoints' / '1'
+  for name in ('decoder.json', 'digests.json', 'digests-commit.json'):
+    (step / name).unlink()
+  assert int(loop.train(other).step) == 2
 
 
 def test_a_complete_run_says_so(train, capsys):
