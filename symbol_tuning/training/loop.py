@@ -20,7 +20,7 @@ from symbol_tuning import files, run_config, watchdog
 from symbol_tuning.data.positions import OtherDataError
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import steps
+from symbol_tuning.models.checkpoints import huggingface, steps
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import (
   batches,
@@ -225,6 +225,7 @@ def train(run: Run) -> TrainState:
     OSError: when a checkpoint cannot be written, or another run writes there.
   """
   step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
+  _refuse_published(folder)
   run.prepare_evaluation()
   files.checked_output(folder)
   with (
@@ -260,6 +261,16 @@ def train(run: Run) -> TrainState:
       )
 
 
+def _refuse_published(folder: files.Path) -> None:
+  """Raises ValueError if the run's folder is also that of another model."""
+  if huggingface.is_model(folder):
+    raise ValueError(
+      f'MODEL_DIR {folder} holds a published model, with which what is trained '
+      'would be confused: choose another MODEL_DIR; to go on with checkpoints '
+      'that are there, move them into it'
+    )
+
+
 def _only_writer(folder: files.Path) -> contextlib.AbstractContextManager[None]:
   """Holds the run's folder; of several processes, the first does for all."""
   if jax.process_index():
@@ -274,6 +285,7 @@ def dry_run(run: Run) -> None:
     ValueError: for settings, data or a checkpoint that cannot be used.
   """
   run.step()
+  _refuse_published(run.folder)
   run.prepare_evaluation()
   rows, length = next(_feed(run))['decoder_input_tokens'].shape
   start = _Start(run)

@@ -10,6 +10,7 @@ import orbax.checkpoint as ocp
 import pytest
 import tiny_models
 
+from symbol_tuning.evaluation import checkpoint_queue
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.decoder import Decoder
@@ -139,6 +140,33 @@ def test_another_layout_is_named(model_dir, config):
   unscanned = Decoder(dataclasses.replace(config, scan_layers=False))
   with pytest.raises(ValueError, match=r'lacks layers_0/.*scan_layers'):
     parameters.load_params(model_dir, unscanned)
+
+
+@pytest.mark.parametrize(
+  ('saved', 'named'),
+  [
+    ('checkpoints/10', 'checkpoints/10'),
+    ('checkpoint_60', 'checkpoint_60'),
+    ('', 'state'),
+  ],
+)
+def test_a_folder_of_two_models_is_refused_until_one_is_named(
+  tmp_path, config, model, params, saved, named
+):
+  """As where a run was kept in the folder of the model it started from."""
+  native.save(params, config, tmp_path / saved)
+  other = jax.tree.map(lambda x: x + 1, params)
+  parameters.export(other, config, tmp_path)
+  message = f'name {tmp_path / named} to read what was trained'
+  with pytest.raises(ValueError, match=message):
+    parameters.load_params(tmp_path, model)
+  with pytest.raises(ValueError, match=message):
+    checkpoint_queue.named(str(tmp_path))
+  _assert_same(parameters.load_params(tmp_path / named, model), params)
+  weights = tmp_path / 'model.safetensors'
+  _assert_same(parameters.load_params(weights, model), other)
+  weights.unlink()
+  _assert_same(parameters.load_params(tmp_path, model), params)
 
 
 @pytest.mark.parametrize(

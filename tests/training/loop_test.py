@@ -7,9 +7,11 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from symbol_tuning import run_config
 from symbol_tuning.data import positions
+from symbol_tuning.models import parameters
 from symbol_tuning.training import loop, optimizers
 
 PERIODS = {'checkpoint_period': 3, 'log_period': 2}
@@ -206,6 +208,23 @@ def test_a_run_does_not_go_on_with_a_decoder_that_computes_something_else(
   for name in ('decoder.json', 'digests.json', 'digests-commit.json'):
     (step / name).unlink()
   assert int(loop.train(other).step) == 2
+
+
+def test_the_folder_of_a_published_model_is_refused(make_run, tmp_path):
+  """Such as that of the model that a training starts from."""
+  run = make_run()
+  config = run.model.config
+  params = tiny_models.random_params(config)
+  parameters.export(params, config, tmp_path / 'run')
+  before = {path: path.read_bytes() for path in (tmp_path / 'run').iterdir()}
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=r'run holds a published model'):
+      start(run)
+  after = {path: path.read_bytes() for path in (tmp_path / 'run').iterdir()}
+  assert after == before
+  # A description alone, as one may keep beside a run, is no model.
+  (tmp_path / 'run' / 'model.safetensors').unlink()
+  assert int(loop.train(run).step) == 6
 
 
 def test_a_complete_run_says_so(train, capsys):
