@@ -179,13 +179,13 @@ class Run:
     """The path of `model_dir`.
 
     Raises:
-      ValueError: for a URL that is no place for checkpoints.
+      ValueError: for what is no place for checkpoints.
     """
     folder = files.path(self.model_dir)
     if not files.holds_checkpoints(folder):
       raise ValueError(
         f'MODEL_DIR {folder} cannot hold checkpoints: Orbax keeps them on disks'
-        ' and in gs:// only'
+        ' and in gs:// only, and takes /gs, /s3, /az and /hf for buckets'
       )
     return folder
 

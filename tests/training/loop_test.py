@@ -227,6 +227,16 @@ def test_the_folder_of_a_published_model_is_refused(make_run, tmp_path):
   assert int(loop.train(run).step) == 6
 
 
+@pytest.mark.parametrize('folder', ['/gs/runs/1', '/s3/runs/1', 's3://b/1'])
+def test_what_orbax_takes_for_a_bucket_it_cannot_use_is_refused(
+  make_run, folder
+):
+  run = dataclasses.replace(make_run(), model_dir=folder)
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=f'{folder} cannot hold checkpoints'):
+      start(run)
+
+
 def test_a_complete_run_says_so(train, capsys):
   expected = train(steps=2)
   assert_equal(train(steps=2, data=object()), expected)
