@@ -99,7 +99,7 @@ def convert(
   if target_format == 'huggingface':
     _write_folder(params, config, architecture, target)
   else:
-    native.save(params, target)
+    native.save(params, config, target)
 
 
 def _write_folder(

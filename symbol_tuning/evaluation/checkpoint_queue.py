@@ -88,8 +88,8 @@ def named(
 
   Raises:
     FileNotFoundError: if there is no such path.
-    ValueError: if there are none, two have the same label, or a label is not
-      the name of a folder.
+    ValueError: if there are none, two have the same label, a label is not the
+      name of a folder, or a folder holds a published model and a run.
   """
   paths = _labelled(checkpoints)
   if not paths:

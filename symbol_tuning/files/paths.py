@@ -5,6 +5,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import time
 from typing import TypeAlias
 
@@ -72,8 +73,13 @@ def is_local(place: PathLike) -> bool:
 
 
 def holds_checkpoints(place: Path) -> bool:
-  """Whether Orbax can keep checkpoints there: on a disk, or in gs://."""
-  return is_local(place) or os.fspath(place).startswith('gs://')
+  """Whether Orbax can keep checkpoints there: on a disk, or in gs://.
+
+  It asks epath, which takes local folders in /gs, /s3, /az and /hf for buckets.
+  """
+  if not is_local(place):
+    return os.fspath(place).startswith('gs://')
+  return is_local(epath.Path(place))
 
 
 def resolved(place: Path) -> Path:
@@ -127,10 +133,12 @@ def kept_crc32c(place: Path) -> int | None:
 
 def remove(place: Path) -> None:
   """Removes a file, or a folder with all that is in it."""
-  if is_local(place) and not place.is_dir():
-    place.unlink()
-  else:
+  if not is_local(place):
     epath.Path(place).rmtree()
+  elif place.is_dir():
+    shutil.rmtree(place)  # epath takes /gs/… for a bucket.
+  else:
+    place.unlink()
 
 
 def move(place: Path, to: Path) -> None:

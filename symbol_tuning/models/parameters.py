@@ -61,7 +61,7 @@ def load_params(
 
   Raises:
     FileNotFoundError: nothing is there, or nothing that is a checkpoint.
-    ValueError: it is damaged, or of a model of another type or size.
+    ValueError: it is damaged, of another model, or one of two in a folder.
   """
   path = hub.resolve(path)
   specs = parameter_specs(model, shardings)
@@ -74,19 +74,27 @@ def load_params(
     copy = files.local_copy(path)
     family = families.of_decoder(config)
     flat = huggingface.load_files([copy], family, specs, path)
-  elif path.is_dir() and (path / huggingface.CONFIG).exists():
-    copy = files.local_folder(path, huggingface.FILES)
-    flat = huggingface.load_folder(copy, config, specs)
-  elif path.is_dir() and (chosen := steps.choose(path)):
-    chosen.say()
-    flat = native.load(chosen.state, specs)
   else:
-    raise FileNotFoundError(
-      f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '
-      'of its steps, a Hugging Face folder with config.json and safetensors, '
-      'or a .safetensors or .gguf file.'
-    )
+    flat = _load_folder(path, config, specs)
   return traverse_util.unflatten_dict(flat, sep='/')
+
+
+def _load_folder(
+  path: files.Path, config: DecoderConfig, specs: Mapping[str, ParameterSpec]
+) -> dict[str, jax.Array]:
+  """The parameters in a folder of either kind, by path."""
+  is_described = (path / huggingface.CONFIG).exists()
+  if is_described and not steps.held_in(path):
+    copy = files.local_folder(path, huggingface.FILES)
+    return huggingface.load_folder(copy, config, specs)
+  if path.is_dir() and (chosen := steps.choose(path)):
+    chosen.say()
+    return native.load(chosen.state, config, specs)
+  raise FileNotFoundError(
+    f'{path} is no checkpoint: expected a MODEL_DIR with checkpoints/, one '
+    'of its steps, a Hugging Face folder with config.json and safetensors, '
+    'or a .safetensors or .gguf file.'
+  )
 
 
 def read_config(path: str | os.PathLike, **overrides: Any) -> DecoderConfig:
@@ -143,6 +151,8 @@ def export(
     family = families.of_decoder(config)
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
+  # Written last: without it, half of an export is no model.
+  (folder / huggingface.CONFIG).unlink(missing_ok=True)
   specs = parameter_specs(Decoder(config))
   sources = published.sources(family, specs, family.fused_by_head)
   item = np.dtype(config.param_dtype).itemsize

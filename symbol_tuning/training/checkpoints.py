@@ -21,7 +21,13 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import digests, native, steps
+from symbol_tuning.models.checkpoints import (
+  decoder_record,
+  digests,
+  native,
+  steps,
+)
+from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.training import feeding
 from symbol_tuning.training.partitioning import parameter_name
 from symbol_tuning.training.state import TrainState
@@ -98,11 +104,14 @@ class Checkpoints:
     directory: the folder that holds one folder for each step.
   """
 
-  def __init__(self, model_dir: files.Path, keep: int | None = 3):
+  def __init__(
+    self, model_dir: files.Path, config: DecoderConfig, keep: int | None = 3
+  ):
     """Opens the run's checkpoints, and makes the folder where there is none.
 
     Args:
       model_dir: the run's folder, an absolute path.
+      config: of the decoder that is trained.
       keep: how many checkpoints stay, the newest; None keeps all.
 
     Raises:
@@ -115,6 +124,7 @@ class Checkpoints:
         f'{self.directory} is a file where a run keeps its checkpoints: use '
         'another MODEL_DIR'
       )
+    self._record = decoder_record.to_text(config)
     self._saving: int | None = None
     self._manager = ocp.CheckpointManager(
       self.directory,
@@ -125,7 +135,7 @@ class Checkpoints:
       options=ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         cleanup_tmp_directories=True,
-        async_options=ocp.AsyncOptions(post_finalization_callback=self._digest),
+        async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
       ),
     )
     self._await_folder()
@@ -191,11 +201,12 @@ class Checkpoints:
     except Exception as error:
       raise self._write_error(error) from error
 
-  def _digest(self) -> None:
-    """Writes digests of what is about to get its name; by process 0 only."""
+  def _finish(self) -> None:
+    """Completes what is about to get its name; by process 0 only."""
     # In a bucket it has its name from the start.
     places = self.directory.glob(f'{self._saving}*')
     (folder,) = (p for p in places if p.name.split('.')[0] == str(self._saving))
+    files.write_text(folder / decoder_record.FILE, self._record)
     known = {
       f'{steps.STATE}/{name}': digest
       for part in (folder / steps.STATE / _PARTS).glob('*.json')
@@ -204,7 +215,7 @@ class Checkpoints:
     digests.write(folder, known=known)
 
   def _seal(self) -> None:
-    """Adds the digests of what Orbax has written since `_digest`."""
+    """Adds the digests of what Orbax has written since `_finish`."""
     step, self._saving = self._saving, None
     if step is not None and jax.process_index() == 0:
       folder = self.path(step)
@@ -259,17 +270,25 @@ def data_state(chosen: steps.Chosen) -> dict[str, Any]:
     raise native.read_error(chosen.folder / _DATA, error) from error
 
 
-def restore(chosen: steps.Chosen, abstract: TrainState) -> TrainState:
+def restore(
+  chosen: steps.Chosen, config: DecoderConfig, abstract: TrainState
+) -> TrainState:
   """The state in a checkpoint, with the shardings of `abstract`.
+
+  Args:
+    chosen: the checkpoint.
+    config: of the decoder that is trained.
+    abstract: the shapes and shardings of the state.
 
   Raises:
     ValueError: if it is of another model or optimizer; it names an array with
-      both shapes.
+      both shapes, or the fields of DecoderConfig that differ.
     DamagedError: if the files can be read, but not understood.
     OSError: if they cannot be read.
     jax.errors.JaxRuntimeError: if the devices lack the memory, or another
       process is gone.
   """
+  decoder_record.check(chosen.folder, config)
   wanted = vars(abstract)
   _check_shapes(chosen, wanted)
   return TrainState(**native.restore(chosen.state, wanted))

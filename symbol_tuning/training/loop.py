@@ -20,7 +20,7 @@ from symbol_tuning import files, run_config, watchdog
 from symbol_tuning.data.positions import OtherDataError
 from symbol_tuning.data.shards import BatchShard
 from symbol_tuning.models import parameters
-from symbol_tuning.models.checkpoints import steps
+from symbol_tuning.models.checkpoints import huggingface, steps
 from symbol_tuning.models.decoder import Decoder
 from symbol_tuning.training import (
   batches,
@@ -179,13 +179,13 @@ class Run:
     """The path of `model_dir`.
 
     Raises:
-      ValueError: for a URL that is no place for checkpoints.
+      ValueError: for what is no place for checkpoints.
     """
     folder = files.path(self.model_dir)
     if not files.holds_checkpoints(folder):
       raise ValueError(
         f'MODEL_DIR {folder} cannot hold checkpoints: Orbax keeps them on disks'
-        ' and in gs:// only'
+        ' and in gs:// only, and takes /gs, /s3, /az and /hf for buckets'
       )
     return folder
 
@@ -225,13 +225,14 @@ def train(run: Run) -> TrainState:
     OSError: when a checkpoint cannot be written, or another run writes there.
   """
   step, folder, last_step = run.step(), run.folder, run.schedule.train_steps
+  _refuse_published(folder)
   run.prepare_evaluation()
   files.checked_output(folder)
   with (
     watchdog.Watchdog(run.hang_seconds),
     preemption.notice() as noticed,
     _only_writer(folder),
-    Checkpoints(folder, run.schedule.keep) as checkpoints,
+    Checkpoints(folder, run.model.config, run.schedule.keep) as checkpoints,
   ):
     start = _Start(run)
     start.say()
@@ -260,6 +261,16 @@ def train(run: Run) -> TrainState:
       )
 
 
+def _refuse_published(folder: files.Path) -> None:
+  """Raises ValueError if the run's folder is also that of another model."""
+  if huggingface.is_model(folder):
+    raise ValueError(
+      f'MODEL_DIR {folder} holds a published model, with which what is trained '
+      'would be confused: choose another MODEL_DIR; to go on with checkpoints '
+      'that are there, move them into it'
+    )
+
+
 def _only_writer(folder: files.Path) -> contextlib.AbstractContextManager[None]:
   """Holds the run's folder; of several processes, the first does for all."""
   if jax.process_index():
@@ -274,6 +285,7 @@ def dry_run(run: Run) -> None:
     ValueError: for settings, data or a checkpoint that cannot be used.
   """
   run.step()
+  _refuse_published(run.folder)
   run.prepare_evaluation()
   rows, length = next(_feed(run))['decoder_input_tokens'].shape
   start = _Start(run)
@@ -342,7 +354,8 @@ class _Start:
   def state(self) -> TrainState:
     run, abstract = self.run, self.run.abstract
     if self.chosen:
-      return checkpoints_lib.restore(self.chosen, abstract)
+      config = run.model.config
+      return checkpoints_lib.restore(self.chosen, config, abstract)
     params_key, run_key = jax.random.split(jax.random.PRNGKey(run.random_seed))
     if path := run.initial_checkpoint_path:
       params = self._initial_params(path)

@@ -50,12 +50,13 @@ def evaluate(model, questions, tmp_path):
 
 
 @pytest.fixture
-def save(params, tmp_path):
+def save(model, params, tmp_path):
   """Writes a step of a run, with parameters of its own."""
 
   def call(step, run='run'):
     folder = tmp_path / run / 'checkpoints' / str(step)
-    native.save(jax.tree.map(lambda x: step * x, params), folder)
+    scaled = jax.tree.map(lambda x: step * x, params)
+    native.save(scaled, model.config, folder)
     return str(folder)
 
   return call
@@ -109,7 +110,7 @@ def test_a_bucket_gets_what_a_disk_gets(
 ):
   path = save(20)
   target = bucket / 'run' / 'checkpoints' / '20'
-  native.save(parameters.load_params(path, model), target)
+  native.save(parameters.load_params(path, model), model.config, target)
   evaluate(path)
   # Twice: the second finds all done.
   for _ in range(2):
@@ -242,10 +243,11 @@ def test_a_checkpoint_that_vanishes_is_passed_over(
 
 
 def test_a_checkpoint_of_another_model_is_not_passed_over(
-  evaluate, params, tmp_path
+  evaluate, model, params, tmp_path
 ):
   embedding = {'token_embedding': params['token_embedding']}
-  native.save(embedding, tmp_path / 'run' / 'checkpoints' / '3')
+  step = tmp_path / 'run' / 'checkpoints' / '3'
+  native.save(embedding, model.config, step)
   queue = NewCheckpoints(str(tmp_path / 'run'), final_step=3, poll_period=0.05)
   with pytest.raises(ValueError, match='DecoderConfig'):
     evaluate(queue)

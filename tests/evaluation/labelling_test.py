@@ -42,9 +42,9 @@ LENGTHS = {'inputs': 400, 'targets': 40}
 
 
 @pytest.fixture(scope='module')
-def checkpoint(byte_params, tmp_path_factory):
+def checkpoint(byte_model, byte_params, tmp_path_factory):
   folder = tmp_path_factory.mktemp('run') / 'checkpoints' / '7'
-  native.save(byte_params, folder)
+  native.save(byte_params, byte_model.config, folder)
   return str(folder)
 
 

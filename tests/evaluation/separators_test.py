@@ -97,7 +97,7 @@ def test_the_best_is_measured_kept_and_recorded(
   byte_model, byte_params, use_data, tmp_path, capsys
 ):
   use_data(evaluation_queries=8, evaluation_exemplars=1)
-  native.save(byte_params, tmp_path / 'model')
+  native.save(byte_params, byte_model.config, tmp_path / 'model')
   evaluate = functools.partial(
     jobs.evaluate_checkpoints,
     byte_model,

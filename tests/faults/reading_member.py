@@ -20,6 +20,7 @@ if __name__ == '__main__':
   gin_utils.parse(['models/tiny.gin'], small)
   model = gin.get_configurable(Decoder)()
   try:
-    native.save(parameters.load_params(source, model), target)
+    params = parameters.load_params(source, model)
+    native.save(params, model.config, target)
   except (OSError, ValueError) as error:
     sys.exit(f'convert: {error}')

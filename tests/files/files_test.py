@@ -283,3 +283,18 @@ def test_processes_of_a_host_share_one_copy(bucket, store, tmp_path):
     assert process.exitcode == 0
   read = [r for r in store.requests if bucket.name in r and 'alt=media' in r]
   assert len(read) == 1
+
+
+def test_a_local_folder_is_not_taken_for_a_bucket(bucket, monkeypatch):
+  """Not even by the name that etils has for the bucket's."""
+  kept = bucket / 'folder' / 'file'
+  files.write_text(kept, 'kept')
+  local = pathlib.Path(*kept.parent.parts)
+  assert str(local).startswith('/gs/')
+  assert not files.holds_checkpoints(local)
+  assert files.holds_checkpoints(kept.parent)
+  # As if it were there: only root could make it.
+  monkeypatch.setattr(pathlib.Path, 'is_dir', lambda _: True)
+  with pytest.raises(FileNotFoundError, match='/gs/'):
+    files.remove(local)
+  assert kept.read_text() == 'kept'

@@ -113,7 +113,7 @@ def on_mesh(mesh, folder, expected):
   }
   abstract = results['scanned'].abstract
   chosen = newest_whole(folder / 'checkpoints')
-  restored = jax.device_get(checkpoints.restore(chosen, abstract))
+  restored = jax.device_get(checkpoints.restore(chosen, MODEL.config, abstract))
   return {
     'differences': {
       name: differences(result, expected) for name, result in results.items()
@@ -186,7 +186,7 @@ def main(folder, *meshes):
   folder = pathlib.Path(folder)
   jax.config.update('jax_num_cpu_devices', 8)
   expected = train(partitioning.Partitioner(devices=tuple(jax.devices()[:1])))
-  with checkpoints.Checkpoints(folder) as run:
+  with checkpoints.Checkpoints(folder, MODEL.config) as run:
     run.save(jax.tree.map(jnp.asarray, expected.state), {})
   found = {mesh: on_mesh(mesh, folder, expected) for mesh in meshes}
   found['refused'] = refused()

@@ -14,4 +14,4 @@ def save(model_dir, step=3, seed=0):
   (model_dir / run_config.CONFIG_FILE).write_text(config.read_text())
   model, _ = api._of_run(model_dir / run_config.CONFIG_FILE)
   params = parameters.init_params(model, jax.random.key(seed))
-  native.save(params, model_dir / steps.STEPS / str(step))
+  native.save(params, model.config, model_dir / steps.STEPS / str(step))

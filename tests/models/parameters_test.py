@@ -10,6 +10,7 @@ import orbax.checkpoint as ocp
 import pytest
 import tiny_models
 
+from symbol_tuning.evaluation import checkpoint_queue
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
 from symbol_tuning.models.decoder import Decoder
@@ -83,7 +84,7 @@ def test_the_latest_checkpoint_of_a_model_dir_of_t5x_is_read(
 def test_a_saved_checkpoint_is_read_in_the_models_dtype(
   tmp_path, config, params
 ):
-  native.save(params, tmp_path / 'converted')
+  native.save(params, config, tmp_path / 'converted')
   half = Decoder(dataclasses.replace(config, param_dtype='bfloat16'))
   loaded = parameters.load_params(tmp_path / 'converted', half)
   _assert_same(loaded, jax.tree.map(lambda x: x.astype('bfloat16'), params))
@@ -94,7 +95,7 @@ def test_parameters_go_where_the_shardings_say(
   tmp_path, config, model, params, kind
 ):
   if kind == 'checkpoint':
-    native.save(params, tmp_path / 'saved')
+    native.save(params, config, tmp_path / 'saved')
   else:
     parameters.export(params, config, tmp_path / 'saved')
   mesh = jax.make_mesh((1, 1), ('fsdp', 'tensor'))
@@ -139,6 +140,33 @@ def test_another_layout_is_named(model_dir, config):
   unscanned = Decoder(dataclasses.replace(config, scan_layers=False))
   with pytest.raises(ValueError, match=r'lacks layers_0/.*scan_layers'):
     parameters.load_params(model_dir, unscanned)
+
+
+@pytest.mark.parametrize(
+  ('saved', 'named'),
+  [
+    ('checkpoints/10', 'checkpoints/10'),
+    ('checkpoint_60', 'checkpoint_60'),
+    ('', 'state'),
+  ],
+)
+def test_a_folder_of_two_models_is_refused_until_one_is_named(
+  tmp_path, config, model, params, saved, named
+):
+  """As where a run was kept in the folder of the model it started from."""
+  native.save(params, config, tmp_path / saved)
+  other = jax.tree.map(lambda x: x + 1, params)
+  parameters.export(other, config, tmp_path)
+  message = f'name {tmp_path / named} to read what was trained'
+  with pytest.raises(ValueError, match=message):
+    parameters.load_params(tmp_path, model)
+  with pytest.raises(ValueError, match=message):
+    checkpoint_queue.named(str(tmp_path))
+  _assert_same(parameters.load_params(tmp_path / named, model), params)
+  weights = tmp_path / 'model.safetensors'
+  _assert_same(parameters.load_params(weights, model), other)
+  weights.unlink()
+  _assert_same(parameters.load_params(tmp_path, model), params)
 
 
 @pytest.mark.parametrize(

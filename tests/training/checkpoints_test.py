@@ -9,10 +9,13 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pytest
+import tiny_models
 
 from symbol_tuning.models.checkpoints import digests, steps
 from symbol_tuning.training import checkpoints, partitioning
 from symbol_tuning.training.state import TrainState
+
+CONFIG = tiny_models.TINY
 
 
 def make_state(step=3, width=64, optimizer=None):
@@ -40,7 +43,7 @@ def abstract(state):
 @pytest.fixture
 def saved(tmp_path):
   """The folder of a run with a checkpoint at step 3."""
-  with checkpoints.Checkpoints(tmp_path) as run:
+  with checkpoints.Checkpoints(tmp_path, CONFIG) as run:
     run.save(make_state(), {'position': 12})
   return tmp_path
 
@@ -50,7 +53,7 @@ def newest(folder):
 
 
 def restored(folder, state):
-  return checkpoints.restore(newest(folder), abstract(state))
+  return checkpoints.restore(newest(folder), CONFIG, abstract(state))
 
 
 def assert_equal(actual, expected):
@@ -66,7 +69,7 @@ def test_a_state_may_be_donated_once_saving_began(tmp_path):
   spoil = jax.jit(
     lambda state: jax.tree.map(lambda x: x * 0, state), donate_argnums=0
   )
-  with checkpoints.Checkpoints(tmp_path) as run:
+  with checkpoints.Checkpoints(tmp_path, CONFIG) as run:
     state = jax.tree.map(jnp.array, make_state())
     run.save(state, {})
     spoil(state)
@@ -74,7 +77,7 @@ def test_a_state_may_be_donated_once_saving_began(tmp_path):
 
 
 def test_only_the_newest_stay(tmp_path):
-  with checkpoints.Checkpoints(tmp_path, keep=2) as run:
+  with checkpoints.Checkpoints(tmp_path, CONFIG, keep=2) as run:
     for step in (1, 2, 3):
       run.save(make_state(step), {})
   folders = {path.name for path in (tmp_path / 'checkpoints').iterdir()}
@@ -128,7 +131,7 @@ def test_the_damaged_array_is_named(saved):
 def test_a_damaged_newest_checkpoint_is_passed_over_and_set_aside(
   saved, capsys
 ):
-  with checkpoints.Checkpoints(saved) as run:
+  with checkpoints.Checkpoints(saved, CONFIG) as run:
     run.save(make_state(step=4), {'position': 16})
   step = saved / 'checkpoints' / '4'
   shutil.rmtree(step / 'data')
@@ -139,7 +142,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_set_aside(
     capsys.readouterr().out
   )
   assert_equal(restored(saved, make_state()), make_state())
-  with checkpoints.Checkpoints(saved) as run:
+  with checkpoints.Checkpoints(saved, CONFIG) as run:
     run.set_aside(chosen)
     run.save(make_state(step=4), {'position': 16})
   assert newest(saved).step == 4
@@ -219,7 +222,7 @@ def files_no_larger_than(size):
 def test_a_full_disk_is_named_and_spares_older_checkpoints(saved):
   with (
     pytest.raises(OSError, match=r'File too large.*intact.*step 3'),
-    checkpoints.Checkpoints(saved, keep=1) as run,
+    checkpoints.Checkpoints(saved, CONFIG, keep=1) as run,
     files_no_larger_than(100_000),
   ):
     run.save(make_state(step=4), {})

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import signal
 import subprocess
@@ -6,9 +7,11 @@ import sys
 import jax
 import numpy as np
 import pytest
+import tiny_models
 
 from symbol_tuning import run_config
 from symbol_tuning.data import positions
+from symbol_tuning.models import parameters
 from symbol_tuning.training import loop, optimizers
 
 PERIODS = {'checkpoint_period': 3, 'log_period': 2}
@@ -189,6 +192,49 @@ def test_starts_from_the_parameters_of_another_run(train, tmp_path):
   second = train('second', 1, rate=0.0, initial_checkpoint_path=path)
   assert_equal(second.params, first.params)
   assert int(second.step) == 1
+
+
+def test_a_run_does_not_go_on_with_a_decoder_that_computes_something_else(
+  make_run, make_model
+):
+  loop.train(make_run(steps=1))
+  run = make_run(steps=2)
+  other = dataclasses.replace(run, model=make_model(rope_base=5e5))
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=r'rope_base is 500000\.0 and 10000'):
+      start(other)
+  # As a checkpoint of an earlier version is, it is read.
+  step = run.folder / 'checkpoints' / '1'
+  for name in ('decoder.json', 'digests.json', 'digests-commit.json'):
+    (step / name).unlink()
+  assert int(loop.train(other).step) == 2
+
+
+def test_the_folder_of_a_published_model_is_refused(make_run, tmp_path):
+  """Such as that of the model that a training starts from."""
+  run = make_run()
+  config = run.model.config
+  params = tiny_models.random_params(config)
+  parameters.export(params, config, tmp_path / 'run')
+  before = {path: path.read_bytes() for path in (tmp_path / 'run').iterdir()}
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=r'run holds a published model'):
+      start(run)
+  after = {path: path.read_bytes() for path in (tmp_path / 'run').iterdir()}
+  assert after == before
+  # A description alone, as one may keep beside a run, is no model.
+  (tmp_path / 'run' / 'model.safetensors').unlink()
+  assert int(loop.train(run).step) == 6
+
+
+@pytest.mark.parametrize('folder', ['/gs/runs/1', '/s3/runs/1', 's3://b/1'])
+def test_what_orbax_takes_for_a_bucket_it_cannot_use_is_refused(
+  make_run, folder
+):
+  run = dataclasses.replace(make_run(), model_dir=folder)
+  for start in (loop.dry_run, loop.train):
+    with pytest.raises(ValueError, match=f'{folder} cannot hold checkpoints'):
+      start(run)
 
 
 def test_a_complete_run_says_so(train, capsys):

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from symbol_tuning import reading
+from symbol_tuning import files, reading
 from symbol_tuning.models import families
 from symbol_tuning.models.checkpoints import (
   parameter_specs,
@@ -36,6 +36,11 @@ OTHER_PARTS = re.compile(
   r'^(model\.)?(vision_tower|multi_modal_projector|vision_model)\.'
 )
 TEXT_PART = re.compile(r'^(model\.)?language_model\.(model\.)?')
+
+
+def is_model(folder: files.Path) -> bool:
+  """Whether a folder, which need not be there, holds a model of this kind."""
+  return (folder / CONFIG).exists() and any(folder.glob('*.safetensors'))
 
 
 def read_values(path: Path) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Parameters out of, and into, this framework's own Orbax checkpoints.
 
 A training run keeps <MODEL_DIR>/checkpoints/<step>/state, a tree with 'params'
-beside the optimizer's state. Only 'params' is read here. What T5X trains (see
+beside the optimizer's state, and decoder.json beside the tree. Only 'params' is
+read here. What T5X trains (see
 `t5x_models`) is read too: <MODEL_DIR>/checkpoint_<step>/state, where they are
 'target'.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,8 +18,14 @@ from etils import epath
 from flax import traverse_util
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import digests, parameter_specs, steps
+from symbol_tuning.models.checkpoints import (
+  decoder_record,
+  digests,
+  parameter_specs,
+  steps,
+)
 from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
+from symbol_tuning.models.config import DecoderConfig
 
 PARAMS = 'params'
 T5X_PARAMS = 'target'
@@ -30,18 +38,23 @@ _NOT_DAMAGE = re.compile(
 
 
 def load(
-  state: epath.Path, specs: Mapping[str, ParameterSpec]
+  state: files.Path,
+  config: DecoderConfig,
+  specs: Mapping[str, ParameterSpec],
 ) -> dict[str, jax.Array]:
   """The parameters of a state folder, by path.
 
   Args:
     state: the folder.
+    config: of the decoder they are for.
     specs: what they must be, by path.
 
   Raises:
-    ValueError: an array is missing, left over or of another shape.
+    ValueError: they are of another decoder, or an array is missing, left over
+      or of another shape.
     DamagedError: it cannot be read, though its files can.
   """
+  decoder_record.check(state.parent, config)
   tree = stored_tree(state)
   params = T5X_PARAMS if T5X_PARAMS in tree else PARAMS
   saved = traverse_util.flatten_dict(tree.get(params, {}), sep='/')
@@ -107,14 +120,28 @@ def read_error(place: files.Path, error: Exception) -> Exception:
   )
 
 
-def save(params: Mapping[str, Any], folder: files.PathLike) -> None:
+def save(
+  params: Mapping[str, Any], config: DecoderConfig, folder: files.PathLike
+) -> None:
   """Writes nested parameters as <folder>/state, which `load` reads.
 
+  Args:
+    params: of a decoder.
+    config: of the decoder.
+    folder: is made if it is not there.
+
   Raises:
-    ValueError: there is such a folder already.
+    ValueError: there is such a <folder>/state already.
   """
   folder = files.path(folder)
-  with ocp.StandardCheckpointer() as checkpointer:
+  # Called by process 0, before the state gets its name.
+  write_record = functools.partial(
+    files.write_text,
+    folder / decoder_record.FILE,
+    decoder_record.to_text(config),
+  )
+  options = ocp.AsyncOptions(post_finalization_callback=write_record)
+  with ocp.StandardCheckpointer(async_options=options) as checkpointer:
     checkpointer.save(folder / steps.STATE, {PARAMS: params})
   if jax.process_index() == 0:
     digests.write(folder)

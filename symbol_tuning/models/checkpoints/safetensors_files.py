@@ -9,7 +9,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from symbol_tuning import reading
+from symbol_tuning import files, reading
 
 WEIGHTS = 'model.safetensors'
 INDEX = 'model.safetensors.index.json'
@@ -24,13 +24,16 @@ TO_SAFETENSORS = (
 def find(folder: Path) -> list[Path]:
   """The safetensors files of a folder: one, or those that its index names.
 
+  Where model.safetensors and an index are both there, as MLX writes them, it is
+  the former, as in transformers.
+
   Raises:
     FileNotFoundError: there are none, or one is missing.
     ValueError: the index names a file outside of the folder, or is damaged.
   """
+  if (folder / WEIGHTS).is_file():
+    return [folder / WEIGHTS]
   if not (folder / INDEX).is_file():
-    if (folder / WEIGHTS).is_file():
-      return [folder / WEIGHTS]
     alone = sorted(folder.glob('*.safetensors'))
     if len(alone) == 1:
       return alone
@@ -126,6 +129,8 @@ def write(
 ) -> None:
   """Writes tensors into files of a limited size, with an index if several.
 
+  Those of an earlier model are removed first, lest one be read for the other.
+
   Args:
     tensors: names and values, in the order of `sizes`; at most a file of them
       is held in memory.
@@ -134,6 +139,8 @@ def write(
     shard_bytes: at most so many are in a file, but for a single tensor.
   """
   shards = _plan(sizes, shard_bytes)
+  for path in (folder / INDEX, *folder.glob('model*.safetensors')):
+    path.unlink(missing_ok=True)
   weight_map: dict[str, str] = {}
   tensors = iter(tensors)
   for i, names in enumerate(shards, 1):
@@ -149,7 +156,7 @@ def write(
     total = {'total_size': sum(sizes.values())}
     index = {'metadata': total, 'weight_map': weight_map}
     text = json.dumps(index, indent=2, sort_keys=True)
-    (folder / INDEX).write_text(f'{text}\n', encoding='utf-8')
+    files.write_text(folder / INDEX, f'{text}\n')
 
 
 def _plan(sizes: Mapping[str, int], shard_bytes: int) -> list[list[str]]:

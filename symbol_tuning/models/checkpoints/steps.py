@@ -14,7 +14,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from symbol_tuning import files
-from symbol_tuning.models.checkpoints import digests
+from symbol_tuning.models.checkpoints import digests, huggingface
 
 STEPS = 'checkpoints'
 STATE = 'state'
@@ -80,10 +80,17 @@ def choose(path: files.PathLike) -> Chosen | None:
 
   Raises:
     FileNotFoundError: a MODEL_DIR without a finished checkpoint.
+    ValueError: a published model is in the folder, too.
     DamagedError: that checkpoint, or each of the run's, is damaged.
     OSError: if files cannot be read.
   """
   path = files.path(path)
+  if huggingface.is_model(path) and (held := held_in(path)):
+    raise ValueError(
+      f'{path} holds both a published model and checkpoints of a training: '
+      f'name {held} to read what was trained; to read the published model, '
+      'move the checkpoints to another folder.'
+    )
   for state in (path, path / STATE):
     if (state / ARRAYS).exists() and _is_committed(state):
       return Chosen(state.parent, state, digests.check(state.parent))
@@ -92,6 +99,16 @@ def choose(path: files.PathLike) -> Chosen | None:
       return chosen
   if (path / STEPS).exists():
     raise FileNotFoundError(f'{path / STEPS} holds no finished checkpoint yet.')
+  return None
+
+
+def held_in(folder: files.Path) -> files.Path | None:
+  """The newest checkpoint of ours in a folder, be it damaged or not."""
+  if (folder / STATE / ARRAYS).exists():
+    return folder / STATE
+  for place in (folder, folder / STEPS):
+    if found := all_steps(place):
+      return found[max(found)]
   return None
 
 

@@ -120,6 +120,7 @@ def test_each_device_reads_its_own_ranges_once(
 
 
 def test_an_index_may_not_lead_out_of_the_folder(folder, model):
+  (folder / 'model.safetensors').unlink()
   index = folder / 'model.safetensors.index.json'
   for name in ('../other.safetensors', '/etc/passwd', 'a/b.safetensors'):
     index.write_text(json.dumps({'weight_map': {'x': name}}))
@@ -193,3 +194,41 @@ def test_what_is_written_is_split_into_files_of_limited_size(
   assert len(paths) > 2
   assert max(path.stat().st_size for path in paths) < 12_000
   _assert_same(parameters.load_params(tmp_path, model), params)
+
+
+def test_an_export_replaces_one_of_another_number_of_files(
+  tmp_path, config, model, params
+):
+  for shift, shard_bytes in enumerate((20_000, 10_000, 10**9, 10_000), 1):
+    shifted = jax.tree.map(lambda x, shift=shift: x + shift, params)
+    parameters.export(shifted, config, tmp_path, shard_bytes=shard_bytes)
+    _assert_same(parameters.load_params(tmp_path, model), shifted)
+    names = {path.name for path in tmp_path.glob('*.safetensors')}
+    index = tmp_path / 'model.safetensors.index.json'
+    if index.exists():
+      weight_map = json.loads(index.read_text())['weight_map']
+      assert names == set(weight_map.values())
+    else:
+      assert names == {'model.safetensors'}
+
+
+@pytest.mark.parametrize('shard_bytes', [10_000, 10**9])
+def test_half_of_an_export_is_not_read_with_the_rest_of_an_earlier_one(
+  folder, config, model, params, shard_bytes
+):
+  broken = {name: x for name, x in params.items() if name != 'token_embedding'}
+  with pytest.raises(KeyError, match='token_embedding'):
+    parameters.export(broken, config, folder, shard_bytes=shard_bytes)
+  assert bool(list(folder.glob('*.safetensors'))) == (shard_bytes == 10_000)
+  with pytest.raises(FileNotFoundError, match='is no checkpoint'):
+    parameters.load_params(folder, model)
+
+
+def test_one_file_is_read_before_those_of_an_index_as_transformers_does(
+  folder, config, model, params
+):
+  weights = (folder / 'model.safetensors').read_bytes()
+  older = jax.tree.map(lambda x: x + 1, params)
+  parameters.export(older, config, folder, shard_bytes=10_000)
+  (folder / 'model.safetensors').write_bytes(weights)
+  _assert_same(parameters.load_params(folder, model), params)
