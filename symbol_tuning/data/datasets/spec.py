@@ -8,9 +8,11 @@ and SeqIO's (Wei et al., 2021, arXiv 2109.01652).
 """
 
 import dataclasses
+import numbers
 import re
 import string
 from collections.abc import Sequence
+from typing import Any
 
 from absl import logging
 
@@ -96,19 +98,31 @@ class DatasetSpec:
       raise ValueError(
         f'A dataset is named in a-z, 0-9 and _, not {self.name!r}.'
       )
-    if isinstance(self.labels, str) or len(set(self.labels)) < 2:
-      raise ValueError(
-        f'{self.name}: labels are two or more names, not {self.labels!r}.'
-      )
+    self._check_listed('labels', self.labels, str)
     object.__setattr__(self, 'labels', tuple(self.labels))
     self._check_labels()
     if self.label_values is not None:
+      self._check_listed('label_values', self.label_values, str | numbers.Real)
       object.__setattr__(self, 'label_values', tuple(self.label_values))
       self._check_label_values(self.label_values)
     self._check_template()
     self._check_instruction()
 
+  def _check_listed(self, field: str, given: Any, kind: Any) -> None:
+    # A set has another order in each process, and a dict may have any.
+    is_listed = isinstance(given, list | tuple)
+    if not is_listed or not all(isinstance(one, kind) for one in given):
+      what = 'texts' if kind is str else 'texts, numbers or truth values'
+      raise ValueError(
+        f'{self.name}: {field} are a tuple of {what} in the order of class'
+        f' ids, not {given!r}.'
+      )
+
   def _check_labels(self) -> None:
+    if len(self.labels) < 2:
+      raise ValueError(
+        f'{self.name}: labels are two or more names, not {self.labels!r}.'
+      )
     if len({label.lower() for label in self.labels}) < len(self.labels):
       raise ValueError(
         f'{self.name}: a label stands twice, whatever its case: {self.labels}.'

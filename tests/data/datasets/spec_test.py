@@ -17,7 +17,19 @@ FIELDS = {
   [
     ({'name': 'My reviews'}, "not 'My reviews'"),
     ({'labels': ('praise',)}, "two or more names, not .'praise',"),
-    ({'labels': 'praise'}, "two or more names, not 'praise'"),
+    ({'labels': ()}, r'two or more names, not \(\)'),
+    ({'labels': ('praise', 'praise')}, 'stands twice'),
+    ({'labels': 'praise'}, "labels are a tuple of texts .* not 'praise'"),
+    ({'labels': {'praise': 1, 'complaint': 0}}, 'labels are a tuple of texts'),
+    ({'labels': {'praise', 'complaint'}}, 'labels are a tuple of texts'),
+    ({'labels': iter(('praise', 'complaint'))}, 'labels are a tuple of texts'),
+    ({'labels': (0, 1)}, r'labels are a tuple of texts .* not \(0, 1\)'),
+    ({'labels': (False, True)}, 'labels are a tuple of texts'),
+    ({'labels': None}, 'labels are a tuple of texts .* not None'),
+    ({'label_values': {1: 'praise', 0: 'complaint'}}, 'label_values are a tu'),
+    ({'label_values': {0, 1}}, r'label_values are a tuple .* not \{0, 1\}'),
+    ({'label_values': '01'}, "label_values are a tuple .* not '01'"),
+    ({'label_values': (None, 1)}, r'label_values are .* not \(None, 1\)'),
     ({'labels': ('a', 'b', 'a')}, 'stands twice'),
     ({'labels': ('Yes', 'yes')}, 'stands twice'),
     ({'labels': ('', 'praise')}, "single spaces, not ''"),
@@ -43,6 +55,14 @@ FIELDS = {
 def test_mistakes_in_a_spec_are_named(change, message):
   with pytest.raises(ValueError, match=f'(?s)reviews: .*{message}|{message}'):
     DatasetSpec(**(FIELDS | change))
+
+
+def test_labels_and_their_values_may_be_lists():
+  listed = DatasetSpec(
+    **(FIELDS | {'labels': ['a', 'b', 'c'], 'label_values': [False, 1.5, 'x']})
+  )
+  assert listed.labels == ('a', 'b', 'c')
+  assert listed.label_values == (False, 1.5, 'x')
 
 
 def test_columns_may_be_called_anything_but_expressions():
