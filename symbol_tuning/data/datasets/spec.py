@@ -178,6 +178,11 @@ class DatasetSpec:
     self._check_blank_lines('template', self.template)
 
   def _check_instruction(self) -> None:
+    if not isinstance(self.instruction, str) or not self.instruction.strip():
+      raise ValueError(
+        f'{self.name}: the instruction is {self.instruction!r}; say what to'
+        ' do, for prompts with an instruction would have none.'
+      )
     self._check_blank_lines('instruction', self.instruction)
     if named := self.labels_in_instruction:
       logging.warning(

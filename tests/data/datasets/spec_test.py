@@ -49,6 +49,9 @@ FIELDS = {
     ({'template': '{body} {label}'}, "shows the label, column 'label'"),
     ({'template': 'Review:\n\n{body}'}, 'the template .* has a blank line'),
     ({'template': '{title}\n \n{body}'}, 'the template .* has a blank line'),
+    ({'instruction': ''}, "the instruction is ''; say what to do"),
+    ({'instruction': ' \n'}, r"the instruction is ' \\n'; say what to do"),
+    ({'instruction': None}, 'the instruction is None; say what to do'),
     ({'instruction': 'Read.\n\nJudge.'}, 'the instruction .* has a blank line'),
   ],
 )
