@@ -106,6 +106,7 @@ class DatasetSpec:
       object.__setattr__(self, 'label_values', tuple(self.label_values))
       self._check_label_values(self.label_values)
     self._check_template()
+    self._check_columns()
     self._check_instruction()
 
   def _check_listed(self, field: str, given: Any, kind: Any) -> None:
@@ -176,6 +177,24 @@ class DatasetSpec:
         f' {self.label_column!r}.'
       )
     self._check_blank_lines('template', self.template)
+
+  def _check_columns(self) -> None:
+    known = (self.label_column, *self.text_columns)
+    for location in (self.hub, self.tfds):
+      if location is None:
+        continue
+      theirs = {name: name for name in known} | dict(location.columns)
+      if unknown := sorted(theirs.keys() - set(known)):
+        raise ValueError(
+          f'{self.name}: {location} renames {", ".join(unknown)}, but the'
+          f' columns of the spec are {", ".join(known)}.'
+        )
+      label = theirs.pop(self.label_column)
+      if label in theirs.values():
+        raise ValueError(
+          f'{self.name}: by the columns of {location}, {label!r} is both the'
+          ' label and a text, so that the template shows the label.'
+        )
 
   def _check_instruction(self) -> None:
     if not isinstance(self.instruction, str) or not self.instruction.strip():

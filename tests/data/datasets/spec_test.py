@@ -2,7 +2,11 @@
 
 import pytest
 
-from symbol_tuning.data.datasets.spec import DatasetSpec
+from symbol_tuning.data.datasets.spec import (
+  DatasetSpec,
+  HubLocation,
+  TfdsLocation,
+)
 
 FIELDS = {
   'name': 'reviews',
@@ -58,6 +62,28 @@ FIELDS = {
 def test_mistakes_in_a_spec_are_named(change, message):
   with pytest.raises(ValueError, match=f'(?s)reviews: .*{message}|{message}'):
     DatasetSpec(**(FIELDS | change))
+
+
+@pytest.mark.parametrize(
+  ('columns', 'message'),
+  [
+    ((('Label', 'gold'),), 'renames Label, but .* are label, title, body'),
+    ((('label', 'gold'), ('text', 'x'), ('a', 'y')), 'renames a, text, but'),
+    ((('body', 'label'),), "'label' is both the label and a text"),
+    ((('body', 'x'), ('label', 'x')), "'x' is both the label and a text"),
+  ],
+)
+@pytest.mark.parametrize('place', ['hub', 'tfds'])
+def test_a_slip_in_the_columns_of_a_place_is_named(place, columns, message):
+  kind = {'hub': HubLocation, 'tfds': TfdsLocation}[place]
+  with pytest.raises(ValueError, match=f'^reviews: .*{message}'):
+    DatasetSpec(**FIELDS, **{place: kind('me/reviews', columns=columns)})
+
+
+def test_the_label_may_have_the_name_that_a_text_has_in_the_spec():
+  swapped = (('label', 'body'), ('body', 'label'))
+  hub = HubLocation('me/reviews', columns=swapped)
+  assert DatasetSpec(**FIELDS, hub=hub).hub.columns == swapped
 
 
 def test_labels_and_their_values_may_be_lists():
