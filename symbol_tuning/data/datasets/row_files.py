@@ -186,12 +186,21 @@ def _read_jsonl(path: files.Path) -> Iterator[tuple[str, Row]]:
       continue
     place = f'{path}:{number}'
     try:
-      row = json.loads(line)
+      row = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
       raise ValueError(f'{place}: not JSON ({error}).') from None
     if not isinstance(row, dict):
       raise ValueError(f'{place}: not a JSON object: {line.strip():.40}')
     yield place, row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """A JSON object; without this, the last of several values is taken."""
+  found = dict(pairs)
+  if len(found) < len(pairs):
+    names = ', '.join(name for name, _ in pairs)
+    raise ValueError(f'an object names a value twice: {names}')
+  return found
 
 
 def _read_separated(path: files.Path) -> Iterator[tuple[str, Row]]:
@@ -234,6 +243,11 @@ def _read_parquet(path: files.Path) -> Iterator[tuple[str, Row]]:
   numbers = itertools.count(1)
   try:
     with pq.ParquetFile(files.local_copy(path)) as file:
+      columns = file.schema_arrow.names
+      if len(set(columns)) < len(columns):
+        raise ValueError(
+          f'{path}: two columns have one name: {", ".join(columns)}.'
+        )
       names = _class_names(file.schema_arrow)
       for batch in file.iter_batches():
         for row in batch.to_pylist():

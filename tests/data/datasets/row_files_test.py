@@ -114,6 +114,23 @@ def test_a_missing_number_in_csv_is_no_text(tmp_path, written):
   assert [row['text'] for row in read(path)[2:]] == [None, 'NaN of it']
 
 
+@pytest.mark.parametrize(
+  'row', ['{"label": 0, "label": 1}', '{"text": {"a": 1, "b": 2, "a": 1}}']
+)
+def test_a_value_that_stands_twice_in_an_object_is_refused(tmp_path, row):
+  path = write(tmp_path, 'a.jsonl', JSONL + row.encode())
+  with pytest.raises(ValueError, match=r'a\.jsonl:3: .* twice: (label|a), '):
+    read(path)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path):
+  columns = [pa.array(['a']), pa.array([0]), pa.array([1])]
+  table = pa.Table.from_arrays(columns, names=['text', 'label', 'label'])
+  pq.write_table(table, tmp_path / 'a.parquet')
+  with pytest.raises(ValueError, match=r'a\.parquet: .*: text, label, label'):
+    read(tmp_path / 'a.parquet')
+
+
 def test_rows_tell_their_lines(tmp_path):
   path = write(tmp_path, 'a.jsonl', b'\n' + JSONL)
   assert [place for place, _ in row_files.read(path)] == [
