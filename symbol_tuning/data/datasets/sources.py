@@ -12,6 +12,7 @@ dataset as they are stored; `pools` makes these into a `Pool` by its spec.
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -113,7 +114,8 @@ class LocalSource:
 
   See `row_files.EXPECTED` for their names. A split goes by the name that the
   spec gives it on the hub or in TFDS, too: the validation split of `subj` is
-  also looked for as `test`.
+  also looked for as `test`. A column that has another name on the hub is read
+  by that one if the first row has it, and by the spec's otherwise.
 
   Attributes:
     root: may begin with `~`, hold `$VARIABLES` or be in a bucket.
@@ -134,9 +136,13 @@ class LocalSource:
     place = str(paths[0])
     if len(paths) > 1:
       place += f' and {len(paths) - 1} more'
+    rows = itertools.chain.from_iterable(map(row_files.read, paths))
+    first = list(itertools.islice(rows, 1))
+    renamed = spec.hub.columns if spec.hub else ()
     stored = StoredRows(
       place,
-      (row for path in paths for row in row_files.read(path)),
+      itertools.chain(first, rows),
+      {ours: name for ours, name in renamed for _, row in first if name in row},
       is_typed=all(map(row_files.is_typed, paths)),
     )
     return build_pool(stored, spec)
