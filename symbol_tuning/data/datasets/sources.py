@@ -172,7 +172,13 @@ class LocalSource:
     )
 
   def _existing_root(self) -> files.Path:
-    root = files.path(os.path.expandvars(self.root))
+    expanded = os.path.expandvars(self.root)
+    if not expanded.strip():
+      raise FileNotFoundError(
+        f'The data root is {self.root!r}, which is no folder: is a variable'
+        ' not set?'
+      )
+    root = files.path(expanded)
     if not root.is_dir():
       raise FileNotFoundError(
         f'The data root {str(root)!r} is no folder. It should hold a folder'
@@ -316,9 +322,14 @@ def from_environment(stand_ins: Pairs = ()) -> Source:
     stand_ins: of the local files, see `LocalSource`.
 
   Raises:
-    ValueError: stand-ins, and no local files.
+    ValueError: the variable is empty, or stand-ins, and no local files.
   """
   root = os.environ.get(DATA_ROOT_VARIABLE)
+  if root is not None and not root.strip():
+    raise ValueError(
+      f'{DATA_ROOT_VARIABLE} is set to {root!r}: name the folder of local'
+      ' files, or unset it to read from the hub.'
+    )
   if root:
     return LocalSource(root, stand_ins)
   if stand_ins:

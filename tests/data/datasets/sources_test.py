@@ -197,6 +197,18 @@ def test_files_may_have_the_columns_of_the_hub_or_of_the_spec(
     assert loaded == sources.HubSource().load(spec, 'train')
 
 
+@pytest.mark.parametrize('root', ['', ' ', '$UNSET', '${UNSET}'])
+def test_an_empty_root_is_no_folder_and_not_the_hub(monkeypatch, root):
+  monkeypatch.setenv('UNSET', '')
+  with pytest.raises(FileNotFoundError, match='is a variable not set'):
+    sources.LocalSource(root).missing(SST2, 'train')
+  monkeypatch.setenv(sources.DATA_ROOT_VARIABLE, os.path.expandvars(root))
+  with pytest.raises(ValueError, match=r'ROOT is set to .* or unset it'):
+    sources.from_environment()
+  monkeypatch.delenv(sources.DATA_ROOT_VARIABLE)
+  assert sources.from_environment() == sources.HubSource()
+
+
 def test_a_missing_root_is_named(tmp_path):
   source = sources.LocalSource(str(tmp_path / 'nowhere'))
   with pytest.raises(FileNotFoundError, match=r"nowhere' is no folder"):
