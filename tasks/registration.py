@@ -45,8 +45,10 @@ def register(spec: catalog.DatasetSpec) -> None:
   A setting that is registered later (`register_setting`) joins them.
 
   Raises:
-    ValueError: if a dataset of that name is registered already.
+    ValueError: if a task or mixture of one of these names is registered
+      already: SeqIO would take a mixture for a task of its name.
   """
+  _check_free(f'The dataset {spec.name!r}', _names(spec))
   register_tasks(spec)
   add_tuning_mixtures(f'_with_{spec.name}', (*catalog.TUNING_DATASETS, spec))
   for setting in _suited(spec):
@@ -75,16 +77,47 @@ def register_setting(setting: IclSetting) -> None:
   `icl_<name>` holds it, and there is `icl_<setting>_with_<name>`.
 
   Raises:
-    ValueError: if there is a setting of that name.
+    ValueError: if there is a setting of that name, or a task or mixture of one
+      of these names.
   """
+  suited = [spec for spec in _registered if setting.suits(spec.num_classes)]
+  own = [spec for spec in suited if spec in _own]
+  if setting not in icl_settings.registered():
+    _check_free(
+      f'The ICL setting {setting.name!r}',
+      [
+        setting.mixture,
+        *(setting.task_name(spec.name) for spec in suited),
+        *(f'{setting.mixture}_with_{spec.name}' for spec in own),
+      ],
+    )
   icl_settings.add(setting)
-  for spec in _registered:
+  for spec in suited:
     _add_evaluation_task(setting, spec)
   add_icl_mixture(setting)
-  for spec in _own:
-    if setting.suits(spec.num_classes):
-      add_icl_mixture(setting, spec)
-      _add_mixture_of_settings(spec)
+  for spec in own:
+    add_icl_mixture(setting, spec)
+    _add_mixture_of_settings(spec)
+
+
+def _names(spec: catalog.DatasetSpec) -> list[str]:
+  """What the tasks and mixtures of a dataset of one's own are called."""
+  return [
+    f'icl_{spec.name}',
+    *(f'{stage}_{spec.name}' for stage in TUNING_STAGES),
+    *(f'{stage}_with_{spec.name}' for stage in TUNING_STAGES),
+    *(setting.task_name(spec.name) for setting in _suited(spec)),
+    *(f'{setting.mixture}_with_{spec.name}' for setting in _suited(spec)),
+  ]
+
+
+def _check_free(what: str, names: Iterable[str]) -> None:
+  known = {*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()}
+  if taken := [name for name in names if name in known]:
+    raise ValueError(
+      f'{what} would get tasks and mixtures of names that are taken, such as'
+      f' {", ".join(taken[:3])}: choose another name.'
+    )
 
 
 def add_tuning_mixtures(

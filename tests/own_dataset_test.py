@@ -112,6 +112,44 @@ def test_a_name_is_registered_once():
     tasks.register(spec)
 
 
+def registered():
+  return [
+    {name: registry.get(name) for name in registry.names()}
+    for registry in (seqio.TaskRegistry, seqio.MixtureRegistry)
+  ]
+
+
+@pytest.mark.parametrize(
+  ('name', 'taken'),
+  [
+    ('sentiment', 'symbol_tuning_sentiment, instruction_tuning_sentiment:'),
+    ('other', 'symbol_tuning_other'),
+    ('1_datasets', 'symbol_tuning_1_datasets'),
+    ('2_task_types', 'symbol_tuning_2_task_types'),
+    ('with_reviews', 'symbol_tuning_with_reviews'),
+    ('flipped', 'icl_flipped:'),
+    ('flipped_subj', 'icl_flipped_subj:'),
+    ('sst2', 'symbol_tuning_sst2'),
+  ],
+)
+def test_no_name_of_a_dataset_is_that_of_a_mixture_or_task(name, taken):
+  before = registered()
+  spec = DatasetSpec(name, '{body}', ('no', 'yes'), 'Is it so?')
+  with pytest.raises(ValueError, match=f'{name!r} would .*{taken}.*another'):
+    tasks.register(spec)
+  assert registered() == before
+
+
+def test_no_name_of_a_setting_is_that_of_a_dataset():
+  before = registered(), icl_settings.registered()
+  setting = IclSetting('reviews', 'Reviews', 'natural', False)
+  with pytest.raises(
+    ValueError, match=r"'reviews' would .*icl_reviews: choose"
+  ):
+    tasks.register_setting(setting)
+  assert (registered(), icl_settings.registered()) == before
+
+
 def test_an_icl_setting_of_ones_own_has_tasks_and_a_mixture():
   setting = IclSetting('one_shot', 'One shot', 'flipped', True, 2, exemplars=1)
   tasks.register_setting(setting)

@@ -7,13 +7,20 @@ What a repository says of its columns is enough for most of a declaration:
 
 import contextlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from symbol_tuning.data.datasets.spec import DatasetSpec, HubLocation
 
 _TIMEOUT = 5.0  # seconds to wait for an answer of the hub
 _INSTRUCTION = 'Say in your own words what is asked, and name no label.'
+_ONLY_TRAIN = (
+  'No validation or test split is there: evaluation is on training rows.'
+)
+_TEXTS = ('string', 'large_string')
+# The names of columns of ids, such as tweet_id, pairID and idx; an id's text.
+_ID = r'(?i:^|[_\W])(?i:id|idx|index|uid|uuid|guid)$|[a-z](?:Id|ID)$'
+_CODE = r'(?a:[\w.:#-]*\d[\w.:#-]*)'
 
 
 @contextlib.contextmanager
@@ -44,8 +51,18 @@ def answering(repository: str) -> Iterator[None]:
       switch['HF_HUB_OFFLINE'] = value
 
 
-def describe(repository: str, configuration: str | None = None) -> DatasetSpec:
+class Description(NamedTuple):
+  """A declaration, and what its reader is to be told of it, in sentences."""
+
+  spec: DatasetSpec
+  remarks: list[str]
+
+
+def describe(repository: str, configuration: str | None = None) -> Description:
   """Returns a declaration from a repository's splits and columns.
+
+  Columns of text that give the label away, or are ids, are left out of the
+  template.
 
   Args:
     repository: `owner/name`, or a folder that is laid out like one.
@@ -68,19 +85,23 @@ def describe(repository: str, configuration: str | None = None) -> DatasetSpec:
       ' dataset by hand (tasks/README.md) and name the folder of its rows in'
       ' SYMBOL_TUNING_DATA_ROOT.'
     ) from error
-  features = next(iter(loaded.values())).features
-  label, names = _label(repository, features)
-  texts = [
-    name
-    for name, feature in features.items()
-    if getattr(feature, 'dtype', None) in ('string', 'large_string')
-    and name != label
-  ]
+  splits, remarks = _splits(repository, loaded)
+  train = loaded['train']
+  label, names = _label(repository, train.features)
+  texts = []
+  for name, feature in train.features.items():
+    if name == label or getattr(feature, 'dtype', None) not in _TEXTS:
+      continue
+    if reason := _no_input(name, train[name], train[label], names):
+      remarks.append(f'Left out: the column {name!r}, which {reason}.')
+    else:
+      texts.append(name)
   if not texts:
     raise ValueError(
-      f'{repository} has no column of text: {_listed(features)}.'
+      f'{repository} has no column of text: {_listed(train.features)}.'
+      + ' '.join(['', *remarks])
     )
-  return DatasetSpec(
+  spec = DatasetSpec(
     name=re.sub('[^a-z0-9]+', '_', repository.split('/')[-1].lower()).strip(
       '_'
     ),
@@ -88,8 +109,36 @@ def describe(repository: str, configuration: str | None = None) -> DatasetSpec:
     labels=names,
     instruction=_INSTRUCTION,
     label_column=label,
-    hub=HubLocation(repository, configuration, _splits(repository, loaded)),
+    hub=HubLocation(repository, configuration, splits),
   )
+  return Description(spec, remarks)
+
+
+def _no_input(
+  name: str,
+  values: Iterable[str | None],
+  classes: Iterable[int],
+  names: Iterable[str],
+) -> str | None:
+  """Says why a column of text is nothing to classify by; None if it may be."""
+  rows = [
+    (' '.join(value.split()).lower(), class_id)
+    for value, class_id in zip(values, classes, strict=True)
+    if value and value.strip()
+  ]
+  texts = {text for text, _ in rows}
+  if texts and texts <= {name.lower() for name in names}:
+    return 'holds names of the labels'
+  num_pairs = len(set(rows))
+  num_classes = len({class_id for _, class_id in rows})
+  # Where no text comes again, each has its label in any case.
+  if 1 < len(texts) == num_classes == num_pairs < len(rows):
+    return 'has a value for each label'
+  is_named_id = re.search(_ID, name) and not any(' ' in t for t in texts)
+  are_codes = all(re.fullmatch(_CODE, text) for text in texts)
+  if is_named_id or (are_codes and 1 < len(texts) == len(rows)):
+    return 'looks like an id'
+  return None
 
 
 def _label(repository: str, features: Any) -> tuple[str, tuple[str, ...]]:
@@ -117,25 +166,31 @@ def _template(texts: list[str]) -> str:
   )
 
 
-def _splits(repository: str, loaded: Any) -> tuple[tuple[str, str], ...]:
-  """The split of training and that of evaluation."""
+def _splits(
+  repository: str, loaded: Any
+) -> tuple[tuple[tuple[str, str], ...], list[str]]:
+  """The split of training and that of evaluation, and what to say of them."""
   if 'train' not in loaded:
     raise ValueError(
       f'{repository} has no split "train", but {", ".join(loaded)}.'
     )
   others = [name for name in ('validation', 'dev', 'test') if name in loaded]
-  return (('train', 'train'), ('validation', (others or ['train'])[0]))
+  remarks = [] if others else [_ONLY_TRAIN]
+  other = (others or ['train'])[0]
+  return (('train', 'train'), ('validation', other)), remarks
 
 
 def _listed(features: Any) -> str:
   return ', '.join(f'{name} ({kind})' for name, kind in features.items())
 
 
-def source_code(spec: DatasetSpec) -> str:
+def source_code(description: Description) -> str:
   """Returns a module that registers a dataset, to be saved and mended."""
+  spec, remarks = description
   hub = spec.hub
   assert hub is not None
-  return f"""from symbol_tuning import tasks
+  comments = ''.join(f'# {remark}\n' for remark in remarks)
+  return f"""{comments}from symbol_tuning import tasks
 from symbol_tuning.data.spec import DatasetSpec, HubLocation
 
 tasks.register(

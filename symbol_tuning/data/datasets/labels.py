@@ -8,6 +8,7 @@ follows from the column as a whole, never from one value; where not even that
 tells, the column is refused.
 """
 
+import collections
 import math
 import numbers
 import re
@@ -93,7 +94,7 @@ class LabelReader:
     self._spec = spec
     self._values = spec.label_values
     self._is_typed = is_typed
-    self._names = _by_text(spec.labels)
+    self._names = _Texts(spec.labels)
     self._texts, self._others = _by_value(self._values, spec.num_classes)
 
   def class_ids(
@@ -143,7 +144,7 @@ class LabelReader:
     if all_valued and (self._values or not all_named):
       return False, True
     are_names = self._is_typed and all(
-      label.is_text and _find(self._names, label.text) is not None
+      label.is_text and self._names.find(label.text) is not None
       for label in labels
     )
     if all_named and (are_names or not all_valued):
@@ -151,14 +152,14 @@ class LabelReader:
     return True, True
 
   def _by_name(self, label: StoredLabel) -> int | None:
-    found = _find(self._names, label.text)
+    found = self._names.find(label.text)
     if found is None and label.number in (0, 1):
       # 1 may be meant as the name 'true'.
-      return self._names.get(str(bool(label.number)).lower())
+      return self._names.exact.get(str(bool(label.number)).lower())
     return found
 
   def _by_value(self, label: StoredLabel) -> int | None:
-    if label.is_text and (found := _find(self._texts, label.text)) is not None:
+    if label.is_text and (found := self._texts.find(label.text)) is not None:
       return found
     if label.number is not None:
       label = StoredLabel(_NUMBER, label.number)
@@ -187,30 +188,41 @@ class LabelReader:
     )
 
 
-def _by_text(texts: Iterable[str | None]) -> dict[str, int]:
-  """Numbers of texts in lower case, and with their words run together.
+class _Texts:
+  """Numbers of texts in lower case, however their words are joined.
 
   `not entailment` is the hub's `not_entailment`, and `choice 1` `choice1`.
+  Where several texts are the same but for that, only they themselves are
+  found: with `log in` and `login`, a `log_in` may be either.
   """
-  exact = {
-    StoredLabel.of(text).text: i
-    for i, text in enumerate(texts)
-    if text is not None
-  }
-  joined = {_joined(text): i for text, i in exact.items()}
-  return joined | exact if len(joined) == len(exact) else exact
+
+  def __init__(self, texts: Iterable[str | None]):
+    self.exact = {
+      StoredLabel.of(text).text: i
+      for i, text in enumerate(texts)
+      if text is not None
+    }
+    counts = collections.Counter(map(_joined, self.exact))
+    self._joined = {
+      joined: i
+      for text, i in self.exact.items()
+      if counts[joined := _joined(text)] == 1
+    }
+
+  def find(self, text: str) -> int | None:
+    return self.exact.get(text, self._joined.get(_joined(text)))
 
 
 def _by_value(
   values: Sequence[LabelValue] | None, num_classes: int
-) -> tuple[dict[str, int], dict[StoredLabel, int]]:
+) -> tuple[_Texts, dict[StoredLabel, int]]:
   """Class ids by the text and by the number or truth value that is stored."""
   labels = [StoredLabel.of(value) for value in values or ()]
-  texts = _by_text(label.text if label.is_text else None for label in labels)
+  texts = _Texts(label.text if label.is_text else None for label in labels)
   others = {}
   for i, label in enumerate(labels):
     if label.kind == _TRUTH:
-      texts[label.text] = i
+      texts.exact[label.text] = i
       others[label] = i
       others[StoredLabel(_NUMBER, int(label.value))] = i
     elif label.number is not None:
@@ -219,10 +231,6 @@ def _by_value(
   if not others:
     others = {StoredLabel(_NUMBER, i): i for i in range(num_classes)}
   return texts, others
-
-
-def _find(ids: Mapping[str, int], text: str) -> int | None:
-  return ids.get(text, ids.get(_joined(text)))
 
 
 def _joined(text: str) -> str:

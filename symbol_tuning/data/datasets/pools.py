@@ -21,6 +21,9 @@ from symbol_tuning.data.datasets.labels import LabelReader, StoredLabel
 from symbol_tuning.data.datasets.row_files import Row
 from symbol_tuning.data.datasets.spec import DatasetSpec
 
+# How programs write a missing value into CSV; all are words, too.
+_DOUBTFUL = frozenset(('NA', 'N/A', '<NA>', 'NULL', 'null', 'None'))
+
 
 @dataclasses.dataclass(frozen=True)
 class Pool:
@@ -72,7 +75,9 @@ def build_pool(
   """Writes rows by the spec's template.
 
   Rows labelled -1, which is the hub's "no label", and rows without any text
-  are skipped and counted; rows that repeat another's text are counted.
+  are skipped and counted; rows that repeat another's text are counted. So are
+  those with a text such as NA in a file that tells no texts from other values:
+  it may be the text, or stand for a missing one.
 
   Args:
     stored: the rows.
@@ -88,8 +93,13 @@ def build_pool(
   texts: list[str] = []
   labels: list[StoredLabel] = []
   places: dict[StoredLabel, str] = {}
+  text_columns = [stored.columns.get(c, c) for c in spec.text_columns]
+  num_doubtful = 0
   for place, row in stored.rows:
     texts.append(row_text(row, spec, place, stored.columns))
+    num_doubtful += not stored.is_typed and any(
+      row[column] in _DOUBTFUL for column in text_columns
+    )
     labels.append(_stored_label(row, label_column, place))
     places.setdefault(labels[-1], place)
   reader = LabelReader(spec, stored.is_typed)
@@ -105,7 +115,7 @@ def build_pool(
     num_classes=spec.num_classes,
   )
   num_unlabelled = sum(label not in class_ids for label in labels)
-  if counts := _counts(built, len(texts), num_unlabelled):
+  if counts := _counts(built, len(texts), num_unlabelled, num_doubtful):
     say(f'{stored.place}: of {len(texts)} rows, {counts}.')
   check_classes(built, spec, stored.place)
   return built
@@ -214,7 +224,9 @@ def _decoded(value: Any) -> Any:
     raise ValueError(f'holds bytes that are not UTF-8 ({error})') from None
 
 
-def _counts(built: Pool, num_rows: int, num_unlabelled: int) -> str:
+def _counts(
+  built: Pool, num_rows: int, num_unlabelled: int, num_doubtful: int
+) -> str:
   """Says how many rows are no plain examples; '' if all are."""
   labels_of_text = collections.defaultdict(set)
   for text, label in zip(built.texts, built.labels, strict=True):
@@ -226,5 +238,6 @@ def _counts(built: Pool, num_rows: int, num_unlabelled: int) -> str:
     'texts have several labels': sum(
       len(labels) > 1 for labels in labels_of_text.values()
     ),
+    'hold NA, NULL or the like, which is read as text': num_doubtful,
   }
   return ', '.join(f'{count} {what}' for what, count in counts.items() if count)

@@ -4,6 +4,7 @@ Files are named as people and the Hugging Face hub name them; what cannot be
 read is refused with the file and, where there is one, the line.
 """
 
+import collections
 import csv
 import gzip
 import itertools
@@ -32,6 +33,9 @@ EXPECTED = (
   ' the folder <split>/'
 )
 
+# What splits are called, as the first word of a file's name.
+_SPLITS = frozenset(('train', 'validation', 'valid', 'val', 'dev', 'test'))
+
 # How programs write a missing number into CSV.
 _NAN = frozenset(('nan', 'NaN'))
 
@@ -44,7 +48,8 @@ def find(folder: files.Path, split: str) -> list[files.Path]:
   See EXPECTED for how they are named.
 
   Raises:
-    ValueError: there are several candidates, or shards are missing.
+    ValueError: there are several candidates, shards are missing, or a file is
+      called after another split than its folder.
   """
   found: list[list[files.Path]] = []
   for parent in (folder, folder / 'data'):
@@ -53,7 +58,7 @@ def find(folder: files.Path, split: str) -> list[files.Path]:
     found.extend([parent / name] for name in whole)
     if shards := _shards(parent, split, names):
       found.append(shards)
-  if inside := _inside(folder / split):
+  if inside := _inside(folder / split, split):
     found.append(inside)
   if len(found) > 1:
     firsts = ', '.join(str(paths[0]) for paths in found)
@@ -138,10 +143,25 @@ def _file_names(folder: files.Path) -> list[str]:
   return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
-def _inside(folder: files.Path) -> list[files.Path]:
+def _inside(folder: files.Path, split: str) -> list[files.Path]:
   """The files of a folder that is named after a split."""
-  names = _file_names(folder)
-  return [folder / name for name in names if re.search(_ENDING + '$', name)]
+  names = [n for n in _file_names(folder) if re.search(_ENDING + '$', n)]
+  for name in names:
+    (word,) = re.findall('^[a-z]*', name.lower())
+    if word in _SPLITS and not split.startswith(word):
+      raise ValueError(
+        f'{folder / name} is called after another split than its folder: move'
+        ' or rename it.'
+      )
+  stems = collections.Counter(re.sub(_ENDING + '$', '', n) for n in names)
+  if twice := [stem for stem, count in stems.items() if count > 1]:
+    raise ValueError(
+      f'{folder} holds {", ".join(twice)} in several formats: keep one of them.'
+    )
+  shards = (re.fullmatch('(.*)' + _SHARD, stem) for stem in stems)
+  for prefix in {shard[1] for shard in shards if shard}:
+    _shards(folder, prefix, names)
+  return [folder / name for name in names]
 
 
 def _shards(
@@ -155,7 +175,7 @@ def _shards(
   totals = {int(match[2]) for match in matches}
   if len(totals) > 1 or numbers != list(range(max(totals))):
     raise ValueError(
-      f'{folder}: the split {split!r} is not whole; of its'
+      f'{folder}: {split!r} is not whole; of its'
       f' {" or ".join(map(str, sorted(totals)))} shards there are'
       f' {", ".join(match[0] for match in matches)}.'
     )
@@ -186,12 +206,21 @@ def _read_jsonl(path: files.Path) -> Iterator[tuple[str, Row]]:
       continue
     place = f'{path}:{number}'
     try:
-      row = json.loads(line)
+      row = json.loads(line, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
       raise ValueError(f'{place}: not JSON ({error}).') from None
     if not isinstance(row, dict):
       raise ValueError(f'{place}: not a JSON object: {line.strip():.40}')
     yield place, row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """A JSON object; without this, the last of several values is taken."""
+  found = dict(pairs)
+  if len(found) < len(pairs):
+    names = ', '.join(name for name, _ in pairs)
+    raise ValueError(f'an object names a value twice: {names}')
+  return found
 
 
 def _read_separated(path: files.Path) -> Iterator[tuple[str, Row]]:
@@ -234,6 +263,11 @@ def _read_parquet(path: files.Path) -> Iterator[tuple[str, Row]]:
   numbers = itertools.count(1)
   try:
     with pq.ParquetFile(files.local_copy(path)) as file:
+      columns = file.schema_arrow.names
+      if len(set(columns)) < len(columns):
+        raise ValueError(
+          f'{path}: two columns have one name: {", ".join(columns)}.'
+        )
       names = _class_names(file.schema_arrow)
       for batch in file.iter_batches():
         for row in batch.to_pylist():

@@ -12,6 +12,7 @@ dataset as they are stored; `pools` makes these into a `Pool` by its spec.
 import contextlib
 import dataclasses
 import functools
+import itertools
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -113,7 +114,8 @@ class LocalSource:
 
   See `row_files.EXPECTED` for their names. A split goes by the name that the
   spec gives it on the hub or in TFDS, too: the validation split of `subj` is
-  also looked for as `test`.
+  also looked for as `test`. A column that has another name on the hub is read
+  by that one if the first row has it, and by the spec's otherwise.
 
   Attributes:
     root: may begin with `~`, hold `$VARIABLES` or be in a bucket.
@@ -134,9 +136,13 @@ class LocalSource:
     place = str(paths[0])
     if len(paths) > 1:
       place += f' and {len(paths) - 1} more'
+    rows = itertools.chain.from_iterable(map(row_files.read, paths))
+    first = list(itertools.islice(rows, 1))
+    renamed = spec.hub.columns if spec.hub else ()
     stored = StoredRows(
       place,
-      (row for path in paths for row in row_files.read(path)),
+      itertools.chain(first, rows),
+      {ours: name for ours, name in renamed for _, row in first if name in row},
       is_typed=all(map(row_files.is_typed, paths)),
     )
     return build_pool(stored, spec)
@@ -166,7 +172,13 @@ class LocalSource:
     )
 
   def _existing_root(self) -> files.Path:
-    root = files.path(os.path.expandvars(self.root))
+    expanded = os.path.expandvars(self.root)
+    if not expanded.strip():
+      raise FileNotFoundError(
+        f'The data root is {self.root!r}, which is no folder: is a variable'
+        ' not set?'
+      )
+    root = files.path(expanded)
     if not root.is_dir():
       raise FileNotFoundError(
         f'The data root {str(root)!r} is no folder. It should hold a folder'
@@ -310,9 +322,14 @@ def from_environment(stand_ins: Pairs = ()) -> Source:
     stand_ins: of the local files, see `LocalSource`.
 
   Raises:
-    ValueError: stand-ins, and no local files.
+    ValueError: the variable is empty, or stand-ins, and no local files.
   """
   root = os.environ.get(DATA_ROOT_VARIABLE)
+  if root is not None and not root.strip():
+    raise ValueError(
+      f'{DATA_ROOT_VARIABLE} is set to {root!r}: name the folder of local'
+      ' files, or unset it to read from the hub.'
+    )
   if root:
     return LocalSource(root, stand_ins)
   if stand_ins:

@@ -8,9 +8,11 @@ and SeqIO's (Wei et al., 2021, arXiv 2109.01652).
 """
 
 import dataclasses
+import numbers
 import re
 import string
 from collections.abc import Sequence
+from typing import Any
 
 from absl import logging
 
@@ -96,19 +98,32 @@ class DatasetSpec:
       raise ValueError(
         f'A dataset is named in a-z, 0-9 and _, not {self.name!r}.'
       )
-    if isinstance(self.labels, str) or len(set(self.labels)) < 2:
-      raise ValueError(
-        f'{self.name}: labels are two or more names, not {self.labels!r}.'
-      )
+    self._check_listed('labels', self.labels, str)
     object.__setattr__(self, 'labels', tuple(self.labels))
     self._check_labels()
     if self.label_values is not None:
+      self._check_listed('label_values', self.label_values, str | numbers.Real)
       object.__setattr__(self, 'label_values', tuple(self.label_values))
       self._check_label_values(self.label_values)
     self._check_template()
+    self._check_columns()
     self._check_instruction()
 
+  def _check_listed(self, field: str, given: Any, kind: Any) -> None:
+    # A set has another order in each process, and a dict may have any.
+    is_listed = isinstance(given, list | tuple)
+    if not is_listed or not all(isinstance(one, kind) for one in given):
+      what = 'texts' if kind is str else 'texts, numbers or truth values'
+      raise ValueError(
+        f'{self.name}: {field} are a tuple of {what} in the order of class'
+        f' ids, not {given!r}.'
+      )
+
   def _check_labels(self) -> None:
+    if len(self.labels) < 2:
+      raise ValueError(
+        f'{self.name}: labels are two or more names, not {self.labels!r}.'
+      )
     if len({label.lower() for label in self.labels}) < len(self.labels):
       raise ValueError(
         f'{self.name}: a label stands twice, whatever its case: {self.labels}.'
@@ -163,7 +178,30 @@ class DatasetSpec:
       )
     self._check_blank_lines('template', self.template)
 
+  def _check_columns(self) -> None:
+    known = (self.label_column, *self.text_columns)
+    for location in (self.hub, self.tfds):
+      if location is None:
+        continue
+      theirs = {name: name for name in known} | dict(location.columns)
+      if unknown := sorted(theirs.keys() - set(known)):
+        raise ValueError(
+          f'{self.name}: {location} renames {", ".join(unknown)}, but the'
+          f' columns of the spec are {", ".join(known)}.'
+        )
+      label = theirs.pop(self.label_column)
+      if label in theirs.values():
+        raise ValueError(
+          f'{self.name}: by the columns of {location}, {label!r} is both the'
+          ' label and a text, so that the template shows the label.'
+        )
+
   def _check_instruction(self) -> None:
+    if not isinstance(self.instruction, str) or not self.instruction.strip():
+      raise ValueError(
+        f'{self.name}: the instruction is {self.instruction!r}; say what to'
+        ' do, for prompts with an instruction would have none.'
+      )
     self._check_blank_lines('instruction', self.instruction)
     if named := self.labels_in_instruction:
       logging.warning(

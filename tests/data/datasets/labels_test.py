@@ -129,6 +129,22 @@ def test_names_that_differ_in_signs_only_stay_apart():
   assert read(spec('a b', 'ab'), ['ab', 'a b']) == [1, 0]
 
 
+@pytest.mark.parametrize('stored', ['log_in', 'log-in', 'Log_In'])
+@pytest.mark.parametrize(
+  'dataset',
+  [
+    spec('log in', 'login', 'sign up'),
+    spec('a', 'b', 'c', label_values=('log in', 'login', 'sign up')),
+  ],
+)
+def test_words_are_joined_only_where_that_tells_the_label(dataset, stored):
+  assert read(dataset, ['log in', 'login', 'sign_up']) == [0, 1, 2]
+  with pytest.raises(
+    ValueError, match=r'file:2: label is .log.in., but claims'
+  ):
+    read(dataset, ['log in', stored])
+
+
 def test_minus_one_is_no_label_unless_it_is_one():
   assert read(SST2, [0, -1, 1]) == [0, None, 1]
   assert read(SST2, ['negative', '-1', -1]) == [0, None, None]

@@ -141,6 +141,25 @@ def test_rows_that_are_no_plain_examples_are_counted(caplog):
   ) in caplog.text
 
 
+@pytest.mark.parametrize('text', ['NA', '<NA>', 'NULL', 'null', 'None'])
+def test_texts_that_may_stand_for_none_are_kept_and_counted(caplog, text):
+  spec = dataclasses.replace(SST2, template='{sentence} {more}')
+  columns = {'more': 'rest'}
+  rows = [
+    {'sentence': text, 'rest': 'ends', 'label': 'negative', 'id': 'x'},
+    {'sentence': 'A film', 'rest': text, 'label': 'positive', 'id': 'x'},
+    {'sentence': f'{text} of it', 'rest': '', 'label': 'positive', 'id': text},
+  ]
+  with caplog.at_level('WARNING', logger='absl'):
+    built = build(rows, spec, columns=columns, is_typed=False)
+    assert 'of 3 rows, 2 hold NA, NULL or the like, which is' in caplog.text
+    caplog.clear()
+    # JSON and Parquet have a null of their own.
+    assert built == build(rows, spec, columns=columns)
+  assert built.texts[:2] == (f'{text} ends', f'A film {text}')
+  assert not caplog.records
+
+
 def test_nothing_is_said_of_plain_rows(caplog):
   with caplog.at_level('WARNING', logger='absl'):
     build(REVIEWS)

@@ -47,6 +47,8 @@ def read(path):
     ['data/train.csv'],
     ['data/train-00000-of-00001.parquet'],
     ['train/0000.parquet', 'train/0001.parquet'],
+    ['train/a.jsonl', 'train/b.jsonl.gz', 'train/train.csv'],
+    ['train/data-00000-of-00002.parquet', 'train/data-00001-of-00002.parquet'],
   ],
 )
 def test_a_split_goes_by_the_names_that_people_and_the_hub_use(tmp_path, names):
@@ -91,6 +93,34 @@ def test_shards_that_are_no_whole_are_refused(tmp_path, names):
 
 
 @pytest.mark.parametrize(
+  'names, message',
+  [
+    (['train-00000-of-00002.jsonl'], "train: 'train' is not whole"),
+    (['more-00001-of-00002.parquet'], "train: 'more' is not whole"),
+    (['a.jsonl', 'a.csv'], 'train holds a in several formats'),
+    (['b.csv', 'b.csv.gz'], 'train holds b in several formats'),
+    (
+      ['more-00000-of-00001.csv', 'more-00000-of-00001.jsonl'],
+      'train holds more-00000-of-00001 in several formats',
+    ),
+    (['train.jsonl', 'validation.jsonl'], r'validation\.jsonl is called after'),
+    (['a.csv', 'Test_2.csv.gz'], r'Test_2\.csv\.gz is called after'),
+  ],
+)
+def test_a_folder_of_a_split_that_holds_more_or_less_is_refused(
+  tmp_path, names, message
+):
+  touch(tmp_path / 'train', *names)
+  with pytest.raises(ValueError, match=message):
+    row_files.find(tmp_path, 'train')
+
+
+def test_a_folder_may_be_called_after_a_part_of_a_split(tmp_path):
+  touch(tmp_path, 'validation_matched/validation.csv')
+  assert row_files.find(tmp_path, 'validation_matched')
+
+
+@pytest.mark.parametrize(
   'name, content, rows',
   [
     ('a.jsonl', JSONL, ROWS),
@@ -112,6 +142,23 @@ def test_files_are_read(tmp_path, name, content, rows):
 def test_a_missing_number_in_csv_is_no_text(tmp_path, written):
   path = write(tmp_path, 'a.csv', CSV + written + b',1\nNaN of it,1\n')
   assert [row['text'] for row in read(path)[2:]] == [None, 'NaN of it']
+
+
+@pytest.mark.parametrize(
+  'row', ['{"label": 0, "label": 1}', '{"text": {"a": 1, "b": 2, "a": 1}}']
+)
+def test_a_value_that_stands_twice_in_an_object_is_refused(tmp_path, row):
+  path = write(tmp_path, 'a.jsonl', JSONL + row.encode())
+  with pytest.raises(ValueError, match=r'a\.jsonl:3: .* twice: (label|a), '):
+    read(path)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path):
+  columns = [pa.array(['a']), pa.array([0]), pa.array([1])]
+  table = pa.Table.from_arrays(columns, names=['text', 'label', 'label'])
+  pq.write_table(table, tmp_path / 'a.parquet')
+  with pytest.raises(ValueError, match=r'a\.parquet: .*: text, label, label'):
+    read(tmp_path / 'a.parquet')
 
 
 def test_rows_tell_their_lines(tmp_path):

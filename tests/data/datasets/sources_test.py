@@ -13,6 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from symbol_tuning.data.datasets import catalog, pools, sources, synthetic
+from symbol_tuning.data.datasets.spec import HubLocation
 
 SST2 = catalog.get('sst2')
 REVIEWS = [
@@ -37,6 +38,12 @@ def write_parquet(root, dataset, split, rows):
   path.parent.mkdir(parents=True, exist_ok=True)
   pq.write_table(pa.Table.from_pylist(rows), path)
   return path
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+  cache = tmp_path / 'cache'
+  monkeypatch.setattr(datasets.config, 'HF_DATASETS_CACHE', str(cache))
 
 
 # Capping.
@@ -167,6 +174,41 @@ def test_another_split_serves_where_it_is_told_to(tmp_path):
   assert len(source.load(SST2, 'train')) == 2
 
 
+@pytest.mark.parametrize(
+  ('names', 'labels'),
+  [
+    ({'gold': (1, 0), 'label': (0, 1), 'text': 'ab'}, (1, 0)),
+    ({'gold': (1, 0), 'sentence': 'ab'}, (1, 0)),
+    ({'label': (0, 1), 'text': 'ab'}, (0, 1)),
+    ({'label': (0, 1), 'sentence': 'ab'}, (0, 1)),
+  ],
+)
+def test_files_may_have_the_columns_of_the_hub_or_of_the_spec(
+  tmp_path, hub_cache, names, labels
+):
+  columns = (('label', 'gold'), ('sentence', 'text'))
+  hub = HubLocation(str(tmp_path / 'sst2'), columns=columns)
+  spec = dataclasses.replace(SST2, hub=hub)
+  rows = [{name: values[i] for name, values in names.items()} for i in (0, 1)]
+  write_parquet(tmp_path, 'sst2', 'train', rows)
+  loaded = sources.LocalSource(str(tmp_path)).load(spec, 'train')
+  assert loaded == pools.Pool(('a', 'b'), labels, 2)
+  if {'gold', 'text'} <= set(names):
+    assert loaded == sources.HubSource().load(spec, 'train')
+
+
+@pytest.mark.parametrize('root', ['', ' ', '$UNSET', '${UNSET}'])
+def test_an_empty_root_is_no_folder_and_not_the_hub(monkeypatch, root):
+  monkeypatch.setenv('UNSET', '')
+  with pytest.raises(FileNotFoundError, match='is a variable not set'):
+    sources.LocalSource(root).missing(SST2, 'train')
+  monkeypatch.setenv(sources.DATA_ROOT_VARIABLE, os.path.expandvars(root))
+  with pytest.raises(ValueError, match=r'ROOT is set to .* or unset it'):
+    sources.from_environment()
+  monkeypatch.delenv(sources.DATA_ROOT_VARIABLE)
+  assert sources.from_environment() == sources.HubSource()
+
+
 def test_a_missing_root_is_named(tmp_path):
   source = sources.LocalSource(str(tmp_path / 'nowhere'))
   with pytest.raises(FileNotFoundError, match=r"nowhere' is no folder"):
@@ -203,12 +245,6 @@ def test_a_bad_row_is_named_with_its_file_and_line(tmp_path):
 
 
 # The hub, TFDS and synthetic rows.
-
-
-@pytest.fixture
-def hub_cache(tmp_path, monkeypatch):
-  cache = tmp_path / 'cache'
-  monkeypatch.setattr(datasets.config, 'HF_DATASETS_CACHE', str(cache))
 
 
 def test_a_converted_branch_is_read_by_the_folder_of_a_configuration(

@@ -2,7 +2,11 @@
 
 import pytest
 
-from symbol_tuning.data.datasets.spec import DatasetSpec
+from symbol_tuning.data.datasets.spec import (
+  DatasetSpec,
+  HubLocation,
+  TfdsLocation,
+)
 
 FIELDS = {
   'name': 'reviews',
@@ -17,7 +21,19 @@ FIELDS = {
   [
     ({'name': 'My reviews'}, "not 'My reviews'"),
     ({'labels': ('praise',)}, "two or more names, not .'praise',"),
-    ({'labels': 'praise'}, "two or more names, not 'praise'"),
+    ({'labels': ()}, r'two or more names, not \(\)'),
+    ({'labels': ('praise', 'praise')}, 'stands twice'),
+    ({'labels': 'praise'}, "labels are a tuple of texts .* not 'praise'"),
+    ({'labels': {'praise': 1, 'complaint': 0}}, 'labels are a tuple of texts'),
+    ({'labels': {'praise', 'complaint'}}, 'labels are a tuple of texts'),
+    ({'labels': iter(('praise', 'complaint'))}, 'labels are a tuple of texts'),
+    ({'labels': (0, 1)}, r'labels are a tuple of texts .* not \(0, 1\)'),
+    ({'labels': (False, True)}, 'labels are a tuple of texts'),
+    ({'labels': None}, 'labels are a tuple of texts .* not None'),
+    ({'label_values': {1: 'praise', 0: 'complaint'}}, 'label_values are a tu'),
+    ({'label_values': {0, 1}}, r'label_values are a tuple .* not \{0, 1\}'),
+    ({'label_values': '01'}, "label_values are a tuple .* not '01'"),
+    ({'label_values': (None, 1)}, r'label_values are .* not \(None, 1\)'),
     ({'labels': ('a', 'b', 'a')}, 'stands twice'),
     ({'labels': ('Yes', 'yes')}, 'stands twice'),
     ({'labels': ('', 'praise')}, "single spaces, not ''"),
@@ -37,12 +53,45 @@ FIELDS = {
     ({'template': '{body} {label}'}, "shows the label, column 'label'"),
     ({'template': 'Review:\n\n{body}'}, 'the template .* has a blank line'),
     ({'template': '{title}\n \n{body}'}, 'the template .* has a blank line'),
+    ({'instruction': ''}, "the instruction is ''; say what to do"),
+    ({'instruction': ' \n'}, r"the instruction is ' \\n'; say what to do"),
+    ({'instruction': None}, 'the instruction is None; say what to do'),
     ({'instruction': 'Read.\n\nJudge.'}, 'the instruction .* has a blank line'),
   ],
 )
 def test_mistakes_in_a_spec_are_named(change, message):
   with pytest.raises(ValueError, match=f'(?s)reviews: .*{message}|{message}'):
     DatasetSpec(**(FIELDS | change))
+
+
+@pytest.mark.parametrize(
+  ('columns', 'message'),
+  [
+    ((('Label', 'gold'),), 'renames Label, but .* are label, title, body'),
+    ((('label', 'gold'), ('text', 'x'), ('a', 'y')), 'renames a, text, but'),
+    ((('body', 'label'),), "'label' is both the label and a text"),
+    ((('body', 'x'), ('label', 'x')), "'x' is both the label and a text"),
+  ],
+)
+@pytest.mark.parametrize('place', ['hub', 'tfds'])
+def test_a_slip_in_the_columns_of_a_place_is_named(place, columns, message):
+  kind = {'hub': HubLocation, 'tfds': TfdsLocation}[place]
+  with pytest.raises(ValueError, match=f'^reviews: .*{message}'):
+    DatasetSpec(**FIELDS, **{place: kind('me/reviews', columns=columns)})
+
+
+def test_the_label_may_have_the_name_that_a_text_has_in_the_spec():
+  swapped = (('label', 'body'), ('body', 'label'))
+  hub = HubLocation('me/reviews', columns=swapped)
+  assert DatasetSpec(**FIELDS, hub=hub).hub.columns == swapped
+
+
+def test_labels_and_their_values_may_be_lists():
+  listed = DatasetSpec(
+    **(FIELDS | {'labels': ['a', 'b', 'c'], 'label_values': [False, 1.5, 'x']})
+  )
+  assert listed.labels == ('a', 'b', 'c')
+  assert listed.label_values == (False, 1.5, 'x')
 
 
 def test_columns_may_be_called_anything_but_expressions():
