@@ -181,7 +181,8 @@ def read_config(
   said = {
     name: value
     for name, value in text_values(values).items()
-    if value is not None or not name.startswith(('rope_', 'rotary_'))
+    if value is not None
+    or not name.startswith(('rope_', 'rotary_', 'partial_rotary_'))
   }
   known = {**family.defaults, **said}
   fields = family.read_config(ConfigJson(known, path))

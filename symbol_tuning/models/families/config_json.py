@@ -86,6 +86,33 @@ class ConfigJson:
       raise self.error(name, value, 'a number')
     return float(value)
 
+  def above_0(self, name: str, value: Any = None) -> float:
+    """A number above 0.
+
+    Args:
+      name: of the value.
+      value: what another place in the file says it is; None: nothing.
+
+    Raises:
+      ValueError: it is something else.
+    """
+    value = self.get(name) if value is None else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not value > 0:
+      raise self.error(name, value, 'a number above 0')
+    return float(value)
+
+  def mapping(self, name: str) -> dict[str, Any]:
+    """What an object of the file says, but for nulls; nothing if it is none.
+
+    Raises:
+      ValueError: it is no object.
+    """
+    values = self.values.get(name) or {}
+    if not isinstance(values, Mapping):
+      raise self.error(name, values, 'an object')
+    return {x: value for x, value in values.items() if value is not None}
+
   def flag(self, name: str) -> bool:
     """True or False; null is False.
 

@@ -162,8 +162,8 @@ class Gemma3(Gemma2):
   tensors = Gemma2.tensors | QK_NORMS
   pattern = 6
 
-  def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return super().read_config(values) | rope.read_by_kind(values)
+  def read_rope(self, values: ConfigJson) -> dict[str, Any]:
+    return rope.read_by_kind(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     local = {'rope_local_base_freq': config.local_rope_base}

@@ -127,7 +127,7 @@ def test_both_spellings_of_rope_are_read():
     (
       'llama',
       {'rope_theta': 0},
-      'rope_theta in .* is 0.0; supported: a number',
+      'rope_theta in .* is 0; supported: a number above 0',
     ),
     ('llama', {'head_dim': 7}, r'config\.json: DecoderConfig\.head_dim is 7'),
     (
