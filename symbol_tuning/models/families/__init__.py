@@ -189,8 +189,17 @@ def read_config(
   known = {**family.defaults, **said}
   with explained(path):
     fields = family.read_config(ConfigJson(known, path))
+  return decoder_config(fields | overrides, path)
+
+
+def decoder_config(fields: Mapping[str, Any], path: Any) -> DecoderConfig:
+  """The decoder of these fields.
+
+  Raises:
+    ValueError: there is none; the file that they are from is named.
+  """
   try:
-    return DecoderConfig(**fields | overrides)
+    return DecoderConfig(**fields)
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
 

@@ -32,6 +32,7 @@ class Granite(Llama):
   }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
+    values.require('rope_finetuned', True)  # GGUF's way to say: there is RoPE
     values.above_0('attention_multiplier')  # 0 has another meaning here
     multiplier = 1 / values.above_0('logits_scaling')
     return super().read_config(values) | {'logit_multiplier': multiplier}
