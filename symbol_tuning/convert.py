@@ -28,7 +28,7 @@ from symbol_tuning.data.vocabularies import tokenizer_files
 from symbol_tuning.gin_utils import quiet
 from symbol_tuning.models import parameters
 from symbol_tuning.models.checkpoints import native
-from symbol_tuning.models.config import DecoderConfig
+from symbol_tuning.models.config import DTYPES, DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
 FORMATS = ('huggingface', 'checkpoint')
@@ -61,7 +61,9 @@ _ARCHITECTURE = flags.DEFINE_string(
 _SCAN_LAYERS = flags.DEFINE_bool(
   'scan_layers', True, 'Whether a checkpoint of ours has its layers stacked.'
 )
-_DTYPE = flags.DEFINE_string('dtype', 'float32', 'Of the parameters written.')
+_DTYPE = flags.DEFINE_enum(
+  'dtype', DTYPES[0], DTYPES, 'Of the parameters written.'
+)
 
 
 def convert(
@@ -82,7 +84,7 @@ def convert(
       and holds its tokenizer; the source itself if None.
     scan_layers: whether a checkpoint of ours, read or written, has its layers
       stacked.
-    dtype: of the parameters written.
+    dtype: of the parameters written, as `DecoderConfig.param_dtype`.
 
   Raises:
     FileNotFoundError: source or architecture is missing.

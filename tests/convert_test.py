@@ -1,6 +1,7 @@
 """Round trips between the formats of a checkpoint."""
 
 import dataclasses
+import json
 
 import gguf_models
 import pytest
@@ -9,6 +10,7 @@ import tiny_models
 from symbol_tuning import convert
 from symbol_tuning.data.vocabularies import tokenizer_files
 from symbol_tuning.models import parameters
+from symbol_tuning.models.checkpoints import safetensors_files
 from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.decoder import Decoder
 
@@ -35,6 +37,24 @@ def test_a_checkpoint_of_ours_needs_an_architecture(folder, tmp_path):
   convert.convert(folder, tmp_path / 'ours', 'checkpoint')
   with pytest.raises(FileNotFoundError, match=r'ours has no config\.json'):
     convert.convert(tmp_path / 'ours', tmp_path / 'back')
+
+
+@pytest.mark.parametrize('dtype', ['fp16', 'float64', 'int8'])
+def test_an_unknown_dtype_is_named_before_anything_is_written(
+  folder, tmp_path, dtype
+):
+  with pytest.raises(ValueError, match=f"param_dtype is '{dtype}'; choose one"):
+    convert.convert(str(folder), str(tmp_path / 'copy'), dtype=dtype)
+  assert not (tmp_path / 'copy').exists()
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16', 'float16'])
+def test_parameters_are_written_as_asked(folder, tmp_path, dtype):
+  convert.convert(str(folder), str(tmp_path / 'copy'), dtype=dtype)
+  config = json.loads((tmp_path / 'copy' / 'config.json').read_text())
+  assert config['torch_dtype'] == dtype
+  tensors = safetensors_files.tensors([tmp_path / 'copy/model.safetensors'])
+  assert {str(x[:].dtype) for x in tensors.values()} == {dtype}
 
 
 def test_nothing_is_overwritten(folder, tmp_path):

@@ -16,6 +16,7 @@ QK_NORMS = ('none', 'head', 'projection')
 LAYER_KINDS = ('global', 'local', 'unrotated')
 REMAT_POLICIES = ('none', 'minimal', 'full')
 ATTENTION_IMPLEMENTATIONS = ('xla', 'cudnn', 'splash', 'auto')
+DTYPES = ('float32', 'bfloat16', 'float16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ class DecoderConfig:
     conv_width: taps of Primer's causal convolution on queries, keys and values;
       0 for none.
     dropout_rate: applied to the embedding and to what each sublayer adds,
-      whenever a 'dropout' random key is passed to `apply`.
+      whenever a 'dropout' random key is passed to `apply`; below 1.
     scan_layers: run the blocks as one scan over parameters stacked on a leading
       'layers' axis: compile time does not grow with depth.
     remat: what the backward pass recomputes: 'none' (nothing), 'minimal' (all
@@ -85,8 +86,9 @@ class DecoderConfig:
     attention_implementation: 'xla'; 'cudnn' on an NVIDIA GPU; 'splash' on a TPU
       (see `splash`); or 'auto': 'splash' if the program is for TPUs, else
       'xla'. Branches and caches are read by 'xla' in place of 'splash'.
-    dtype: of activations; logits and softmax are float32 in any case.
-    param_dtype: of parameters.
+    dtype: of activations: 'float32', 'bfloat16' or 'float16'; logits and
+      softmax are float32 in any case.
+    param_dtype: of parameters, one of the same.
   """
 
   vocab_size: int
@@ -159,6 +161,8 @@ def _check_choices(config: DecoderConfig) -> None:
     ('remat', REMAT_POLICIES),
     ('attention_implementation', ATTENTION_IMPLEMENTATIONS),
     ('layer_kinds', LAYER_KINDS),
+    ('dtype', DTYPES),
+    ('param_dtype', DTYPES),
   ):
     value = getattr(config, name)
     for item in value if isinstance(value, list | tuple) else [value]:
@@ -188,6 +192,11 @@ def _check_sizes(config: DecoderConfig) -> None:
     raise ValueError(
       f'DecoderConfig.local_window is {config.local_window}, but layer_kinds '
       f'is {config.layer_kinds}: local layers need a window, others have none.'
+    )
+  if not 0 <= config.dropout_rate < 1:
+    raise ValueError(
+      f'DecoderConfig.dropout_rate is {config.dropout_rate}; it is a share of '
+      'the channels: 0 or more, and less than 1.'
     )
 
 

@@ -11,15 +11,24 @@ from symbol_tuning.models.decoder import Decoder
 TOKENS = ['<|end|>', '<|start|>', 'a', 'b', 'Ġ', 'Ġa', 'ab', '1', '2', '!']
 
 
-def write(path, params, config, family=None, pre='smollm', **split):
+def write(
+  path, params, config, family=None, pre='smollm', header=None, **split
+):
   """Writes a float32 file with a tokenizer of as many tokens as the model.
 
-  With a limit such as split_max_tensors, it is written in several parts.
+  With a limit such as split_max_tensors, it is written in several parts. What
+  `header` holds is said in the header too, of the architecture.
   """
   family = family or families.of_decoder(config)
   architecture = family.gguf_architecture
   writer = gguf.GGUFWriter(path, architecture, **split)
   _write_header(writer, config, architecture)
+  for key, value in (header or {}).items():
+    name = f'{architecture}.{key}'
+    if isinstance(value, list):
+      writer.add_array(name, value)
+    else:
+      writer.add_key_value(name, value, gguf.GGUFValueType.get_type(value))
   _write_tokenizer(writer, config, pre)
   for name, array in published_tensors(params, config, family):
     if family.gguf_adds_one and 'norm' in name:

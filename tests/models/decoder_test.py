@@ -209,6 +209,11 @@ def test_every_axis_of_every_parameter_has_a_name(config):
   [
     ({'norm': 'batch'}, "norm is 'batch'; choose one of rms, layer"),
     ({'remat': 'all'}, "remat is 'all'; choose one of none, minimal, full"),
+    ({'dtype': 'float64'}, "dtype is 'float64'; choose one of float32, bf"),
+    ({'param_dtype': 'int8'}, "param_dtype is 'int8'; choose one of float32"),
+    ({'dropout_rate': 1.0}, 'dropout_rate is 1.0; it is a share'),
+    ({'dropout_rate': -0.1}, 'dropout_rate is -0.1; it is a share'),
+    ({'dropout_rate': float('nan')}, 'dropout_rate is nan; it is a share'),
     ({'num_kv_heads': 3}, r'num_heads \(4\) is not a multiple'),
     ({'head_dim': 7}, 'head_dim is 7; RoPE needs it even'),
     ({'parallel_block': True, 'post_norms': True}, 'post_norms is of serial'),

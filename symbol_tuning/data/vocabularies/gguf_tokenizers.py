@@ -7,6 +7,7 @@ The header keeps the vocabulary, and merges or scores; the byte-level BPE
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from gguf import GGUFReader
@@ -76,16 +77,19 @@ def build(reader: GGUFReader, path: str | Path) -> tokenizers.Tokenizer:
     path: of it, for errors.
 
   Raises:
-    ValueError: it is of another kind, or splits text in an unknown way.
+    ValueError: it is of another kind, splits text in an unknown way, or lacks
+      something.
   """
   kind = gguf_files.metadata(reader, 'tokenizer.ggml.model')
-  tokens = gguf_files.metadata(reader, 'tokenizer.ggml.tokens')
-  types = gguf_files.metadata(reader, 'tokenizer.ggml.token_type')
   pre = gguf_files.metadata(reader, 'tokenizer.ggml.pre')
+  if kind in ('gpt2', 'llama'):
+    tokens = _needed(reader, 'tokens', path)
+    types = _needed(reader, 'token_type', path)
+    _check_special_tokens(reader, len(tokens), path)
   if kind == 'gpt2':
     tokenizer = _byte_level_bpe(reader, tokens, pre, path)
   elif kind == 'llama':
-    tokenizer = _sentencepiece_bpe(reader, tokens, types)
+    tokenizer = _sentencepiece_bpe(reader, tokens, types, path)
   else:
     raise ValueError(
       f'The tokenizer in {path} is of kind {kind!r}; only byte-level BPE '
@@ -101,7 +105,7 @@ def build(reader: GGUFReader, path: str | Path) -> tokenizers.Tokenizer:
   )
   begins = kind == 'llama' or pre in _WHOLE_WORDS  # llama.cpp's defaults
   if gguf_files.metadata(reader, 'tokenizer.ggml.add_bos_token', begins):
-    bos_id = special_token_ids(reader)['bos_token_id']
+    bos_id = _needed(reader, 'bos_token_id', path)
     bos = tokens[bos_id]
     tokenizer.post_processor = processors.TemplateProcessing(
       single=[bos, '$A'], special_tokens=[(bos, bos_id)]
@@ -118,10 +122,33 @@ def special_token_ids(reader: GGUFReader) -> dict[str, int]:
   return {key: value for key, value in ids.items() if value is not None}
 
 
+def _needed(reader: GGUFReader, name: str, path: str | Path) -> Any:
+  """The value of a key that tokenizers of this kind must have."""
+  value = gguf_files.metadata(reader, f'tokenizer.ggml.{name}')
+  if value is None:
+    raise ValueError(
+      f'{path} lacks tokenizer.ggml.{name}, which its tokenizer needs: fetch '
+      "it again, or use the model's own tokenizer files."
+    )
+  return value
+
+
+def _check_special_tokens(
+  reader: GGUFReader, num_tokens: int, path: str | Path
+) -> None:
+  """Raises ValueError if one is not among the tokens."""
+  for key, index in special_token_ids(reader).items():
+    if index >= num_tokens:
+      raise ValueError(
+        f'tokenizer.ggml.{SPECIAL_TOKENS[key]} in {path} is {index}, but there '
+        f'are {num_tokens:,} tokens: fetch the file again.'
+      )
+
+
 def _byte_level_bpe(
   reader: GGUFReader, tokens: list[str], pre: str | None, path: str | Path
 ) -> tokenizers.Tokenizer:
-  merges = gguf_files.metadata(reader, 'tokenizer.ggml.merges')
+  merges = _needed(reader, 'merges', path)
   tokenizer = tokenizers.Tokenizer(
     models.BPE(
       vocab={token: i for i, token in enumerate(tokens)},
@@ -161,10 +188,10 @@ def _pre_tokenizer(
 
 
 def _sentencepiece_bpe(
-  reader: GGUFReader, tokens: list[str], types: list[int]
+  reader: GGUFReader, tokens: list[str], types: list[int], path: str | Path
 ) -> tokenizers.Tokenizer:
   """Characters that have no token become those of their bytes."""
-  scores = gguf_files.metadata(reader, 'tokenizer.ggml.scores')
+  scores = _needed(reader, 'scores', path)
   unknown_id = special_token_ids(reader).get('unk_token_id')
   tokenizer = tokenizers.Tokenizer(
     models.BPE(

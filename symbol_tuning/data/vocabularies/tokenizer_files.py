@@ -120,7 +120,8 @@ def chat_template(source: str | Path) -> str | None:
       return file.read_text(encoding='utf-8')
   template = _tokenizer_config(source).get('chat_template')
   if isinstance(template, list):  # several, by name
-    named = {entry['name']: entry['template'] for entry in template}
+    with reading.explained(Path(source) / TOKENIZER_CONFIG, 'chat templates'):
+      named = {entry['name']: entry['template'] for entry in template}
     return named.get('default')
   return template
 
@@ -174,7 +175,10 @@ def _read_json(path: Path) -> dict[str, Any]:
   if not path.is_file():
     return {}
   with reading.explained(path):
-    return json.loads(path.read_text(encoding='utf-8'))
+    values = json.loads(path.read_text(encoding='utf-8'))
+  if not isinstance(values, dict):
+    raise ValueError(f'{path} holds no settings, but {values!r:.40}.')
+  return values
 
 
 def _settings(reader: GGUFReader) -> dict[str, Any]:

@@ -5,6 +5,7 @@ of some families' query and key matrices are in another order (pairs of rotated
 channels side by side), and Gemma's norms have the one added.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,37 +16,18 @@ import numpy as np
 
 from symbol_tuning.gguf_files import metadata, open_file, parts
 from symbol_tuning.models import families
-from symbol_tuning.models.checkpoints import parameter_specs, published
+from symbol_tuning.models.checkpoints import (
+  gguf_header,
+  parameter_specs,
+  published,
+)
 from symbol_tuning.models.checkpoints.parameter_specs import ParameterSpec
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.families.config_json import ConfigJson, explained
 from symbol_tuning.models.families.family import Family
 from symbol_tuning.models.rotary import RopeScaling
 
 LLAMA3_CONTEXT = 8192  # the original one of every Llama that scales RoPE
-
-# llama.cpp's name, after the architecture's → Hugging Face's.
-NUMBERS = {
-  'block_count': 'num_hidden_layers',
-  'context_length': 'max_position_embeddings',
-  'embedding_length': 'hidden_size',
-  'feed_forward_length': 'intermediate_size',
-  'attention.head_count': 'num_attention_heads',
-  'attention.head_count_kv': 'num_key_value_heads',
-  'attention.key_length': 'head_dim',
-  'attention.layer_norm_rms_epsilon': 'rms_norm_eps',
-  'attention.layer_norm_epsilon': 'layer_norm_eps',
-  'attention.sliding_window': 'sliding_window',
-  'attention.scale': 'attention_multiplier',
-  'rope.freq_base': 'rope_theta',
-  'rope.scaling.original_context_length': 'original_max_position_embeddings',
-  'attn_logit_softcapping': 'attn_logit_softcapping',
-  'final_logit_softcapping': 'final_logit_softcapping',
-  'embedding_scale': 'embedding_multiplier',
-  'residual_scale': 'residual_multiplier',
-  'logit_scale': 'logits_scaling',
-  'use_parallel_residual': 'use_parallel_residual',
-}
 
 
 def describe(
@@ -82,62 +64,36 @@ def _describe(
   readers: list[gguf.GGUFReader], path: str | Path, **overrides: Any
 ) -> tuple[Family, DecoderConfig]:
   header = readers[0]
-  architecture = metadata(header, 'general.architecture')
+  kind = metadata(header, 'general.type', 'model')
+  if kind != 'model':
+    raise ValueError(f"general.type in {path} is {kind!r}; supported: 'model'.")
+  architecture = metadata(header, gguf_header.ARCHITECTURE)
   family = families.of_gguf_architecture(architecture, path)
   tensors = {tensor.name: tensor for r in readers for tensor in r.tensors}
-  values = family.gguf_values(_values(header, tensors))
-  fields = family.read_config(ConfigJson(family.defaults | values, path))
+  with explained(path):
+    fields = _fields(header, tensors, family, path)
+  return family, families.decoder_config(fields | overrides, path)
+
+
+def _fields(
+  header: gguf.GGUFReader,
+  tensors: Mapping[str, gguf.ReaderTensor],
+  family: Family,
+  path: str | Path,
+) -> dict[str, Any]:
+  """The fields of DecoderConfig that a file stands for."""
+  said = family.gguf_values(gguf_header.config_values(header, tensors))
+  values = gguf_header.Noted(family.defaults | said)
+  fields = family.read_config(ConfigJson(values, path))
+  gguf_header.check_all_is_read(header, values.asked, fields, path)
+  if scaling := fields.get('rope_scaling'):
+    factor = gguf_header.attention_factor(header, scaling)
+    scaling = dataclasses.replace(scaling, attention_factor=factor)
+    fields['rope_scaling'] = scaling
   if 'rope_freqs.weight' in tensors:
     divisors = _array(tensors['rope_freqs.weight'])
     fields['rope_scaling'] = _llama3_scaling(divisors, fields, path)
-  return family, DecoderConfig(**fields | overrides)
-
-
-def _values(
-  header: gguf.GGUFReader, tensors: Mapping[str, Any]
-) -> dict[str, Any]:
-  """The header as a config.json would say it."""
-  architecture = metadata(header, 'general.architecture')
-
-  def number(key: str) -> Any:
-    value = metadata(header, f'{architecture}.{key}')
-    return _shortest(value) if isinstance(value, float) else value
-
-  values = {theirs: number(key) for key, theirs in NUMBERS.items()}
-  values = {name: value for name, value in values.items() if value is not None}
-  if 'head_dim' not in values:
-    width, heads = values['hidden_size'], values['num_attention_heads']
-    values['head_dim'] = width // heads
-  rotated = number('rope.dimension_count') or values['head_dim']
-  has_biases = 'blk.0.attn_q.bias' in tensors
-  return values | {
-    'vocab_size': int(tensors['token_embd.weight'].shape[-1]),
-    'tie_word_embeddings': 'output.weight' not in tensors,
-    'attention_bias': has_biases or 'blk.0.attn_qkv.bias' in tensors,
-    'mlp_bias': 'blk.0.ffn_down.bias' in tensors,
-    'partial_rotary_factor': rotated / values['head_dim'],
-    'sliding_window': values.get('sliding_window') or None,
-    'rope_scaling': _scaling_values(number, tensors),
-  }
-
-
-def _scaling_values(
-  number: Any, tensors: Mapping[str, Any]
-) -> dict[str, Any] | None:
-  """The rope_scaling of a config.json; None if RoPE is not scaled."""
-  values = {
-    'rope_type': number('rope.scaling.type') or 'default',
-    'factor': number('rope.scaling.factor'),
-  }
-  if 'rope_factors_long.weight' in tensors:
-    values |= {
-      'rope_type': 'longrope',
-      'long_factor': _decimals(tensors['rope_factors_long.weight']),
-      'short_factor': _decimals(tensors['rope_factors_short.weight']),
-    }
-  if values['rope_type'] in ('none', 'default'):
-    return None
-  return {name: value for name, value in values.items() if value is not None}
+  return fields
 
 
 def _llama3_scaling(
@@ -148,7 +104,9 @@ def _llama3_scaling(
   Raises:
     ValueError: there is none.
   """
-  scaling = RopeScaling('llama3', _shortest(divisors_R.max()), LLAMA3_CONTEXT)
+  scaling = RopeScaling(
+    'llama3', gguf_header.shortest(divisors_R.max()), LLAMA3_CONTEXT
+  )
   rotary_dim = fields['rotary_dim'] or fields['head_dim']
   expected_R = scaling.divisors(rotary_dim, fields['rope_base'], 0)
   if expected_R.shape != divisors_R.shape or not np.allclose(
@@ -159,15 +117,6 @@ def _llama3_scaling(
       'which is not supported; use the safetensors of the model.'
     )
   return scaling
-
-
-def _decimals(tensor: gguf.ReaderTensor) -> list[float]:
-  return [_shortest(value) for value in _array(tensor)]
-
-
-def _shortest(value: float) -> float:
-  """The decimal that was meant by a float32: 1e-05, not 9.99999974e-06."""
-  return float(str(np.float32(value)))
 
 
 def _array(tensor: gguf.ReaderTensor) -> np.ndarray:

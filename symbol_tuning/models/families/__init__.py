@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
-from symbol_tuning.models.families.config_json import ConfigJson
+from symbol_tuning.models.families.config_json import ConfigJson, explained
 from symbol_tuning.models.families.family import Family
 from symbol_tuning.models.families.gemma import Gemma, Gemma2, Gemma3
 from symbol_tuning.models.families.gpt2 import Gpt2
@@ -82,9 +82,11 @@ def of_config_json(values: Mapping[str, Any], path: Any) -> Family:
   Raises:
     ValueError: it is of none that is known, or its weights are quantized.
   """
-  values = text_values(values)
+  values = text_values(values, path)
   if quantization := values.get('quantization_config'):
-    method = quantization.get('quant_method')
+    method = quantization
+    if isinstance(quantization, Mapping):
+      method = quantization.get('quant_method')
     raise ValueError(
       f'quantization_config in {path} is {method!r}; supported: weights that '
       'are not quantized (bfloat16, float16, float32). Name the model that '
@@ -180,13 +182,24 @@ def read_config(
   # Of RoPE, null is as good as nothing.
   said = {
     name: value
-    for name, value in text_values(values).items()
-    if value is not None or not name.startswith(('rope_', 'rotary_'))
+    for name, value in text_values(values, path).items()
+    if value is not None
+    or not name.startswith(('rope_', 'rotary_', 'partial_rotary_'))
   }
   known = {**family.defaults, **said}
-  fields = family.read_config(ConfigJson(known, path))
+  with explained(path):
+    fields = family.read_config(ConfigJson(known, path))
+  return decoder_config(fields | overrides, path)
+
+
+def decoder_config(fields: Mapping[str, Any], path: Any) -> DecoderConfig:
+  """The decoder of these fields.
+
+  Raises:
+    ValueError: there is none; the file that they are from is named.
+  """
   try:
-    return DecoderConfig(**fields | overrides)
+    return DecoderConfig(**fields)
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
 
@@ -201,13 +214,19 @@ def write_config(config: DecoderConfig, family: Family) -> dict[str, Any]:
   }
 
 
-def text_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
-  """Those of the text part, if a model sees images too."""
+def text_values(values: Mapping[str, Any], path: Any) -> Mapping[str, Any]:
+  """Those of the text part, if a model sees images too.
+
+  Raises:
+    ValueError: the text part is no object.
+  """
   if values.get('model_type') not in MULTIMODAL or TEXT_CONFIG not in values:
     return values
+  text = values[TEXT_CONFIG]
+  if not isinstance(text, Mapping):
+    raise ConfigJson(values, path).error(TEXT_CONFIG, text, 'an object')
   outer = ('tie_word_embeddings', 'quantization_config', 'torch_dtype')
-  kept = {name: values[name] for name in outer if name in values}
-  return kept | values[TEXT_CONFIG]
+  return {name: values[name] for name in outer if name in values} | {**text}
 
 
 def _reason(values: Mapping[str, Any]) -> str:

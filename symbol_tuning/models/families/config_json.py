@@ -1,7 +1,8 @@
 """The values of a config.json, with errors that name file, field and value."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from symbol_tuning.models.config import DecoderConfig
@@ -24,6 +25,25 @@ ACTIVATION_NAMES = {
 }
 LOCAL, GLOBAL = 'sliding_attention', 'full_attention'
 KINDS = {LOCAL: 'local', GLOBAL: 'global'}
+
+
+@contextlib.contextmanager
+def explained(path: Any) -> Iterator[None]:
+  """Has errors of values of unexpected types and sizes name the file.
+
+  Args:
+    path: of the file that the values are from.
+
+  Raises:
+    ValueError: for what Python raises where such a value is used.
+  """
+  try:
+    yield
+  except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+    raise ValueError(
+      f'A value in {path} is not as it is in such files '
+      f'({type(error).__name__}: {error}).'
+    ) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +84,15 @@ class ConfigJson:
     kind = DecoderConfig.__annotations__[field]
     return {int: self.size, float: self.number, bool: self.flag}[kind](name)
 
-  def size(self, name: str) -> int:
-    """A whole number of at least one.
+  def size(self, name: str, least: int = 1) -> int:
+    """A whole number of at least one, or of at least another.
 
     Raises:
       ValueError: it is something else.
     """
     value = self.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-      raise self.error(name, value, 'a whole number of at least 1')
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+      raise self.error(name, value, f'a whole number of at least {least}')
     return value
 
   def number(self, name: str) -> float:
@@ -85,6 +105,33 @@ class ConfigJson:
     if not isinstance(value, int | float) or isinstance(value, bool):
       raise self.error(name, value, 'a number')
     return float(value)
+
+  def above_0(self, name: str, value: Any = None) -> float:
+    """A number above 0.
+
+    Args:
+      name: of the value.
+      value: what another place in the file says it is; None: nothing.
+
+    Raises:
+      ValueError: it is something else.
+    """
+    value = self.get(name) if value is None else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not value > 0:
+      raise self.error(name, value, 'a number above 0')
+    return float(value)
+
+  def mapping(self, name: str) -> dict[str, Any]:
+    """What an object of the file says, but for nulls; nothing if it is none.
+
+    Raises:
+      ValueError: it is no object.
+    """
+    values = self.values.get(name) or {}
+    if not isinstance(values, Mapping):
+      raise self.error(name, values, 'an object')
+    return {x: value for x, value in values.items() if value is not None}
 
   def flag(self, name: str) -> bool:
     """True or False; null is False.

@@ -101,22 +101,24 @@ class Gemma2(Gemma):
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
     values.require('hidden_activation', GELU)
-    scalar = values.number('query_pre_attn_scalar')
-    period = (
-      values.values.get('sliding_window_pattern')
-      or values.values.get('_sliding_window_pattern')
-      or self.pattern
-    )
+    scalar = values.above_0('query_pre_attn_scalar')
+    period = self.pattern
+    for name in ('_sliding_window_pattern', 'sliding_window_pattern'):
+      if values.values.get(name) is not None:
+        period = values.size(name)
     fields = self.gemma_fields(values)
     return fields | {
       # A scale of head_dim ** -0.5 is what 0 stands for.
       'attention_scale': (
         0.0 if scalar == fields['head_dim'] else scalar**-0.5
       ),
-      'attention_soft_cap': float(values.get('attn_logit_softcapping') or 0),
-      'logit_soft_cap': float(values.get('final_logit_softcapping') or 0),
+      'attention_soft_cap': self._cap(values, 'attn_logit_softcapping'),
+      'logit_soft_cap': self._cap(values, 'final_logit_softcapping'),
       **values.windows(lambda layer: (layer + 1) % period != 0),
     }
+
+  def _cap(self, values: ConfigJson, name: str) -> float:
+    return 0.0 if values.get(name) is None else values.number(name)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     scalar = config.head_dim
@@ -162,8 +164,8 @@ class Gemma3(Gemma2):
   tensors = Gemma2.tensors | QK_NORMS
   pattern = 6
 
-  def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return super().read_config(values) | rope.read_by_kind(values)
+  def read_rope(self, values: ConfigJson) -> dict[str, Any]:
+    return rope.read_by_kind(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     local = {'rope_local_base_freq': config.local_rope_base}

@@ -71,9 +71,7 @@ class GptNeoX(Family):
   }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    fields = super().read_config(values) | rope.read(
-      values, values.number('rotary_pct')
-    )
+    fields = super().read_config(values) | rope.read(values, 'rotary_pct')
     return fields | {
       'head_dim': values.head_dim(),
       'shared_norm': not fields['parallel_block'],

@@ -32,7 +32,9 @@ class Granite(Llama):
   }
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    multiplier = 1 / values.number('logits_scaling')
+    values.require('rope_finetuned', True)  # GGUF's way to say: there is RoPE
+    values.above_0('attention_multiplier')  # 0 has another meaning here
+    multiplier = 1 / values.above_0('logits_scaling')
     return super().read_config(values) | {'logit_multiplier': multiplier}
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:

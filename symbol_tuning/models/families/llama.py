@@ -84,7 +84,11 @@ class Llama(Family):
   tensors = TENSORS | NORMS
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return super().read_config(values) | rope.read(values)
+    return super().read_config(values) | self.read_rope(values)
+
+  def read_rope(self, values: ConfigJson) -> dict[str, Any]:
+    """The fields that say how positions are rotated; as `read_config`."""
+    return rope.read(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     return super().write_config(config) | rope.write(config)

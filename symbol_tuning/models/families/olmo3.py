@@ -24,11 +24,12 @@ class Olmo3(Olmo2):
   defaults = Olmo2.defaults | {'sliding_window': 4096, 'rope_theta': 500_000.0}
 
   def read_config(self, values: ConfigJson) -> dict[str, Any]:
-    return (
-      super().read_config(values)
-      | values.windows(lambda layer: (layer + 1) % PERIOD != 0)
-      | rope.read_by_kind(values)
+    return super().read_config(values) | values.windows(
+      lambda layer: (layer + 1) % PERIOD != 0
     )
+
+  def read_rope(self, values: ConfigJson) -> dict[str, Any]:
+    return rope.read_by_kind(values)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:
     return super().write_config(config) | {

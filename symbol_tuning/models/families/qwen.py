@@ -48,7 +48,7 @@ class Qwen2(Llama):
     has_windows = values.flag('use_sliding_window')
     if not (has_windows and values.get('sliding_window')):
       return fields
-    first = values.get('max_window_layers')
+    first = values.size('max_window_layers', least=0)
     return fields | values.windows(lambda layer: layer >= first)
 
   def write_config(self, config: DecoderConfig) -> dict[str, Any]:

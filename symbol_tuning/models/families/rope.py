@@ -1,7 +1,8 @@
 """RoPE and its scaling in a config.json.
 
 transformers 4 writes rope_theta and rope_scaling, 5 rope_parameters, which
-holds both. All are read; what is written both versions read.
+holds both. All are read, and where two contradict each other none is chosen;
+what is written both versions read.
 """
 
 import math
@@ -13,6 +14,8 @@ from symbol_tuning.models.families.config_json import GLOBAL, LOCAL, ConfigJson
 from symbol_tuning.models.rotary import RopeScaling
 
 ORIGINAL = 'original_max_position_embeddings'
+SHARE = 'partial_rotary_factor'
+LOCAL_BASE = 'rope_local_base_freq'
 # The numbers of each kind of scaling, beside its factor: their names in a
 # config.json, and in RopeScaling.
 NUMBERS: dict[str, dict[str, str]] = {
@@ -37,60 +40,95 @@ NUMBERS: dict[str, dict[str, str]] = {
 }
 
 
-def read(config: ConfigJson, fraction: float = 1.0) -> dict[str, Any]:
+def read(config: ConfigJson, share: str = SHARE) -> dict[str, Any]:
   """The fields of DecoderConfig that say how positions are rotated.
 
   Args:
     config: the file.
-    fraction: of a head's channels that are rotated, unless the file says.
+    share: an older name in it for the share of channels that are rotated.
 
   Raises:
-    ValueError: RoPE is scaled in an unknown way, or its base is not above 0.
+    ValueError: RoPE is scaled in an unknown way, or in two ways; it differs by
+      kinds of layers, has no base above 0, or rotates no channels.
   """
-  known = config.values
-  values = dict(known.get('rope_scaling') or {})
-  values |= known.get('rope_parameters') or {}
-  # GPT-NeoX has a name of its own.
-  name = 'rope_theta' if 'rope_theta' in known else 'rotary_emb_base'
-  base = float(values.get('rope_theta') or config.number(name))
-  if base <= 0:
-    raise config.error(name, base, 'a number above 0')
-  fraction = (
-    values.get('partial_rotary_factor')
-    or known.get('partial_rotary_factor')
-    or fraction
-  )
-  head_dim = config.head_dim()
-  rotary_dim = int(head_dim * fraction)
-  return {
-    'rope_base': base,
-    'rotary_dim': 0 if rotary_dim == head_dim else rotary_dim,
-    'rope_scaling': read_scaling(config, values),
-  }
+  flat, by_kind = _parameters(config)
+  if by_kind:
+    raise config.error('rope_parameters', by_kind, 'one for all layers')
+  return _read(config, flat, share)
 
 
 def read_by_kind(config: ConfigJson) -> dict[str, Any]:
   """The same of models whose local layers are rotated in a way of their own.
 
-  Only the others are scaled. The base of local layers is that of the others
-  where neither the file nor the defaults say.
+  Only the others are scaled, and what names no kind of layer is of the others.
+  The base of local layers is theirs where neither the file nor the defaults
+  say.
 
   Raises:
-    ValueError: RoPE is scaled in an unknown way, or in local layers.
+    ValueError: as `read`, but for kinds of layers; or local layers are scaled.
   """
-  known = config.values
-  kinds = known.get('rope_parameters') or {}
-  of_global, of_local = (kinds.get(kind) or {} for kind in (GLOBAL, LOCAL))
+  flat, by_kind = _parameters(config)
+  of_local = by_kind.get(LOCAL, {})
   if read_scaling(config, of_local):
     raise config.error('rope_parameters', of_local, "rope_type 'default'")
-  theta = of_global.get('rope_theta') or config.number('rope_theta')
-  local_theta = of_local.get('rope_theta') or known.get('rope_local_base_freq')
-  scaling = of_global or known.get('rope_scaling') or {}
-  return {
-    'rope_base': float(theta),
-    'rope_scaling': read_scaling(config, scaling),
-    'local_rope_base': float(local_theta or theta),
+  fields = _read(config, flat | by_kind.get(GLOBAL, {}), SHARE)
+  base = of_local.get('rope_theta', config.values.get(LOCAL_BASE))
+  if base is None:
+    base = fields['rope_base']
+  return fields | {'local_rope_base': config.above_0(LOCAL_BASE, base)}
+
+
+def _parameters(
+  config: ConfigJson,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+  """What rope_parameters says of all layers, and of each kind of them."""
+  values = config.mapping('rope_parameters')
+  by_kind = {
+    kind: {x: value for x, value in said.items() if value is not None}
+    for kind, said in values.items()
+    if isinstance(said, Mapping)
   }
+  flat = {x: value for x, value in values.items() if x not in by_kind}
+  return flat, by_kind
+
+
+def _read(
+  config: ConfigJson, parameters: dict[str, Any], share: str
+) -> dict[str, Any]:
+  """What rope_parameters says together with rope_scaling, its older name."""
+  older = config.mapping('rope_scaling')
+  scaling = read_scaling(config, parameters)
+  older_scaling = read_scaling(config, older)
+  if (scaling and older and scaling != older_scaling) or any(
+    parameters.get(name, older[name]) != older[name]
+    for name in ('rope_theta', SHARE)
+    if name in older
+  ):
+    raise config.error(
+      'rope_scaling', older, f'what rope_parameters says ({parameters})'
+    )
+  said = older | parameters
+  # GPT-NeoX has a name of its own.
+  name = 'rope_theta' if 'rope_theta' in config.values else 'rotary_emb_base'
+  return {
+    'rope_base': config.above_0(name, said.get('rope_theta')),
+    'rotary_dim': _rotary_dim(config, said.get(SHARE), share),
+    'rope_scaling': scaling or older_scaling,
+  }
+
+
+def _rotary_dim(config: ConfigJson, share: Any, older_name: str) -> int:
+  """DecoderConfig.rotary_dim, of a share of the channels of a head."""
+  known = config.values
+  name = SHARE
+  if share is None:
+    name = SHARE if SHARE in known else older_name
+    share = known.get(name, 1.0)
+  head_dim = config.head_dim()
+  rotary_dim = int(head_dim * config.above_0(name, share))
+  if not 0 < rotary_dim <= head_dim:
+    raise config.error(name, share, f'a share of {head_dim} channels')
+  return 0 if rotary_dim == head_dim else rotary_dim
 
 
 def read_scaling(
@@ -117,7 +155,7 @@ def read_scaling(
   known = {name: value for name, value in values.items() if value is not None}
   try:
     if kind in ('yarn', 'longrope'):
-      factor = float(known.get('factor') or context / original)
+      factor = float(known.get('factor', context / original))
       defaults = {
         'beta_fast': 32,
         'beta_slow': 1,
@@ -130,10 +168,11 @@ def read_scaling(
       field: _number(field, known[name])
       for name, field in NUMBERS[kind].items()
     }
-  except (KeyError, TypeError) as error:
+  except (ArithmeticError, KeyError, TypeError, ValueError) as error:
     raise config.error(
       'rope_scaling', dict(values), f'the numbers that {kind!r} needs ({error})'
     ) from error
+  config.above_0('factor', factor)
   if kind == 'linear':
     return RopeScaling(kind, factor)
   if kind == 'dynamic':

@@ -69,6 +69,67 @@ def test_files_are_written_and_copied(path, tmp_path):
   assert read.encode('ab a1').ids == expected.encode('ab a1').ids
 
 
+def _write_header(path, **values):
+  writer = gguf.GGUFWriter(path, 'llama')
+  for name, value in values.items():
+    key = f'tokenizer.ggml.{name}'
+    if isinstance(value, list):
+      writer.add_array(key, value)
+    else:
+      writer.add_key_value(key, value, gguf.GGUFValueType.get_type(value))
+  writer.write_header_to_file()
+  writer.write_kv_data_to_file()
+  writer.close()
+
+
+BYTE_LEVEL = {
+  'model': 'gpt2',
+  'pre': 'smollm',
+  'tokens': ['a', 'b', 'ab'],
+  'token_type': [1, 1, 1],
+  'merges': ['a b'],
+  'bos_token_id': 0,
+  'add_bos_token': True,
+}
+SENTENCEPIECE = BYTE_LEVEL | {'model': 'llama', 'scores': [0.0, 0.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+  ('header', 'lacking'),
+  [
+    *((BYTE_LEVEL, x) for x in ('tokens', 'token_type', 'merges')),
+    (BYTE_LEVEL, 'bos_token_id'),
+    (SENTENCEPIECE, 'scores'),
+    (SENTENCEPIECE, 'bos_token_id'),
+  ],
+)
+def test_what_a_header_lacks_is_named(tmp_path, header, lacking):
+  path = tmp_path / 'model.gguf'
+  _write_header(path, **header)
+  tokenizer_files.from_file(path)
+  path = tmp_path / 'lacking.gguf'
+  _write_header(path, **{x: v for x, v in header.items() if x != lacking})
+  message = rf'lacking\.gguf lacks tokenizer\.ggml\.{lacking}, which'
+  with pytest.raises(ValueError, match=message):
+    tokenizer_files.from_file(path)
+
+
+def test_a_special_token_beyond_the_others_is_named(tmp_path):
+  path = tmp_path / 'model.gguf'
+  _write_header(path, **BYTE_LEVEL | {'bos_token_id': 3})
+  with pytest.raises(
+    ValueError, match=r'bos_token_id in .* is 3, but there are'
+  ):
+    tokenizer_files.from_file(path)
+
+
+@pytest.mark.parametrize('text', ['[1]', '"gpt2"', '{"chat_template": [1]}'])
+def test_settings_of_another_shape_are_named(tmp_path, text):
+  (tmp_path / 'tokenizer_config.json').write_text(text)
+  with pytest.raises(ValueError, match=r'tokenizer_config\.json '):
+    tokenizer_files.chat_template(tmp_path)
+
+
 def test_unknown_splitting_is_named(tmp_path):
   path = tmp_path / 'other.gguf'
   _write(path, pre='poro-chat')

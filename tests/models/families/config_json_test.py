@@ -127,7 +127,7 @@ def test_both_spellings_of_rope_are_read():
     (
       'llama',
       {'rope_theta': 0},
-      'rope_theta in .* is 0.0; supported: a number',
+      'rope_theta in .* is 0; supported: a number above 0',
     ),
     ('llama', {'head_dim': 7}, r'config\.json: DecoderConfig\.head_dim is 7'),
     (
@@ -233,6 +233,39 @@ def test_an_unknown_published_model_is_named_beside_those_that_are():
 
 def test_null_is_the_default_of_rope():
   assert read('llama', rope_theta=None) == read('llama')
+
+
+@pytest.mark.parametrize(
+  ('model_type', 'values', 'message'),
+  [
+    (
+      'qwen2',
+      {'use_sliding_window': True, 'max_window_layers': None},
+      'max_window_layers in .* is None; supported: a whole number',
+    ),
+    ('granite', {'logits_scaling': 0}, 'logits_scaling in .* a number above'),
+    ('granite', {'attention_multiplier': 0}, 'attention_multiplier in .* is 0'),
+    ('gemma2', {'query_pre_attn_scalar': 0}, 'query_pre_attn_scalar in .* is'),
+    ('gemma2', {'sliding_window_pattern': '2'}, "pattern in .* is '2'; supp"),
+    ('gemma2', {'sliding_window_pattern': 0}, 'pattern in .* is 0; supported'),
+    ('gemma2', {'attn_logit_softcapping': 'x'}, "softcapping in .* is 'x'; su"),
+    ('llama', {'quantization_config': ['x']}, r"config in .* is \['x'\]; supp"),
+    ('gemma3', {'text_config': None}, 'text_config in .* is None; supported'),
+    ('gemma3', {'text_config': [1]}, r'text_config in .* is \[1\]; supported'),
+    ('qwen3', {'layer_types': 4, 'use_sliding_window': True}, 'A value in fol'),
+    ('smollm3', {'no_rope_layers': 4}, 'A value in folder/config.json is not'),
+    ('llama', {'rope_scaling': {'rope_type': ['x']}}, 'A value in folder/con'),
+  ],
+)
+def test_a_value_of_another_type_is_named(model_type, values, message):
+  with pytest.raises(ValueError, match=message) as error:
+    read(model_type, **values)
+  assert '\n' not in str(error.value)
+
+
+def test_qwens_windows_may_begin_at_the_first_layer():
+  config = read('qwen2', use_sliding_window=True, max_window_layers=0)
+  assert config.layer_kinds == ('local',)
 
 
 def test_what_only_another_family_reads_is_not_read():
