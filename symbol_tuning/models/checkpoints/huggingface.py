@@ -24,6 +24,7 @@ from symbol_tuning.models.config import DecoderConfig
 from symbol_tuning.models.families.family import Family
 
 CONFIG = 'config.json'
+ADAPTER = 'adapter_config.json'
 # What is read of a folder.
 FILES = ('*.json', '*.safetensors')
 
@@ -87,6 +88,12 @@ def load_folder(
   specs: Mapping[str, ParameterSpec],
 ) -> dict[str, jax.Array]:
   """The parameters of a folder, by path; errors as `published.read`."""
+  if (Path(folder) / ADAPTER).is_file():
+    raise ValueError(
+      f'{folder} holds an adapter ({ADAPTER}) beside the model, which would be'
+      ' left out: merge it into the model (peft: merge_and_unload), or move it'
+      ' elsewhere.'
+    )
   family, found = describe(folder)
   parameter_specs.check_config(folder, found, config)
   paths = safetensors_files.find(Path(folder))

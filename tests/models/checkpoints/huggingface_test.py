@@ -232,3 +232,9 @@ def test_one_file_is_read_before_those_of_an_index_as_transformers_does(
   parameters.export(older, config, folder, shard_bytes=10_000)
   (folder / 'model.safetensors').write_bytes(weights)
   _assert_same(parameters.load_params(folder, model), params)
+
+
+def test_an_adapter_beside_a_model_is_not_left_out_in_silence(folder, model):
+  (folder / 'adapter_config.json').write_text('{"peft_type": "LORA"}')
+  with pytest.raises(ValueError, match='merge it into the model'):
+    parameters.load_params(folder, model)
