@@ -274,7 +274,7 @@ def test_places_that_are_no_folders(world, tried):
     ("--gin.MIXTURE_OR_TASK_NAME='others'", ['others', 'random_rows']),
     ("--gin.TASK_FEATURE_LENGTHS={'inputs': 9, 'targets': 8}", ['lengths']),
     ("--gin.INITIAL_CHECKPOINT_PATH='/no/where'", []),
-    ('--gin.config.DecoderConfig.embed_dim=32', ['(', '16', '32']),
+    ('--gin.config.DecoderConfig.embed_dim=32', ['embed_dim', '16', '32']),
     ('--gin.OPTIMIZER=@optimizers.adamw()', []),
   ],
 )
