@@ -65,6 +65,7 @@ PALM = (
   f'SENTENCEPIECE_MODEL={str(ASSETS / "tiny.model")!r}',
 )
 SMOLLM2 = 'path/of/SmolLM2-135M-Instruct'
+GEMMA = 'path/of/gemma-3-270m'
 OPEN_MODEL = 'path/of/an_open_model'
 
 
@@ -289,6 +290,7 @@ def results(tmp_path_factory):
     folder = root / group
     folder.mkdir()
     tiny_checkpoint.write(folder / SMOLLM2)
+    tiny_checkpoint.write(folder / GEMMA)
     tiny_checkpoint.write(folder / OPEN_MODEL, vocab_size=1792)
     write_reviews(folder)
     started[group] = subprocess.Popen(
