@@ -6,10 +6,9 @@ No speed is asserted: each is to end well and to fill in its table.
 import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import made_findings
+import processes
 import pytest
 import tiny_checkpoint
 
@@ -50,11 +49,7 @@ def output(data_root, monkeypatch):
   monkeypatch.setenv('SYMBOL_TUNING_DATA_ROOT', str(data_root))
 
   def run(name, *flags):
-    done = subprocess.run(
-      [sys.executable, str(BENCHMARKS / name), *flags],
-      capture_output=True,
-      text=True,
-    )
+    done = processes.python(BENCHMARKS / name, *flags)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -64,7 +59,7 @@ def output(data_root, monkeypatch):
 def table(text):
   """The rows of the table in a text, each cell by the heading of its column."""
   lines = re.findall(r'^\| (.+) \|$', text, re.MULTILINE)
-  header, _, *rows = [[x.strip() for x in re.split(r'\|', r)] for r in lines]
+  header, _, *rows = [[x.strip() for x in line.split('|')] for line in lines]
   assert rows
   assert all(len(row) == len(header) for row in rows)
   return [dict(zip(header, row, strict=True)) for row in rows]

@@ -276,7 +276,8 @@ def _check_data_settings(
     bound = gin.get_bindings(_DATA_SETTINGS, resolve_references=False)
   except ValueError:  # No gin file has named it.
     return
-  for name in bound.keys() & written.data.keys() - set(_FREE):
+  # In order, so that all processes name the same one.
+  for name in sorted(bound.keys() & written.data.keys() - set(_FREE)):
     stored = written.data[name]
     # A copy has macros' values in their places.
     value = copy.deepcopy(bound[name])

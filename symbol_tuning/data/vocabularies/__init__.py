@@ -96,13 +96,13 @@ class HuggingFace:
     from symbol_tuning.data.vocabularies import tokenizer_files
 
     file = self._file()
-    source = file if file.suffix == '.gguf' else file.parent
-    eos = self.eos_token or tokenizer_files.end_of_sequence(source)
-    parts = [f'tokenizer {_sha256(file)} eos {eos}']
-    if source.is_dir():
-      template = tokenizer_files.chat_template(source)
-      parts += [f'chat {template!r}'] if template else []
-    return ' '.join(parts)
+    eos: int | str | None = self.eos_token
+    template = None
+    if file.suffix != '.gguf':  # A GGUF file holds both, and is hashed whole.
+      eos = eos or tokenizer_files.end_of_sequence(file.parent)
+      template = tokenizer_files.chat_template(file.parent)
+    chat = f' chat {template!r}' if template else ''
+    return f'tokenizer {_sha256(file)} eos {eos}{chat}'
 
   def _file(self) -> pathlib.Path:
     path = hub.resolve(self.path)

@@ -102,7 +102,7 @@ class ConfigJson:
       ValueError: it is something else.
     """
     value = self.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not _is_number(value):
       raise self.error(name, value, 'a number')
     return float(value)
 
@@ -117,8 +117,7 @@ class ConfigJson:
       ValueError: it is something else.
     """
     value = self.get(name) if value is None else value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not value > 0:
+    if not _is_number(value) or not value > 0:
       raise self.error(name, value, 'a number above 0')
     return float(value)
 
@@ -213,3 +212,7 @@ def shortest_pattern(kinds: list[str]) -> tuple[str, ...]:
 def layer_types(kind_of_layer: tuple[str, ...]) -> list[str]:
   """Hugging Face's names of the kinds of the layers."""
   return [LOCAL if kind == 'local' else GLOBAL for kind in kind_of_layer]
+
+
+def _is_number(value: Any) -> bool:
+  return isinstance(value, int | float) and not isinstance(value, bool)
