@@ -33,6 +33,7 @@ _LEAST = {
   'evaluation_exemplars': 0,
   'evaluation_queries': 1,
 }
+_FLAGS = ('random_labels', 'skip_missing')
 _NEEDED = ('vocabulary', 'source')
 _SERIES = (
   'symbol_tuning_exemplars',
@@ -104,6 +105,10 @@ class DataSettings:
       value = getattr(self, name)
       if value not in choices:
         raise ValueError(f'{name} {value!r} is none of {", ".join(choices)}.')
+    for name in _FLAGS:
+      value = getattr(self, name)
+      if not isinstance(value, bool):  # 'False' would count as true.
+        raise ValueError(f'{name} is {value!r}; it must be True or False.')
     for name, least in _LEAST_EXEMPLARS.items():
       value = getattr(self, name)
       if not _is_range(value, least):

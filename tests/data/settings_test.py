@@ -79,6 +79,8 @@ def test_a_bad_value_in_gin_is_told_by_its_own_message(
 @pytest.mark.parametrize(
   ('name', 'value'),
   [
+    ('random_labels', 'False'),
+    ('skip_missing', 1),
     ('max_examples', 0),
     ('symbols_per_category', 0),
     ('evaluation_exemplars', -1),

@@ -106,6 +106,7 @@ class DatasetSpec:
       object.__setattr__(self, 'label_values', tuple(self.label_values))
       self._check_label_values(self.label_values)
     self._check_template()
+    self._check_locations()
     self._check_columns()
     self._check_instruction()
 
@@ -177,6 +178,16 @@ class DatasetSpec:
         f' {self.label_column!r}.'
       )
     self._check_blank_lines('template', self.template)
+
+  def _check_locations(self) -> None:
+    for field, given, kind in (
+      ('hub', self.hub, HubLocation),
+      ('tfds', self.tfds, TfdsLocation),
+    ):
+      if given is not None and not isinstance(given, kind):
+        raise ValueError(
+          f'{self.name}: {field} is {given!r}; write {kind.__name__}(…).'
+        )
 
   def _check_columns(self) -> None:
     known = (self.label_column, *self.text_columns)

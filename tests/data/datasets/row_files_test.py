@@ -16,6 +16,11 @@ CSV = b'text,label\na dull film,0\na warm one,1\n'
 AS_TEXT = [row | {'label': str(row['label'])} for row in ROWS]
 
 
+def gzipped(content):
+  # Without the time: it would stand in a test's name, which may not change.
+  return gzip.compress(content, mtime=0)
+
+
 def touch(folder, *names):
   for name in names:
     path = folder / name
@@ -126,10 +131,10 @@ def test_a_folder_may_be_called_after_a_part_of_a_split(tmp_path):
     ('a.jsonl', JSONL, ROWS),
     ('a.jsonl', b'\xef\xbb\xbf' + JSONL, ROWS),
     ('a.jsonl', JSONL.replace(b'\n', b'\r\n\r\n'), ROWS),
-    ('a.jsonl.gz', gzip.compress(JSONL, mtime=0), ROWS),
+    ('a.jsonl.gz', gzipped(JSONL), ROWS),
     ('a.csv', CSV, AS_TEXT),
     ('a.csv', b'\xef\xbb\xbf' + CSV.replace(b'\n', b'\r\n'), AS_TEXT),
-    ('a.csv.gz', gzip.compress(CSV, mtime=0), AS_TEXT),
+    ('a.csv.gz', gzipped(CSV), AS_TEXT),
     ('a.tsv', CSV.replace(b',', b'\t'), AS_TEXT),
     ('a.csv', b'text\n"a ""b"",\nc"\n\n', [{'text': 'a "b",\nc'}]),
   ],
@@ -191,7 +196,7 @@ def test_rows_tell_their_lines(tmp_path):
     ('a.csv', b'text,text\n', r'a\.csv:1: the first line .* text, text'),
     ('a.tsv', b'text\tlabel\n"a\t0\nb"\t1\n', r'a\.tsv:3: .* quotation mark'),
     ('a.jsonl.gz', JSONL, r'a\.jsonl\.gz: no whole gzip file'),
-    ('a.csv.gz', gzip.compress(CSV, mtime=0)[:-9], r'a\.csv\.gz: no whole gzip file'),
+    ('a.csv.gz', gzipped(CSV)[:-9], r'a\.csv\.gz: no whole gzip file'),
     ('a.parquet', JSONL, r'a\.parquet: not a Parquet file that can be read \('),
     ('a.parquet', b'', r'a\.parquet: not a Parquet file'),
     ('a.parquet', b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS'),

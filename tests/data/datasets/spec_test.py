@@ -56,6 +56,8 @@ FIELDS = {
     ({'instruction': ''}, "the instruction is ''; say what to do"),
     ({'instruction': ' \n'}, r"the instruction is ' \\n'; say what to do"),
     ({'instruction': None}, 'the instruction is None; say what to do'),
+    ({'hub': 'me/reviews'}, r"hub is 'me/reviews'; write HubLocation\("),
+    ({'tfds': 'reviews'}, r"tfds is 'reviews'; write TfdsLocation\("),
     ({'instruction': 'Read.\n\nJudge.'}, 'the instruction .* has a blank line'),
   ],
 )
