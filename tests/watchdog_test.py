@@ -23,11 +23,11 @@ GOES_ON = """
 import time
 from symbol_tuning import watchdog
 
-with watchdog.Watchdog(0.5):
+with watchdog.Watchdog(2):
   for step in range(10):
-    time.sleep(0.1)
+    time.sleep(0.3)
     watchdog.finished(f'step {step}')
-time.sleep(0.6)  # Nobody watches any more.
+time.sleep(2.5)  # Nobody watches any more.
 print('done')
 """
 

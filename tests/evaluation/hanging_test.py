@@ -67,7 +67,7 @@ def test_an_evaluation_that_hangs_says_where_and_ends(run):
   done = ended(
     run,
     'eval',
-    10,
+    20,
     '--module_import=own_task',
     "--gin.MIXTURE_OR_TASK_NAME='sums'",
     "--gin.EVAL_OUTPUT_DIR='results'",
@@ -108,8 +108,8 @@ def barks(monkeypatch):
 
 
 def test_to_wait_for_a_checkpoint_is_not_to_hang(barks, tmp_path):
-  queue = NewCheckpoints(str(tmp_path), timeout=1.5, poll_period=0.6)
-  with watchdog.Watchdog(0.3):
+  queue = NewCheckpoints(str(tmp_path), timeout=3.0, poll_period=1.5)
+  with watchdog.Watchdog(1.0):
     assert list(queue) == []
   assert not barks
 
