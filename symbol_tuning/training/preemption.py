@@ -4,7 +4,8 @@ A scheduler that wants a machine back sends SIGTERM some seconds before; people
 press Ctrl-C, which sends SIGINT. The loop then saves and stops, and the same
 command goes on later. When the context of a notice ends, the signal is sent
 again, to end the process as its sender expects. A second Ctrl-C ends it at
-once.
+once. A signal that is ignored from the start stays ignored, such as SIGINT in
+what a script runs in the background.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ def _of_one() -> Iterator[Noticed]:
       _first_interrupt()
     received.append(number)
 
-  numbers = [signal.SIGTERM, signal.SIGINT]
+  numbers = list(filter(_is_heeded, [signal.SIGTERM, signal.SIGINT]))
   if threading.current_thread() is not threading.main_thread():
     numbers = []  # Only the main thread may handle signals.
   previous = {number: signal.signal(number, receive) for number in numbers}
@@ -75,7 +76,9 @@ def _of_any() -> Iterator[Noticed]:
 
   jax.config.update('jax_enable_preemption_service', True)
   distributed.global_state.initialize_preemption_sync_manager()
-  previous = signal.signal(signal.SIGINT, terminate)
+  previous = signal.getsignal(signal.SIGINT)
+  if _is_heeded(signal.SIGINT):
+    signal.signal(signal.SIGINT, terminate)
   try:
     yield noticed
   finally:
@@ -87,6 +90,11 @@ def _of_any() -> Iterator[Noticed]:
   if stops:
     jax.distributed.shutdown()
     signal.raise_signal(signal.SIGTERM)
+
+
+def _is_heeded(number: int) -> bool:
+  """Whether a signal does something, so that it may stop the run instead."""
+  return signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _first_interrupt() -> None:

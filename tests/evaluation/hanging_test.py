@@ -67,7 +67,7 @@ def test_an_evaluation_that_hangs_says_where_and_ends(run):
   done = ended(
     run,
     'eval',
-    20,
+    15,
     '--module_import=own_task',
     "--gin.MIXTURE_OR_TASK_NAME='sums'",
     "--gin.EVAL_OUTPUT_DIR='results'",

@@ -12,6 +12,7 @@ import pathlib
 import re
 import resource
 import runpy
+import signal
 import sys
 import time
 
@@ -146,6 +147,8 @@ def _run(folder, printed, command, user=None, largest_file=None) -> None:
     largest_file: the most bytes that it may write to a file.
   """
   os.setsid()
+  # Of tests in the background, it is ignored.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   for descriptor, path in zip((1, 2), printed, strict=True):
     os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
   sys.stdout = os.fdopen(1, 'w', buffering=1)

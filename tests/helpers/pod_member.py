@@ -104,7 +104,7 @@ def train(folder, steps, partitioner, event=None):
       loop.Schedule(steps, log_period=1, eval_period=None if event else 1),
       partitioner=partitioner,
       evaluation=Scores(),
-      hang_seconds=25.0 if event == 'hang' else None,
+      hang_seconds=18.0 if event == 'hang' else None,
     )
   )
 

@@ -97,6 +97,18 @@ def test_a_signal_saves_and_stops_and_is_sent_again(
   assert ('Interrupted: saving' in told.err) == (number == signal.SIGINT)
 
 
+def test_a_signal_that_was_ignored_before_stays_ignored(train, make_data):
+  previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+  try:
+    send = Interrupted(
+      make_data(), 2, lambda: signal.raise_signal(signal.SIGINT)
+    )
+    assert int(train(data=send).step) == 6
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+  finally:
+    signal.signal(signal.SIGINT, previous)
+
+
 def test_a_second_run_in_a_folder_is_refused(train, make_data, tmp_path):
   def start_another():
     with pytest.raises(BlockingIOError, match='choose another MODEL_DIR'):
