@@ -23,6 +23,7 @@ from flax import traverse_util
 from flax.linen import partitioning as flax_partitioning
 from t5x import decoding, models, train_state, utils
 
+from symbol_tuning.data.seqio_tasks import feature_converter
 from symbol_tuning.models import kv_cache as cache_lib
 from symbol_tuning.models import parameters
 from symbol_tuning.models.decoder import Decoder
@@ -33,10 +34,11 @@ PyTree = Any
 class DecoderModel(models.DecoderOnlyModel):
   """`symbol_tuning.models.decoder.Decoder` where T5X wants a decoder.
 
-  Its batches are those of seqio.DecoderFeatureConverter. See T5X's class for
-  the arguments; `module` is the decoder.
+  Its batches are those of `feature_converter.DecoderFeatureConverter`. See
+  T5X's class for the arguments; `module` is the decoder.
   """
 
+  FEATURE_CONVERTER_CLS = feature_converter.DecoderFeatureConverter
   module: Decoder
 
   def get_initial_variables(
@@ -79,15 +81,14 @@ class DecoderModel(models.DecoderOnlyModel):
     Args:
       params: the decoder's.
       inputs: token 0, the prompt's tokens and padding, [B, L].
-      causal_attention_mask: not used.
+      causal_attention_mask: 1 at the first two of these, [B, L].
 
     Returns:
       The cache, with room for L more tokens, and the place of the prompts' last
       tokens in `inputs`, [B].
     """
-    del causal_attention_mask
     batch_size, length = inputs.shape
-    last_B = jnp.sum(inputs[:, 1:] != 0, axis=-1)
+    last_B = jnp.sum(causal_attention_mask, axis=-1) - 1
     cache = cache_lib.empty(self.module.config, batch_size, 2 * length)
     num_tokens_B = jnp.maximum(last_B - 1, 0)
     _, cache = self._apply(params, 'extend', cache, inputs[:, 1:], num_tokens_B)

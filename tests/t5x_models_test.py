@@ -31,8 +31,9 @@ adafactor, decoding, partitioning, train_state = (
   for name in ('adafactor', 'decoding', 'partitioning', 'train_state')
 )
 
-PROMPTS = ([5, 6, 7, 1], [9, 3, 8, 4, 11, 1])
-ANSWERS = ([8, 2, 1], [4, 1])
+# 0 is a token, as in vocabularies of GPT-2's kind.
+PROMPTS = ([5, 0, 7, 1], [9, 3, 8, 4, 11, 0])
+ANSWERS = ([8, 2, 1], [4, 0])
 LENGTHS = {'inputs': 8, 'targets': 6}
 REQUIRED = {
   'CHECKPOINT': 'path',
@@ -82,7 +83,7 @@ def t5x_batch(pack):
     examples, output_signature={'inputs': spec, 'targets': spec}
   )
   lengths = {name: length * (1 + pack) for name, length in LENGTHS.items()}
-  converter = seqio.DecoderFeatureConverter(pack=pack)
+  converter = t5x_models.DecoderModel.FEATURE_CONVERTER_CLS(pack=pack)
   rows = converter(dataset, lengths).batch(2).as_numpy_iterator()
   return jax.tree.map(jnp.asarray, next(rows))
 
