@@ -46,7 +46,7 @@ from symbol_tuning.data.datasets.spec import DatasetSpec
 from symbol_tuning.data.prompting import icl_settings
 from symbol_tuning.data.prompting.records import Prompt, Query
 from symbol_tuning.data.seqio_tasks import dataset_tasks
-from symbol_tuning.evaluation import evaluator, layout
+from symbol_tuning.evaluation import checkpoint_queue, evaluator, layout
 from symbol_tuning.evaluation.ranking.task import RankingTask
 from symbol_tuning.evaluation.record import Checkpoint
 from symbol_tuning.evaluation.results import Prediction
@@ -284,9 +284,11 @@ class Results:
 
   Attributes:
     folder: holds a folder for each model.
+    labels: of the models, the first first.
   """
 
   folder: files.Path
+  labels: tuple[str, ...]
 
   def table(self) -> Table:
     """Returns accuracies in percent by setting; prints as Markdown."""
@@ -323,6 +325,8 @@ def evaluate(
     FileNotFoundError: if data are missing.
   """
   named = models if isinstance(models, Mapping) else {'model': models}
+  for label in named:
+    checkpoint_queue.check_label(label)
   folder = files.path(output_dir)
   for order, (label, model) in enumerate(named.items()):
     with _asking(
@@ -336,7 +340,7 @@ def evaluate(
         Checkpoint(label, model.path, order=order),
         folder / label,
       )
-  return Results(folder)
+  return Results(folder, tuple(named))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -345,9 +349,11 @@ class Report:
 
   Attributes:
     assembled: all of it.
+    directories: of the results.
   """
 
   assembled: assembly.Assembled
+  directories: tuple[str, ...]
 
   @property
   def table(self) -> Table:
@@ -374,7 +380,10 @@ class Report:
 
   def write(self, folder: str | os.PathLike) -> files.Path:
     """Writes the page, its texts and figures; returns the page's path."""
-    path, *_ = assembly.write_files(self.assembled.document, files.path(folder))
+    # Links lead from where the page is to the results.
+    target = files.path(folder)
+    document = assembly.assemble(self.directories, target).document
+    path, *_ = assembly.write_files(document, target)
     return path
 
 
@@ -387,5 +396,9 @@ def report(results: Results | str | os.PathLike) -> Report:
   Raises:
     FileNotFoundError: if the folder holds no results.
   """
-  folder = results.folder if isinstance(results, Results) else results
-  return Report(assembly.assemble([os.fspath(folder)], files.path(folder)))
+  if isinstance(results, Results):
+    folder = results.folder
+    directories = tuple(os.fspath(folder / label) for label in results.labels)
+  else:
+    folder, directories = files.path(results), (os.fspath(results),)
+  return Report(assembly.assemble(directories, folder), directories)

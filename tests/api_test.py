@@ -1,5 +1,8 @@
 """Tests of the way from Python, on the tiny model."""
 
+import re
+import urllib.parse
+
 import gin
 import matplotlib.figure
 import numpy as np
@@ -96,6 +99,32 @@ def test_models_are_evaluated_and_reported(model, tmp_path):
     report.figure('wrong')
   page = report.write(tmp_path / 'report')
   assert page.read_text().startswith('<!')
+
+
+def test_models_of_one_call_are_compared_and_links_lead_to_them(
+  model, tmp_path
+):
+  def evaluate(*labels):
+    return st.evaluate(
+      dict.fromkeys(labels, model),
+      ['icl_flipped_subj'],
+      tmp_path / 'results',
+      source=st.SyntheticSource(),
+      k=1,
+      n=3,
+    )
+
+  with pytest.raises(ValueError, match="'org/b' cannot be the name of a fold"):
+    evaluate('a', 'org/b')
+  evaluate('earlier')
+  results = evaluate('zero', 'a')
+  assert 'a − zero' in str(results.table())
+  assert 'earlier' not in str(results.table())
+  page = st.report(results).write(tmp_path / 'elsewhere' / 'report')
+  links = set(re.findall('<a href="([^"#]+)"', page.read_text()))
+  assert len(links) > 2
+  for link in links:
+    assert (page.parent / urllib.parse.unquote(link)).exists(), link
 
 
 def test_ones_own_rows_become_a_plot(model, tmp_path):

@@ -95,17 +95,26 @@ def named(
   if not paths:
     raise ValueError('checkpoints is empty: give a path, or paths by label.')
   for label, path in paths.items():
-    if label in ('', '.', '..') or '/' in label:
-      raise ValueError(
-        f'The checkpoint label {label!r} cannot be the name of a folder: choose'
-        " a word such as 'tuned'."
-      )
+    check_label(label)
     if not files.path(path).exists():
       raise FileNotFoundError(f'No checkpoint at {path}.')
   return [
     Checkpoint(label, path, _step_of(path), order)
     for order, (label, path) in enumerate(paths.items())
   ]
+
+
+def check_label(label: str) -> None:
+  """Refuses a label whose results would be in no folder of their own.
+
+  Raises:
+    ValueError: if it is not the name of a folder.
+  """
+  if label in ('', '.', '..') or '/' in label:
+    raise ValueError(
+      f'The checkpoint label {label!r} cannot be the name of a folder: choose'
+      " a word such as 'tuned'."
+    )
 
 
 def _labelled(

@@ -194,7 +194,8 @@ def _written_section(compared: Comparison) -> Iterator[Section]:
   named: dict[str, Row] = {}
   for mixture, average in compared.settings.items():
     rows = compared.datasets[mixture]
-    if not any(o.origins for row in rows for [o, *_] in row.outcomes if o):
+    asked = (o for row in rows for task in row.outcomes for o in task if o)
+    if not any(outcome.origins for outcome in asked):
       continue
     if len(rows) > 1:
       named |= {f'{average.name}: {row.name}': row for row in rows}

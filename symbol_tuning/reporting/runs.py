@@ -1,9 +1,12 @@
 """Finds the results of evaluated checkpoints in folders."""
 
 import dataclasses
+import itertools
 import os
 import pathlib
 from collections.abc import Sequence
+
+from absl import logging
 
 from symbol_tuning import files
 from symbol_tuning.evaluation import results
@@ -63,13 +66,22 @@ def _find(directory: str) -> list[Run]:
     )
   found = [(results.read_summary(one), one) for one in folders]
   runs = [Run(summary.label, summary, one) for summary, one in found]
-  return sorted(runs, key=lambda run: (run.summary.order, run.directory))
+  runs.sort(key=lambda run: (run.summary.order, run.directory))
+  for first, second in itertools.pairwise(runs):
+    if first.summary.order == second.summary.order:
+      logging.warning(
+        '%s and %s were evaluated one by one, and are compared in the order of'
+        ' their names: name their folders in another order, if it is another.',
+        first.directory,
+        second.directory,
+      )
+  return runs
 
 
 def distinct_names(
   names: Sequence[str], folders: Sequence[files.Path]
 ) -> list[str]:
-  """Returns names, those that are not unique replaced by folders.
+  """Returns names, those that are not unique, or else all, replaced by folders.
 
   Args:
     names: one a folder.
@@ -78,9 +90,13 @@ def distinct_names(
   if len(set(names)) == len(names):
     return list(names)
   common = os.path.commonpath(folders)
-  return [
+  paths = [
     pathlib.Path(os.path.relpath(folder, common)).as_posix()
-    if names.count(name) > 1
-    else name
-    for name, folder in zip(names, folders, strict=True)
+    for folder in folders
   ]
+  distinct = [
+    path if names.count(name) > 1 else name
+    for name, path in zip(names, paths, strict=True)
+  ]
+  # One may be called what the folder of another is.
+  return distinct if len(set(distinct)) == len(distinct) else paths

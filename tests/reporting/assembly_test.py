@@ -17,7 +17,7 @@ from symbol_tuning.reporting import accuracies, assembly
 from symbol_tuning.reporting.comparison import compare
 from symbol_tuning.reporting.pages import html as html_lib
 from symbol_tuning.reporting.pages.document import Document, Part, Section
-from symbol_tuning.reporting.pages.tables import Cell, Table
+from symbol_tuning.reporting.pages.tables import Cell, Table, words
 
 SYMBOLS, FLIPPED = 'icl_symbol_uninstructed', 'icl_flipped'
 DIGITS = ('10482', '77310')
@@ -238,6 +238,11 @@ def test_words_from_elsewhere_are_escaped():
   for word in 'biushnqrm':
     assert f'&lt;{word}&gt;' in text
   assert '"><script>' not in text
+
+
+def test_settings_that_differ_are_told_by_other_numbers():
+  told = words({'temperature': 0.75, 'top_p': 0.05, 'accuracy': 41.25})
+  assert told == 'temperature: 0.75, top_p: 0.05, accuracy: 41.2'
 
 
 def test_links_lead_to_folders_of_any_name():

@@ -50,3 +50,11 @@ def test_a_figure_is_sound_svg_without_a_colour_of_its_own(draw):
 
 def test_a_figure_is_drawn_the_same_each_time():
   assert svg.text(bars(), 'name', 'it') == svg.text(bars(), 'name', 'it')
+
+
+@pytest.mark.parametrize('name', ['16shot_flipped', '2x'])
+def test_a_figure_may_be_called_by_a_number(name):
+  root = ET.fromstring(svg.text(bars(), name, 'it'))
+  assert any(
+    element.get('id', '').startswith(f'{name}-') for element in root.iter()
+  )

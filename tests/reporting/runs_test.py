@@ -21,12 +21,28 @@ def test_runs_come_in_the_order_they_were_evaluated(fake, tasks):
   assert labels(tuned, original) == ['a_tuned', 'original']
 
 
+def test_checkpoints_that_were_evaluated_one_by_one_are_told(
+  fake, tasks, caplog
+):
+  folders = [fake.write(name, tasks, order=0) for name in ('before', 'after')]
+  assert labels(*folders) == ['before', 'after']
+  assert not caplog.text
+  assert labels(fake.folder) == ['after', 'before']
+  assert 'evaluated one by one' in caplog.text
+
+
 def test_equal_labels_are_told_apart_by_folders(fake, tasks):
   fake.write('seed0/eval/tuned', tasks, label='tuned')
   fake.write('seed1/eval/tuned', tasks, label='tuned')
   fake.write('seed1/eval/original', tasks, label='original')
   found = labels(fake.folder / 'seed0/eval', fake.folder / 'seed1/eval')
   assert sorted(found) == ['original', 'seed0/eval/tuned', 'seed1/eval/tuned']
+
+
+def test_a_label_that_is_the_folder_of_another_is_told_apart(fake, tasks):
+  for folder, label in (('a', 'x'), ('b', 'x'), ('c', 'b')):
+    fake.write(folder, tasks, label=label)
+  assert labels(fake.folder) == ['a', 'b', 'c']
 
 
 def test_a_folder_given_twice_is_named(fake, tasks):

@@ -29,7 +29,7 @@ def text(figure: matplotlib.figure.Figure, name: str, title: str) -> str:
   body = body[body.index('<svg') :]
   body = re.sub(r'<metadata>.*?</metadata>', '', body, flags=re.DOTALL)
   body = body.replace(INK, 'currentColor')
-  body = re.sub(r'(\bid="|href="#|url\(#)', rf'\1{name}-', body)
+  body = re.sub(r'(\bid="|href="#|url\(#)', rf'\g<1>{name}-', body)
   attributes = (
     f'role="img" aria-label="{html.escape(title)}"'
     f' style="min-width: {_LEAST_SCALE * 72 * figure.get_figwidth():.0f}pt"'

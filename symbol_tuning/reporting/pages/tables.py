@@ -165,4 +165,4 @@ def words(value: object) -> str:
     return ', '.join(f'{name}: {words(one)}' for name, one in value.items())
   if isinstance(value, list | tuple):
     return ', '.join(map(words, value))
-  return f'{value:.1f}' if isinstance(value, float) else str(value)
+  return f'{value:.3g}' if isinstance(value, float) else str(value)

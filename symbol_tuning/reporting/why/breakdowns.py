@@ -107,9 +107,8 @@ def symbols(evidence: Evidence) -> Iterator[Section]:
 
 def exemplars(evidence: Evidence) -> Iterator[Section]:
   """Accuracy by the number of exemplars of a class."""
-  kinds = _kinds(
-    evidence, evidence.ranked(), lambda own: own.ranked.num_per_class_Q
-  )
+  told = evidence.ranked(lambda ranked: None not in ranked.formats)
+  kinds = _kinds(evidence, told, lambda own: own.ranked.num_per_class_Q)
   if len({one.known.kind for one in kinds}) < 2:
     return
   panels = [

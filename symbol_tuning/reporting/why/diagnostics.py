@@ -109,14 +109,14 @@ def _bias(
     if counts_Q.any():
       predicted.append(predicted_Q[counts_Q].astype(float))
       expected.append(expected_Q[counts_Q].astype(float))
-      tasks.append([outcome.measure(predicted[-1] - expected[-1])])
+      tasks.append(list(map(outcome.measure, (expected[-1], predicted[-1]))))
   if not tasks:
     return None
   return Bias(
     num_queries=sum(map(len, predicted)),
     predicted=float(np.mean([values.mean() for values in predicted])),
     expected=float(np.mean([values.mean() for values in expected])),
-    excess=_resample(tasks).mean(0),
+    excess=_resample(tasks).difference(0, 1),
   )
 
 

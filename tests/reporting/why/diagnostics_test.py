@@ -54,6 +54,13 @@ def test_repeating_the_last_label_is_recency_bias(fake):
   assert diagnostics.recency([outcome], place=4) is None
 
 
+def test_a_bias_of_a_single_query_may_be_noise(fake):
+  outcome = outcome_of(fake, [fake.prediction(0, LABELS, 0, 1, (0, 0, 1))])
+  for bias in (diagnostics.recency, diagnostics.majority):
+    excess = bias([outcome]).excess
+    assert not excess.excludes_zero and excess.half_width > 0.1
+
+
 def test_a_right_answer_is_no_bias_though_it_is_the_last_label(fake):
   made = asked(fake, lambda label, classes: label, balanced)
   bias = diagnostics.recency([outcome_of(fake, made)])
