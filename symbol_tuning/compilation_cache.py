@@ -49,7 +49,7 @@ def use() -> None:
   try:
     folder = _private_folder()
     _remove_partial(folder)
-  except (OSError, filelock.Timeout) as error:
+  except (OSError, RuntimeError, filelock.Timeout) as error:  # No home, too.
     print(f'Nothing compiled is kept: {error}', file=sys.stderr, flush=True)
     return
   config.update('jax_compilation_cache_dir', str(folder))

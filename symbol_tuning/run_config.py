@@ -36,5 +36,8 @@ def save(folder: files.Path, step: int | None = None) -> None:
   path = folder / CONFIG_FILE
   if path.exists() and path.read_text(encoding='utf-8') != _text:
     name = 'config-earlier.gin' if step is None else f'config-until-{step}.gin'
-    path.replace(folder / name)
+    # A try from this step that left no checkpoint has made none of the steps
+    # until it: what has made them is kept already.
+    if step is None or not (folder / name).exists():
+      path.replace(folder / name)
   files.write_text(path, _text)

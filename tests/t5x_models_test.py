@@ -161,7 +161,7 @@ def test_every_parameter_has_rules(make_model, optimizer, scan_layers):
 def test_t5x_starts_from_our_checkpoint(make_model, optimizer, tmp_path):
   model = make_model()
   params = random_params(model)
-  native.save(params, model.config, tmp_path)
+  native.save(params, model.module.config, tmp_path)
   initializer = t5x_models.FromCheckpoint(
     optimizer,
     model.get_initial_variables,

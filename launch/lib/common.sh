@@ -62,7 +62,7 @@ is_name() {
 }
 
 checkout() {
-  (cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+  (CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 }
 
 warn_of_changes() { # what is made of the commit

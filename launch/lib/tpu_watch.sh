@@ -96,13 +96,14 @@ attend() {
 }
 
 verdict() { # the states of all hosts
-  local words status outcome='done'
+  local words status outcome=
   while read -r -a words; do
     case ${words[0]-} in
       ended)
         status=${words[1]}
-        ((status == 0)) && continue
-        if may_go_on "$status"; then
+        if ((status == 0)); then
+          outcome=${outcome:-done}
+        elif may_go_on "$status"; then
           outcome=again
         else
           echo "failed $status"
@@ -112,7 +113,7 @@ verdict() { # the states of all hosts
       gone | none) outcome=again ;;
     esac
   done <<<"$1"
-  echo "$outcome"
+  echo "${outcome:-lost}" # Where no host has told its state.
 }
 
 failed() { # STATUS

@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import TextIO
@@ -25,6 +26,8 @@ _LIMIT = 'SYMBOL_TUNING_DISK_CACHE_GIB'
 _GIB = 2**30
 _LOCK = 'lock'
 _LEASE = '.lease'
+# A folder of a copy, as `_version` names it.
+_VERSION = re.compile(r'[0-9a-f]{32}')
 # Of the copies that this process was given. A shared flock on each file says so
 # to other processes until this one ends, however it ends.
 _leases: dict[pathlib.Path, TextIO] = {}
@@ -176,7 +179,11 @@ def _make_room(size: int, path: paths.Path) -> None:
   for copy in _folder().glob('*/*'):
     with contextlib.suppress(OSError):
       is_copy = copy.is_file() and not copy.is_symlink()
-      if is_copy and copy.name not in (_LOCK, _LEASE):
+      # The folder may be one that people keep other files in.
+      is_ours = (
+        _VERSION.fullmatch(copy.parent.name) and (copy.parent / _LEASE).exists()
+      )
+      if is_copy and is_ours and copy.name not in (_LOCK, _LEASE):
         copies.append((copy.stat().st_mtime, copy.stat().st_size, copy))
   total = sum(size for _, size, _ in copies)
   for _, used, copy in sorted(copies):

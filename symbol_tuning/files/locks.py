@@ -9,6 +9,7 @@ bucket, are told by a heartbeat: a writer changes the file every few seconds.
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from symbol_tuning.files import paths, writing
 from symbol_tuning.files.paths import Path
@@ -27,6 +28,8 @@ FILE = '.writer'
 BEAT_SECONDS = 5.0
 # Silent for so many beats, a writer is taken to be gone.
 _SILENT_BEATS = 4
+# What NFS and Lustre answer where they are mounted without locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -112,7 +115,7 @@ class _OnDisk(_Lock):
       raise self._refusal() from None
     if earlier := self._read():
       # On another host the lock may not be seen; the heartbeat is.
-      if not self._is_own(earlier, 'host'):
+      if not (self._locks and self._is_own(earlier, 'host')):
         self._check_silent()
       self._say_broken(earlier)
     self.beat()
@@ -131,12 +134,23 @@ class _OnDisk(_Lock):
   def _open(self) -> None:
     while True:
       self._file = self._path.open('a+', encoding='utf-8')
-      fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      self._locks = _flocked(self._file)
       # The writer before may have removed it just now.
       with contextlib.suppress(FileNotFoundError):
         if os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
           return
       self._file.close()
+
+
+def _flocked(file: TextIO) -> bool:
+  """Locks a file; False where the file system has no locks."""
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError as error:
+    if error.errno not in _NO_LOCKS:
+      raise
+    return False
+  return True
 
 
 class _InBucket(_Lock):

@@ -27,6 +27,9 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
       yield partial
       _upload(partial, path)
     return
+  path = path.resolve()  # A link stays one.
+  if path.exists() and not path.is_file():
+    raise FileExistsError(f'{path} is there and is no file: name another place')
   with _partial(path) as partial:
     yield partial
     _sync(partial)

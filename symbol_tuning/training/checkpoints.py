@@ -38,6 +38,8 @@ _DATA = 'data'
 _POSITIONS = 'positions'
 # Digests of what each process has written, while a checkpoint is.
 _PARTS = 'digests'
+# What Orbax has after the name of what is not whole yet.
+_PARTIAL = '.orbax-checkpoint-tmp'
 
 
 class _ReportedHere(logging.Filter):
@@ -204,8 +206,9 @@ class Checkpoints:
   def _finish(self) -> None:
     """Completes what is about to get its name; by process 0 only."""
     # In a bucket it has its name from the start.
-    places = self.directory.glob(f'{self._saving}*')
-    (folder,) = (p for p in places if p.name.split('.')[0] == str(self._saving))
+    name = str(self._saving)
+    partial = self.directory.glob(f'{name}{_PARTIAL}*')
+    folder = next(partial, self.directory / name)
     files.write_text(folder / decoder_record.FILE, self._record)
     known = {
       f'{steps.STATE}/{name}': digest

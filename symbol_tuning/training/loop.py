@@ -236,10 +236,10 @@ def train(run: Run) -> TrainState:
   ):
     start = _Start(run)
     start.say()
+    start.seek()
     if start.step >= last_step:
       say(f'Nothing to train: {start} is at step {start.step}.')
       return start.state()
-    start.seek()
     feed = _feed(run)
     first_batch = next(feed)
     state = start.state()
@@ -435,7 +435,11 @@ class _Loop:
       self.checkpoints.save(state, self.run.train_data.get_state())
     evaluation = self.run.evaluation
     due = schedule.due(step, schedule.eval_period)
-    if evaluation and due and not stops:
+    if evaluation and due and stops:
+      self.log.say(
+        f'The evaluation of step {step} is left out; runs/eval.gin makes it.'
+      )
+    elif evaluation and due:
       with self.run.partitioner.activate():
         self.log.evaluation(step, evaluation(state.params, step))
 

@@ -61,6 +61,17 @@ def test_what_a_library_writes_to_a_path_becomes_the_file(folder):
   assert path.read_bytes() == b'png'
 
 
+def test_what_is_no_file_is_not_replaced_and_a_link_stays_one(tmp_path):
+  os.mkfifo(tmp_path / 'pipe')
+  with pytest.raises(FileExistsError, match='pipe is there and is no file'):
+    files.write_text(tmp_path / 'pipe', 'x')
+  assert (tmp_path / 'pipe').is_fifo()
+  (tmp_path / 'link').symlink_to(tmp_path / 'real')
+  files.write_text(tmp_path / 'link', 'x')
+  assert (tmp_path / 'link').is_symlink()
+  assert (tmp_path / 'real').read_text() == 'x'
+
+
 def test_an_error_leaves_what_was_there(folder):
   path = folder / 'rows'
   files.write_text(path, 'before')
@@ -165,6 +176,19 @@ def test_the_disk_cache_keeps_to_its_limit(bucket, monkeypatch, tmp_path):
     files.local_copy(bucket / 'large')
   with pytest.raises(OSError, match='raise SYMBOL_TUNING_DISK_CACHE_GIB'):
     files.check_room(300, bucket)
+
+
+def test_the_disk_cache_removes_nothing_but_copies(
+  bucket, monkeypatch, tmp_path
+):
+  monkeypatch.setenv('SYMBOL_TUNING_DISK_CACHE_GIB', str(150 / 2**30))
+  own = tmp_path / 'disk_cache' / 'thesis' / 'thesis.tex'
+  own.parent.mkdir(parents=True)
+  own.write_text('x' * 100)
+  for name in ('a', 'b'):
+    files.write_text(bucket / name, name * 100)
+    files.local_copy(bucket / name)
+  assert [path.name for path in own.parent.iterdir()] == ['thesis.tex']
 
 
 def _use(path, connection):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -88,6 +89,25 @@ def test_a_writer_on_another_host_is_known_by_its_heartbeat(
   else:
     with files.only_writer(tmp_path, 'MODEL_DIR'):
       pass
+
+
+@pytest.mark.parametrize('number', [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_told_by_the_heartbeat(
+  tmp_path, monkeypatch, number
+):
+  def refuse(*_):
+    raise OSError(number, os.strerror(number))
+
+  monkeypatch.setattr(locks.fcntl, 'flock', refuse)
+  monkeypatch.setattr(locks, 'BEAT_SECONDS', 0.2)
+  with (
+    files.only_writer(tmp_path, 'MODEL_DIR'),
+    pytest.raises(BlockingIOError),
+    files.only_writer(tmp_path, 'MODEL_DIR'),
+  ):
+    pass
+  with files.only_writer(tmp_path, 'MODEL_DIR'):
+    pass
 
 
 def test_a_bucket_has_one_writer_too(bucket, monkeypatch, capsys):

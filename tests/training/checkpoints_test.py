@@ -84,6 +84,13 @@ def test_only_the_newest_stay(tmp_path):
   assert folders == {'2', '3'}
 
 
+def test_a_checkpoint_that_was_put_aside_by_hand_is_in_nobodys_way(saved):
+  (saved / 'checkpoints' / '3').rename(saved / 'checkpoints' / '3.bak')
+  with checkpoints.Checkpoints(saved, CONFIG) as run:
+    run.save(make_state(), {'position': 12})
+  assert newest(saved).step == 3
+
+
 def test_another_shape_is_named(saved):
   message = r'params/embedding has shape \(1000, 64\).*/3 and \(1000, 32\)'
   with pytest.raises(ValueError, match=message):

@@ -144,6 +144,33 @@ def test_other_data_are_refused_or_read_from_their_start(
   assert further.count == 6
 
 
+def test_a_run_that_is_done_is_not_done_with_other_data(train, make_data):
+  def data(seed):
+    other = make_data()
+    get = other.get_state
+    other.get_state = lambda: get() | {'of': {'RANDOM_SEED': seed}}
+    other.set_state = lambda state: positions.check(
+      state, {'RANDOM_SEED': seed}
+    )
+    return other
+
+  state = train(steps=3, data=data(0))
+  assert_equal(train(steps=3, data=data(0)), state)
+  with pytest.raises(ValueError, match='RANDOM_SEED was 0'):
+    train(steps=3, data=data(1))
+
+
+def test_a_try_that_left_no_checkpoint_replaces_no_configuration(tmp_path):
+  try:
+    for step, text in ((0, 'made it'), (100, 'broke'), (100, 'third')):
+      run_config.use(text)
+      run_config.save(tmp_path, step)
+  finally:
+    run_config.use(None)
+  assert (tmp_path / 'config-until-100.gin').read_text() == 'made it'
+  assert (tmp_path / 'config.gin').read_text() == 'third'
+
+
 class Evaluation:
   """Remembers what it was given."""
 
@@ -169,6 +196,21 @@ def test_evaluates_when_due_and_at_the_end(train, tmp_path, capsys):
   assert [(m['step'], m['accuracy']) for m in measured] == [
     (2, 50), (4, 50), (5, 50)
   ]  # fmt: skip
+
+
+def test_an_evaluation_that_a_signal_leaves_out_is_told(
+  train, make_data, capsys
+):
+  previous = signal.signal(signal.SIGTERM, lambda *_: None)
+  evaluation = Evaluation()
+  train(
+    data=Interrupted(make_data(), 2, lambda: signal.raise_signal(15)),
+    eval_period=2,
+    evaluation=evaluation,
+  )
+  signal.signal(signal.SIGTERM, previous)
+  assert list(evaluation.seen) == ['prepared']
+  assert 'evaluation of step 2 is left out' in capsys.readouterr().out
 
 
 def test_without_a_period_nothing_is_evaluated(train):

@@ -5,6 +5,7 @@ import optax
 import pytest
 from tiny_models import unstack_layers
 
+from symbol_tuning import gin_utils
 from symbol_tuning.training import optimizers
 
 # Long enough for factored statistics, and not.
@@ -126,3 +127,26 @@ def test_statistics_of_long_matrices_are_factored():
   state = optimizers.adafactor().init(params)['layers']['kernel'][0]
   assert state.v_row.shape == (3, 130)
   assert state.v_col.shape == (3, 140)
+
+
+@pytest.mark.parametrize(
+  'name', ['adadelta', 'adafactor', 'adam', 'adamw', 'lion', 'sgd']
+)
+def test_an_optimizer_of_optax_follows_the_learning_rate(name, clean_gin):
+  gin_utils.parse(
+    ['models/tiny.gin', 'runs/train_cached.gin'],
+    [
+      f'OPTIMIZER = @optax.{name}()',
+      'LEARNING_RATE = 1e-3',
+      'INITIAL_CHECKPOINT_PATH = None',
+      'TRAIN_STEPS = 1',
+      *(
+        f'{macro} = "any"'
+        for macro in ('CACHE_DIR', 'MIXTURE_OR_TASK_NAME', 'MODEL_DIR')
+      ),
+    ],
+  )
+  optimizer = gin_utils.macro('OPTIMIZER').scoped_configurable_fn()
+  params, gradients = {'w': jnp.full(4, 0.5)}, {'w': jnp.full(4, 0.01)}
+  updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+  assert (updates['w'] < 0).all() and (updates['w'] >= -1.001e-3).all()
