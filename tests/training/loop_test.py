@@ -293,7 +293,7 @@ def test_what_orbax_takes_for_a_bucket_it_cannot_use_is_refused(
 
 def test_a_complete_run_says_so(train, capsys):
   expected = train(steps=2)
-  assert_equal(train(steps=2, data=object()), expected)
+  assert_equal(train(steps=2), expected)
   assert 'Nothing to train' in capsys.readouterr().out
 
 
