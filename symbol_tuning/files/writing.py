@@ -20,6 +20,9 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
   The file is whole also when power fails. On an error the temporary file is
   removed and `path` is as it was. Only a process that is killed leaves one
   behind; see `remove_partial`.
+
+  Raises:
+    FileExistsError: if `path` is there and is no file, but a device or a pipe.
   """
   if not paths.is_local(path):
     with tempfile.TemporaryDirectory() as folder:

@@ -117,20 +117,24 @@ def test_a_second_run_in_a_folder_is_refused(train, make_data, tmp_path):
   train(data=Interrupted(make_data(), 2, start_another))
 
 
+def data_of(data, **of):
+  """The data, whose positions say what they are of, as those of a mixture."""
+  get, set_ = data.get_state, data.set_state
+
+  def set_state(state):
+    positions.check(state, of)
+    set_(state)
+
+  data.get_state = lambda: get() | {'of': of}
+  data.set_state = set_state
+  return data
+
+
 def test_other_data_are_refused_or_read_from_their_start(
   train, make_data, capsys
 ):
   def data(batch_size):
-    other = make_data()
-    get, set_ = other.get_state, other.set_state
-
-    def set_state(state):
-      positions.check(state, {'BATCH_SIZE': batch_size})
-      set_(state)
-
-    other.get_state = lambda: get() | {'of': {'BATCH_SIZE': batch_size}}
-    other.set_state = set_state
-    return other
+    return data_of(make_data(), BATCH_SIZE=batch_size)
 
   train(steps=3, data=data(4))
   with pytest.raises(ValueError, match=r'BATCH_SIZE was 4.*RESTART_DATA=True'):
@@ -146,13 +150,7 @@ def test_other_data_are_refused_or_read_from_their_start(
 
 def test_a_run_that_is_done_is_not_done_with_other_data(train, make_data):
   def data(seed):
-    other = make_data()
-    get = other.get_state
-    other.get_state = lambda: get() | {'of': {'RANDOM_SEED': seed}}
-    other.set_state = lambda state: positions.check(
-      state, {'RANDOM_SEED': seed}
-    )
-    return other
+    return data_of(make_data(), RANDOM_SEED=seed)
 
   state = train(steps=3, data=data(0))
   assert_equal(train(steps=3, data=data(0)), state)
@@ -204,7 +202,9 @@ def test_an_evaluation_that_a_signal_leaves_out_is_told(
   previous = signal.signal(signal.SIGTERM, lambda *_: None)
   evaluation = Evaluation()
   train(
-    data=Interrupted(make_data(), 2, lambda: signal.raise_signal(15)),
+    data=Interrupted(
+      make_data(), 2, lambda: signal.raise_signal(signal.SIGTERM)
+    ),
     eval_period=2,
     evaluation=evaluation,
   )
